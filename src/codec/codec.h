@@ -1,0 +1,127 @@
+/* codec/codec.h: bytes to meaning and back, with no I/O: JSON, URI escapes,
+ * Arrow IPC, and rows as text in the output modes. */
+#ifndef VARVE_CODEC_H
+#define VARVE_CODEC_H
+
+#include "base/base.h"
+
+/* ---- JSON (RFC 8259), read ---------------------------------------------- */
+
+/* A parsed document is one flat array of nodes in document order ("tape").  A
+ * node's children follow it; `next` is the index just past its subtree.  Numbers
+ * and strings stay as the text they had, so no digit is ever lost: 38-digit
+ * decimals survive.  For objects, keys and values alternate as children. */
+enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+struct json_node {
+    enum json_type type;
+    bool escaped;    /* string holds backslashes: use json_text to decode */
+    uint32_t next;   /* index after this subtree */
+    uint32_t count;  /* elements or members */
+    struct str text; /* string: between the quotes; number: the digits; container: its whole text */
+};
+struct json {
+    struct json_node *nodes;
+    uint32_t count;
+};
+/* Parses exactly one value (white space around it allowed) from text, which must stay valid as long as
+ * the nodes are used.  Nodes come from the arena.  Refuses: trailing bytes, bad UTF-8, depth over 128;
+ * lone surrogates are kept as U+FFFD.  CORRUPT_LOG is not set here: the error code is SYNTAX, its position the
+ * byte at which text can no longer be JSON (text.len when it ends too early). */
+enum status json_parse(struct arena *arena, struct str text, struct json *out, struct error *err);
+/* Member of object node `object` by key (last one wins); 0 when absent (0 is always the root). */
+uint32_t json_member(const struct json *j, uint32_t object, const char *key);
+/* Iterate: for (i = json_first(j, n); i < j->nodes[n].next; i = json_next(j, i)); in objects i is the key, i+1 the value
+ * and the next key is json_next(j, i + 1). */
+static inline uint32_t json_first(const struct json *j, uint32_t container)
+{
+    (void)j;
+    return container + 1;
+}
+static inline uint32_t json_next(const struct json *j, uint32_t i) { return j->nodes[i].next; }
+/* Decoded text of a string node (borrowed from the input when it has no escapes, else from the arena); NULL ptr when out of memory. */
+struct str json_text(const struct json *j, uint32_t node, struct arena *arena);
+bool json_i64(const struct json *j, uint32_t node, int64_t *out); /* integral numbers, 1e3 too; false if not one or too big */
+bool json_f64(const struct json *j, uint32_t node, double *out);  /* numbers, and the strings "NaN", "Infinity", "-Infinity" */
+bool json_bool(const struct json *j, uint32_t node, bool *out);
+
+/* ---- JSON, written -------------------------------------------------------- */
+
+void json_put_string(struct buf *out, struct str s); /* with quotes; bad UTF-8 becomes U+FFFD */
+void json_put_f64(struct buf *out, double v); /* shortest that reads back; NaN and infinities as quoted strings "NaN", "Infinity", "-Infinity" */
+void json_put_key(struct buf *out, const char *key, bool *first); /* comma when not first, then "key": */
+
+/* ---- paths ------------------------------------------------------------------ */
+
+/* RFC 2396 escapes as Spark's Path.toUri writes them into add.path, and back. */
+void uri_encode_path(struct buf *out, struct str path);
+bool uri_decode(struct buf *out, struct str encoded); /* false, and nothing appended, on a bad %xx or %00 */
+/* Hive-style directory part: escapes like Spark's ExternalCatalogUtils.escapePathName.  NULL ptr and, as there, the empty
+ * string: __HIVE_DEFAULT_PARTITION__. */
+void hive_escape(struct buf *out, struct str value);
+
+/* ---- Arrow: build small results --------------------------------------------- */
+
+/* Collects rows by column and hands them out as one Arrow stream.  Formats are Arrow
+ * format strings: "l" int64, "i" int32, "g" double, "b" bool, "u" utf8, "tsu:UTC" timestamp us, "tdD" date32,
+ * "+l:u" list of utf8, "+m:u" map utf8->utf8. */
+struct rowset;
+struct rowset_column {
+    const char *name;
+    const char *format;
+};
+struct rowset *rowset_new(const struct rowset_column *columns, size_t column_count); /* NULL when out of memory; copies */
+void rowset_free(struct rowset *rs);
+void rowset_null(struct rowset *rs);           /* each call fills the next column of the current row, wrapping to the next row */
+void rowset_i64(struct rowset *rs, int64_t v); /* also for int32, timestamp, date */
+void rowset_f64(struct rowset *rs, double v);
+void rowset_bool(struct rowset *rs, bool v);
+void rowset_str(struct rowset *rs, struct str v); /* NULL ptr = NULL */
+void rowset_list(struct rowset *rs, const struct str *items, size_t count);
+void rowset_map(struct rowset *rs, const struct str *keys, const struct str *values, size_t count);
+/* Takes rs (also on failure).  INTERNAL when a value did not fit its column or the last row is unfinished. */
+enum status rowset_stream(struct rowset *rs, struct ArrowArrayStream *out, struct error *err);
+
+/* ---- rows as bytes ----------------------------------------------------------- */
+
+enum row_format {
+#define ROW_FORMAT(ID, NAME, MEDIA_TYPE) ROW_FORMAT_##ID,
+#include "codec/formats.def"
+#undef ROW_FORMAT
+    ROW_FORMAT_COUNT
+};
+struct row_format_options {
+    bool headers;         /* csv: first line names (default true through row_format_defaults) */
+    struct str null_text; /* text of NULL; ptr NULL (the default): empty in csv, NULL in box, markdown and line */
+    char csv_separator;
+    bool csv_crlf;         /* lines end in CR LF as RFC 4180 has it; default LF, as Unix tools want it */
+    int max_width;         /* box: terminal columns, 0 = unlimited */
+    int64_t max_rows;      /* box: rows shown, the middle is cut; 0 = all */
+    bool bigint_as_string; /* json: int64 beyond 2^53 and decimals as strings */
+};
+void row_format_defaults(struct row_format_options *o);
+bool row_format_by_name(struct str name, enum row_format *out);
+const char *row_format_media_type(enum row_format f);
+
+/* Receives encoded bytes; return false to stop (the writer then answers CANCELLED). */
+struct byte_sink {
+    bool (*write)(void *user, const void *bytes, size_t len);
+    void *user;
+};
+/* Encodes a whole stream (borrows it; the caller releases it).  *row_count gets the number of rows.
+ * json is one array of objects; jsonlines one object a line; arrow is an IPC stream with schema and end mark.
+ * A failure in the stream comes back as its last error; when that begins with the name of an error code and a colon
+ * ("DIVISION_BY_ZERO: …") the code is kept, else it is OUT_OF_MEMORY, CANCELLED, STORE_IO (by errno) or INTERNAL.
+ * CANCELLED when the sink stops; NOT_SUPPORTED for a column type that has no text.  ctx is checked between batches. */
+enum status rows_encode(struct ctx *ctx, struct ArrowArrayStream *stream, enum row_format format, const struct row_format_options *options,
+                        struct byte_sink sink, int64_t *row_count, struct error *err);
+/* One value of an Arrow array as text, SQL style (no quotes at top level; nested values like DuckDB prints them).
+ * row counts from the array's own offset.  Returns false for NULL.  Types without a text (half floats, decimal256,
+ * run-end encoded) count as NULL: rows_encode refuses them by name. */
+bool arrow_value_text(const struct ArrowSchema *schema, const struct ArrowArray *array, int64_t row, struct buf *out);
+/* One value as JSON (NULL as null): decimals as numbers, binary as base64, timestamps as RFC 3339, maps as objects,
+ * NaN and infinities as strings. */
+void arrow_value_json(const struct ArrowSchema *schema, const struct ArrowArray *array, int64_t row, bool bigint_as_string, struct buf *out);
+/* SQL name of an Arrow type, as in the box header: "bigint", "decimal(18,4)", "varchar[]". */
+void arrow_type_name(const struct ArrowSchema *schema, struct buf *out);
+
+#endif

@@ -1,0 +1,528 @@
+/* codec/json.c: JSON text to a tape of nodes, in one pass and without recursion. */
+#include "codec/codec_int.h"
+
+#define MAX_DEPTH 128
+#define FIRST_NODES 128
+
+struct parser {
+    const unsigned char *start, *at, *end;
+    struct json_node *nodes;
+    struct json_node *heap; /* nodes once first[] is too small */
+    uint32_t count, capacity;
+    uint32_t depth;
+    enum status failure;
+    const char *complaint;
+    const unsigned char *where;
+    uint32_t open[MAX_DEPTH]; /* containers not yet closed, outermost first */
+    struct json_node first[FIRST_NODES];
+};
+
+static bool fail_at(struct parser *ps, const unsigned char *where, const char *complaint)
+{
+    ps->failure = STATUS_SYNTAX;
+    ps->complaint = complaint;
+    ps->where = where;
+    return false;
+}
+
+static bool fail_here(struct parser *ps, const char *complaint)
+{
+    return fail_at(ps, ps->at, ps->at == ps->end ? "the text ends too early" : complaint);
+}
+
+static bool grow_nodes(struct parser *ps)
+{
+    if (ps->capacity > UINT32_MAX / 2) {
+        ps->failure = STATUS_LIMIT_EXCEEDED;
+        return false;
+    }
+    uint32_t capacity = ps->capacity * 2;
+    struct json_node *grown = mem_realloc(ps->heap, capacity * sizeof *grown);
+    if (!grown) {
+        ps->failure = STATUS_OUT_OF_MEMORY;
+        return false;
+    }
+    if (!ps->heap)
+        memcpy(grown, ps->first, sizeof ps->first);
+    ps->heap = ps->nodes = grown;
+    ps->capacity = capacity;
+    return true;
+}
+
+static inline struct json_node *add_node(struct parser *ps, enum json_type type)
+{
+    if (ps->count == ps->capacity && !grow_nodes(ps))
+        return NULL;
+    struct json_node *node = &ps->nodes[ps->count++];
+    *node = (struct json_node){.type = type, .next = ps->count, .text = {(const char *)ps->at, 0}};
+    return node;
+}
+
+static inline void skip_space(struct parser *ps)
+{
+    while (ps->at < ps->end && (*ps->at == ' ' || *ps->at == '\n' || *ps->at == '\r' || *ps->at == '\t'))
+        ps->at++;
+}
+
+static inline bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
+
+static inline int hex_digit(unsigned char c)
+{
+    if (is_digit(c))
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* At a backslash: steps over the escape. */
+static bool skip_escape(struct parser *ps)
+{
+    ps->at++;
+    if (ps->at == ps->end)
+        return fail_here(ps, "");
+    unsigned char c = *ps->at;
+    if (c != 'u') {
+        if (c == 0 || !strchr("\"\\/bfnrt", c))
+            return fail_here(ps, "an escape that JSON does not have");
+        ps->at++;
+        return true;
+    }
+    ps->at++;
+    for (int i = 0; i < 4; i++, ps->at++)
+        if (ps->at == ps->end || hex_digit(*ps->at) < 0)
+            return fail_here(ps, "\\u needs four hexadecimal digits");
+    return true;
+}
+
+/* At the opening quote. */
+static bool parse_string(struct parser *ps)
+{
+    struct json_node *node = add_node(ps, JSON_STRING);
+    if (!node)
+        return false;
+    const unsigned char *from = ++ps->at;
+    for (;;) {
+        ps->at = json_plain_end(ps->at, ps->end);
+        if (ps->at == ps->end)
+            return fail_here(ps, "");
+        unsigned char c = *ps->at;
+        if (c == '"')
+            break;
+        if (c == '\\') {
+            node->escaped = true;
+            if (!skip_escape(ps))
+                return false;
+        } else if (c < 0x20) {
+            return fail_here(ps, "a control character in a string");
+        } else {
+            size_t len = utf8_sequence(ps->at, ps->end);
+            if (len == 0)
+                return fail_here(ps, "bytes that are not UTF-8");
+            ps->at += len;
+        }
+    }
+    node->text = (struct str){(const char *)from, (size_t)(ps->at - from)};
+    ps->at++;
+    return true;
+}
+
+static inline bool skip_digits(struct parser *ps)
+{
+    const unsigned char *from = ps->at;
+    while (ps->at < ps->end && is_digit(*ps->at))
+        ps->at++;
+    return ps->at > from || fail_here(ps, "a digit is missing");
+}
+
+static bool parse_number(struct parser *ps)
+{
+    struct json_node *node = add_node(ps, JSON_NUMBER);
+    if (!node)
+        return false;
+    const unsigned char *from = ps->at;
+    if (*ps->at == '-')
+        ps->at++;
+    if (ps->at < ps->end && *ps->at == '0') {
+        ps->at++;
+        if (ps->at < ps->end && is_digit(*ps->at))
+            return fail_here(ps, "a number with a leading zero");
+    } else if (!skip_digits(ps)) {
+        return false;
+    }
+    if (ps->at < ps->end && *ps->at == '.') {
+        ps->at++;
+        if (!skip_digits(ps))
+            return false;
+    }
+    if (ps->at < ps->end && (*ps->at | 0x20) == 'e') {
+        ps->at++;
+        if (ps->at < ps->end && (*ps->at == '+' || *ps->at == '-'))
+            ps->at++;
+        if (!skip_digits(ps))
+            return false;
+    }
+    node->text.len = (size_t)(ps->at - from);
+    return true;
+}
+
+static bool parse_word(struct parser *ps, enum json_type type, struct str word)
+{
+    struct json_node *node = add_node(ps, type);
+    if (!node)
+        return false;
+    for (size_t i = 0; i < word.len; i++, ps->at++)
+        if (ps->at == ps->end || *ps->at != (unsigned char)word.ptr[i])
+            return fail_here(ps, "not a JSON value");
+    node->text.len = word.len;
+    return true;
+}
+
+static bool open_container(struct parser *ps, enum json_type type)
+{
+    if (ps->depth == MAX_DEPTH)
+        return fail_here(ps, "nested deeper than 128 levels");
+    if (!add_node(ps, type))
+        return false;
+    ps->open[ps->depth++] = ps->count - 1;
+    ps->at++;
+    return true;
+}
+
+/* At the closing bracket of the innermost container. */
+static void close_container(struct parser *ps)
+{
+    struct json_node *node = &ps->nodes[ps->open[--ps->depth]];
+    ps->at++;
+    node->next = ps->count;
+    node->text.len = (size_t)((const char *)ps->at - node->text.ptr);
+}
+
+/* A member's key and its colon, up to where the value begins. */
+static bool parse_key(struct parser *ps)
+{
+    skip_space(ps);
+    if (ps->at == ps->end || *ps->at != '"')
+        return fail_here(ps, "a key in quotes is missing");
+    if (!parse_string(ps))
+        return false;
+    skip_space(ps);
+    if (ps->at == ps->end || *ps->at != ':')
+        return fail_here(ps, "a colon is missing after a key");
+    ps->at++;
+    return true;
+}
+
+/* One scalar, or the opening of a container. */
+static bool parse_start(struct parser *ps)
+{
+    skip_space(ps);
+    if (ps->at == ps->end)
+        return fail_here(ps, "");
+    switch (*ps->at) {
+    case '"':
+        return parse_string(ps);
+    case '{':
+        return open_container(ps, JSON_OBJECT);
+    case '[':
+        return open_container(ps, JSON_ARRAY);
+    case 't':
+        return parse_word(ps, JSON_TRUE, STR("true"));
+    case 'f':
+        return parse_word(ps, JSON_FALSE, STR("false"));
+    case 'n':
+        return parse_word(ps, JSON_NULL, STR("null"));
+    default:
+        if (*ps->at == '-' || is_digit(*ps->at))
+            return parse_number(ps);
+        return fail_here(ps, "not a JSON value");
+    }
+}
+
+/* After an element (or the opening bracket): closes every container that ends here; on return the next
+ * value may begin, or depth is 0. */
+static bool parse_separator(struct parser *ps, bool just_opened)
+{
+    while (ps->depth > 0) {
+        struct json_node *node = &ps->nodes[ps->open[ps->depth - 1]];
+        bool object = node->type == JSON_OBJECT;
+        skip_space(ps);
+        unsigned char c = ps->at < ps->end ? *ps->at : 0;
+        if (ps->at < ps->end && c == (object ? '}' : ']')) {
+            close_container(ps);
+            just_opened = false;
+            continue;
+        }
+        if (!just_opened) {
+            if (ps->at == ps->end || c != ',')
+                return fail_here(ps, object ? "a comma or \"}\" is missing" : "a comma or \"]\" is missing");
+            ps->at++;
+        }
+        node->count++;
+        return object ? parse_key(ps) : true;
+    }
+    return true;
+}
+
+static bool parse_document(struct parser *ps)
+{
+    do {
+        uint32_t depth = ps->depth;
+        if (!parse_start(ps) || !parse_separator(ps, ps->depth > depth))
+            return false;
+    } while (ps->depth > 0);
+    skip_space(ps);
+    return ps->at == ps->end || fail_here(ps, "more text after the end of the value");
+}
+
+static enum status report(const struct parser *ps, struct error *err)
+{
+    if (ps->failure == STATUS_OUT_OF_MEMORY)
+        return error_oom(err);
+    if (ps->failure == STATUS_LIMIT_EXCEEDED)
+        return error_set(err, STATUS_LIMIT_EXCEEDED, "a JSON text has too many values");
+    size_t offset = (size_t)(ps->where - ps->start);
+    error_set(err, STATUS_SYNTAX, "JSON does not parse at byte %zu: %s", offset, ps->complaint);
+    if (err)
+        err->position = (int64_t)offset;
+    return STATUS_SYNTAX;
+}
+
+enum status json_parse(struct arena *arena, struct str text, struct json *out, struct error *err)
+{
+    struct parser ps;
+    ps.start = ps.at = (const unsigned char *)(text.ptr ? text.ptr : "");
+    ps.end = ps.start + text.len;
+    ps.nodes = ps.first;
+    ps.heap = NULL;
+    ps.count = 0;
+    ps.capacity = FIRST_NODES;
+    ps.depth = 0;
+    *out = (struct json){0};
+    enum status status = STATUS_OK;
+    if (!parse_document(&ps)) {
+        status = report(&ps, err);
+        goto out;
+    }
+    out->nodes = arena_dup(arena, ps.nodes, ps.count * sizeof *ps.nodes);
+    if (!out->nodes) {
+        status = error_oom(err);
+        goto out;
+    }
+    out->count = ps.count;
+out:
+    mem_free(ps.heap);
+    return status;
+}
+
+/* ---- reading the tape ------------------------------------------------------ */
+
+static uint32_t hex4(const char *p)
+{
+    uint32_t v = 0;
+    for (int i = 0; i < 4; i++)
+        v = v << 4 | (uint32_t)hex_digit((unsigned char)p[i]);
+    return v;
+}
+
+static size_t utf8_put(uint32_t c, char out[4])
+{
+    if (c < 0x80) {
+        out[0] = (char)c;
+        return 1;
+    }
+    if (c < 0x800) {
+        out[0] = (char)(0xC0 | c >> 6);
+        out[1] = (char)(0x80 | (c & 0x3F));
+        return 2;
+    }
+    if (c < 0x10000) {
+        out[0] = (char)(0xE0 | c >> 12);
+        out[1] = (char)(0x80 | (c >> 6 & 0x3F));
+        out[2] = (char)(0x80 | (c & 0x3F));
+        return 3;
+    }
+    out[0] = (char)(0xF0 | c >> 18);
+    out[1] = (char)(0x80 | (c >> 12 & 0x3F));
+    out[2] = (char)(0x80 | (c >> 6 & 0x3F));
+    out[3] = (char)(0x80 | (c & 0x3F));
+    return 4;
+}
+
+/* The code point of the \u escape whose digits start at *at; takes a second escape when the two are a
+ * surrogate pair, and U+FFFD for half a pair. */
+static uint32_t unicode_escape(const char **at, const char *end)
+{
+    uint32_t c = hex4(*at);
+    *at += 4;
+    if (c < 0xD800 || c > 0xDFFF)
+        return c;
+    if (c <= 0xDBFF && end - *at >= 6 && (*at)[0] == '\\' && (*at)[1] == 'u') {
+        uint32_t low = hex4(*at + 2);
+        if (low >= 0xDC00 && low <= 0xDFFF) {
+            *at += 6;
+            return 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
+        }
+    }
+    return 0xFFFD;
+}
+
+/* Decodes the byte or escape at *at of a string the parser accepted; returns the bytes put into out. */
+static size_t decode_step(const char **at, const char *end, char out[4])
+{
+    char c = *(*at)++;
+    if (c != '\\') {
+        out[0] = c;
+        return 1;
+    }
+    c = *(*at)++;
+    switch (c) {
+    case 'b':
+        c = '\b';
+        break;
+    case 'f':
+        c = '\f';
+        break;
+    case 'n':
+        c = '\n';
+        break;
+    case 'r':
+        c = '\r';
+        break;
+    case 't':
+        c = '\t';
+        break;
+    case 'u':
+        return utf8_put(unicode_escape(at, end), out);
+    default:
+        break;
+    }
+    out[0] = c;
+    return 1;
+}
+
+static bool key_equals(const struct json_node *node, const char *key, size_t len)
+{
+    if (!node->escaped)
+        return node->text.len == len && memcmp(node->text.ptr, key, len) == 0;
+    const char *at = node->text.ptr, *end = at + node->text.len;
+    size_t matched = 0;
+    while (at < end) {
+        char bytes[4];
+        size_t n = decode_step(&at, end, bytes);
+        if (len - matched < n || memcmp(key + matched, bytes, n) != 0)
+            return false;
+        matched += n;
+    }
+    return matched == len;
+}
+
+uint32_t json_member(const struct json *j, uint32_t object, const char *key)
+{
+    const struct json_node *node = &j->nodes[object];
+    if (node->type != JSON_OBJECT)
+        return 0;
+    size_t len = strlen(key);
+    uint32_t found = 0;
+    for (uint32_t i = json_first(j, object); i < node->next; i = json_next(j, i + 1))
+        if (key_equals(&j->nodes[i], key, len))
+            found = i + 1;
+    return found;
+}
+
+struct str json_text(const struct json *j, uint32_t node, struct arena *arena)
+{
+    const struct json_node *n = &j->nodes[node];
+    if (!n->escaped)
+        return n->text;
+    /* No escape is longer decoded than written. */
+    char *decoded = arena_alloc(arena, n->text.len + 1);
+    if (!decoded)
+        return STR_NULL;
+    const char *at = n->text.ptr, *end = at + n->text.len;
+    size_t len = 0;
+    while (at < end) {
+        const char *slash = memchr(at, '\\', (size_t)(end - at));
+        size_t plain = (size_t)((slash ? slash : end) - at);
+        memcpy(decoded + len, at, plain);
+        len += plain;
+        at += plain;
+        if (at < end) {
+            char bytes[4];
+            size_t n_bytes = decode_step(&at, end, bytes);
+            memcpy(decoded + len, bytes, n_bytes);
+            len += n_bytes;
+        }
+    }
+    return (struct str){decoded, len};
+}
+
+/* The exponent's digits, clamped: any number with so large an exponent is out of range anyway. */
+static int64_t read_exponent(const char *p, const char *end)
+{
+    bool negative = *p == '-';
+    if (*p == '-' || *p == '+')
+        p++;
+    int64_t v = 0;
+    for (; p < end; p++)
+        if (v < INT32_MAX)
+            v = v * 10 + (*p - '0');
+    return negative ? -v : v;
+}
+
+bool json_i64(const struct json *j, uint32_t node, int64_t *out)
+{
+    const struct json_node *n = &j->nodes[node];
+    if (n->type != JSON_NUMBER)
+        return false;
+    const char *p = n->text.ptr, *end = p + n->text.len;
+    bool negative = *p == '-', fraction = false;
+    p += negative;
+    uint64_t value = 0;
+    int64_t exponent = 0, zeros = 0; /* zeros: read but not yet multiplied in */
+    for (; p < end && (is_digit((unsigned char)*p) || *p == '.'); p++) {
+        if (*p == '.') {
+            fraction = true;
+            continue;
+        }
+        exponent -= fraction;
+        zeros++;
+        if (*p == '0')
+            continue;
+        for (; zeros > 0; zeros--)
+            if (__builtin_mul_overflow(value, 10, &value))
+                return false;
+        if (__builtin_add_overflow(value, (uint64_t)(*p - '0'), &value))
+            return false;
+    }
+    if (p < end)
+        exponent += read_exponent(p + 1, end);
+    exponent += zeros;
+    if (value == 0)
+        exponent = 0;
+    if (exponent < 0)
+        return false;
+    for (; exponent > 0; exponent--)
+        if (__builtin_mul_overflow(value, 10, &value))
+            return false;
+    if (value > (uint64_t)INT64_MAX + negative)
+        return false;
+    *out = negative ? (int64_t)(0 - value) : (int64_t)value;
+    return true;
+}
+
+bool json_f64(const struct json *j, uint32_t node, double *out)
+{
+    const struct json_node *n = &j->nodes[node];
+    if (n->type == JSON_STRING)
+        return (str_eq(n->text, STR("NaN")) || str_eq(n->text, STR("Infinity")) || str_eq(n->text, STR("-Infinity"))) && str_to_f64(n->text, out);
+    return n->type == JSON_NUMBER && str_to_f64(n->text, out);
+}
+
+bool json_bool(const struct json *j, uint32_t node, bool *out)
+{
+    enum json_type type = j->nodes[node].type;
+    if (type != JSON_TRUE && type != JSON_FALSE)
+        return false;
+    *out = type == JSON_TRUE;
+    return true;
+}
