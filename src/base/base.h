@@ -66,7 +66,7 @@ struct error {
 enum status error_set(struct error *err, enum status code, const char *fmt, ...) VV_PRINTF(3, 4);
 enum status error_set_errno(struct error *err, int errnum, const char *fmt, ...) VV_PRINTF(3, 4);
 enum status error_oom(struct error *err); /* needs no allocation */
-/* Add to an error already set; each returns err->code. No-ops on NULL. */
+/* Add to an error already set; each returns err->code.  With err NULL they do nothing and return the code that this thread set last. */
 enum status error_detail(struct error *err, const char *fmt, ...) VV_PRINTF(2, 3);
 enum status error_hint(struct error *err, const char *fmt, ...) VV_PRINTF(2, 3);
 enum status error_context(struct error *err, const char *fmt, ...) VV_PRINTF(2, 3); /* call while unwinding */

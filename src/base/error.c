@@ -69,8 +69,12 @@ static void error_replace(struct error *err, enum status code, char *message)
     err->message = message ? message : standing_text(code);
 }
 
+/* Callers may pass no error and still `return error_hint(...)`: the code they set last must come back then. */
+static _Thread_local enum status last_code;
+
 enum status error_set(struct error *err, enum status code, const char *fmt, ...)
 {
+    last_code = code;
     if (!err)
         return code;
     va_list args;
@@ -105,6 +109,7 @@ static enum status status_of_errno(int errnum)
 enum status error_set_errno(struct error *err, int errnum, const char *fmt, ...)
 {
     enum status code = status_of_errno(errnum);
+    last_code = code;
     if (!err)
         return code;
     va_list args;
@@ -123,6 +128,7 @@ enum status error_set_errno(struct error *err, int errnum, const char *fmt, ...)
 
 enum status error_oom(struct error *err)
 {
+    last_code = STATUS_OUT_OF_MEMORY;
     if (err)
         error_replace(err, STATUS_OUT_OF_MEMORY, NULL);
     return STATUS_OUT_OF_MEMORY;
@@ -131,7 +137,7 @@ enum status error_oom(struct error *err)
 enum status error_detail(struct error *err, const char *fmt, ...)
 {
     if (!err)
-        return STATUS_OK;
+        return last_code;
     va_list args;
     va_start(args, fmt);
     char *text = format(fmt, args);
@@ -146,7 +152,7 @@ enum status error_detail(struct error *err, const char *fmt, ...)
 enum status error_hint(struct error *err, const char *fmt, ...)
 {
     if (!err)
-        return STATUS_OK;
+        return last_code;
     va_list args;
     va_start(args, fmt);
     char *text = format(fmt, args);
@@ -161,7 +167,7 @@ enum status error_hint(struct error *err, const char *fmt, ...)
 enum status error_context(struct error *err, const char *fmt, ...)
 {
     if (!err)
-        return STATUS_OK;
+        return last_code;
     va_list args;
     va_start(args, fmt);
     char *text = format(fmt, args);
