@@ -1,0 +1,515 @@
+/* delta/checkpoint.c: writing classic checkpoints (protocol: "Checkpoints", "Last Checkpoint File").
+ *
+ * The reconciled actions are streamed as JSON lines into a local spool file, never held in memory at once: first the state,
+ * then the files of the commits since the last checkpoint, newest first, then what of that checkpoint they left in force.
+ * The engine turns the spool into Parquet beside it, and the finished bytes are put under their key in one piece, so that
+ * a reader never meets half a checkpoint. */
+#include "delta/delta_int.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define WEEK_MS (INT64_C(7) * 24 * 3600 * 1000)
+
+/* ---- spool ----------------------------------------------------------------------------------- */
+
+struct spool {
+    char *folder; /* of our own, mode 0700 */
+    char *actions, *parquet;
+    FILE *file; /* open on actions */
+};
+
+static char *join(const char *folder, const char *name)
+{
+    struct buf path = BUF_INIT;
+    buf_z(&path, folder);
+    buf_z(&path, name);
+    return buf_detach(&path);
+}
+
+static void spool_close(struct spool *s)
+{
+    if (s->file)
+        fclose(s->file);
+    if (s->actions)
+        unlink(s->actions);
+    if (s->parquet)
+        unlink(s->parquet);
+    if (s->folder)
+        rmdir(s->folder);
+    mem_free(s->actions);
+    mem_free(s->parquet);
+    mem_free(s->folder);
+    *s = (struct spool){0};
+}
+
+static enum status spool_open(struct spool *s, struct error *err)
+{
+    const char *place = getenv("TMPDIR");
+    struct stat found;
+    *s = (struct spool){0};
+    if (!place || !*place)
+        place = stat("/var/tmp", &found) == 0 ? "/var/tmp" : "/tmp";
+    char *folder = join(place, "/varve-checkpoint-XXXXXX");
+    if (!folder)
+        return error_oom(err);
+    if (!mkdtemp(folder)) {
+        enum status failed = error_set_errno(err, errno, "cannot make a temporary folder in \"%s\"", place);
+        mem_free(folder);
+        return failed;
+    }
+    s->folder = folder;
+    s->actions = join(folder, "/actions.json");
+    s->parquet = join(folder, "/checkpoint.parquet");
+    if (!s->actions || !s->parquet) {
+        spool_close(s);
+        return error_oom(err);
+    }
+    s->file = fopen(s->actions, "wxe");
+    if (s->file)
+        return STATUS_OK;
+    enum status status = error_set_errno(err, errno, "cannot write \"%s\"", s->actions);
+    spool_close(s);
+    return status;
+}
+
+/* ---- one checkpoint in the making ---------------------------------------------------------------- */
+
+struct writing {
+    struct ctx *ctx;
+    struct delta_snapshot *snapshot;
+    struct spool spool;
+    struct buf line;
+    struct arena tape; /* of the line being read */
+    struct delta_touched touched;
+    struct delta_path_key key;
+    int64_t tombstone_from_ms; /* removes at or before this are forgotten */
+    int64_t action_count, add_count;
+};
+
+static enum status flush_lines(struct writing *w, struct error *err)
+{
+    enum status status = buf_check(&w->line, err);
+    if (status == STATUS_OK && w->line.len && fwrite(w->line.ptr, 1, w->line.len, w->spool.file) != w->line.len)
+        status = error_set_errno(err, errno, "cannot write \"%s\"", w->spool.actions);
+    buf_clear(&w->line);
+    return status;
+}
+
+static int64_t retention_ms(const struct writing *w, const char *property, int64_t fallback)
+{
+    int64_t ms = fallback;
+    struct str text = delta_config(&w->snapshot->head->metadata, property);
+    return text.ptr && delta_interval_ms(text, &ms) ? ms : fallback;
+}
+
+/* An app that has not been heard of for delta.setTransactionRetentionDuration is forgotten; without the property none is. */
+static bool app_expired(const struct writing *w, const struct delta_app_version *app)
+{
+    int64_t retention = retention_ms(w, "delta.setTransactionRetentionDuration", -1);
+    return retention >= 0 && app->last_updated_ms != INT64_MIN && app->last_updated_ms < ctx_now_us(w->ctx) / 1000 - retention;
+}
+
+static enum status write_state(struct writing *w, struct error *err)
+{
+    const struct delta_snapshot *s = w->snapshot;
+    delta_write_protocol(&w->line, &s->head->protocol);
+    delta_write_metadata(&w->line, &s->head->metadata);
+    w->action_count += 2;
+    for (size_t i = 0; i < s->app_count; i++)
+        if (!app_expired(w, &s->apps[i])) {
+            delta_write_app(&w->line, &s->apps[i]);
+            w->action_count++;
+        }
+    for (size_t i = 0; i < s->domain_count; i++)
+        delta_write_domain(&w->line, &s->domains[i], false);
+    w->action_count += (int64_t)s->domain_count;
+    return flush_lines(w, err);
+}
+
+/* The text of a value as it stood, quotes included. */
+static struct str raw_value(const struct json_node *n)
+{
+    return n->type == JSON_STRING ? (struct str){n->text.ptr - 1, n->text.len + 2} : n->text;
+}
+
+/* What the copy of a file action leaves out: a checkpoint changes no data, and tombstones carry neither stats nor tags. */
+static bool is_left_out(struct str key, bool is_add)
+{
+    return str_eq(key, STR("dataChange")) || (!is_add && (str_eq(key, STR("stats")) || str_eq(key, STR("tags"))));
+}
+
+static enum status put_file_action(struct writing *w, struct str line, bool is_add, struct error *err)
+{
+    const char *action = is_add ? "add" : "remove";
+    bool has_partition = !is_add; /* an add must say so even when there is none */
+    struct json json;
+    arena_clear(&w->tape);
+    enum status status = json_parse(&w->tape, line, &json, err);
+    if (status != STATUS_OK)
+        return status == STATUS_SYNTAX ? error_set(err, STATUS_CORRUPT_LOG, "a file action cannot be read") : status;
+    uint32_t node = json_member(&json, 0, action);
+    buf_printf(&w->line, "{\"%s\":{", action);
+    for (uint32_t i = json_first(&json, node); i < json.nodes[node].next; i = json_next(&json, i + 1)) {
+        if (json.nodes[i + 1].type == JSON_NULL || is_left_out(json.nodes[i].text, is_add))
+            continue;
+        has_partition |= str_eq(json.nodes[i].text, STR("partitionValues"));
+        buf_str(&w->line, raw_value(&json.nodes[i]));
+        buf_char(&w->line, ':');
+        buf_str(&w->line, raw_value(&json.nodes[i + 1]));
+        buf_char(&w->line, ',');
+    }
+    buf_z(&w->line, has_partition ? "\"dataChange\":false}}\n" : "\"partitionValues\":{},\"dataChange\":false}}\n");
+    w->action_count++;
+    return flush_lines(w, err);
+}
+
+static const struct delta_dv *dv_of(bool has_dv, const struct delta_dv *dv)
+{
+    return has_dv ? dv : NULL;
+}
+
+static enum status keep_add(struct writing *w, const struct delta_action_add *add, bool touches, struct error *err)
+{
+    const struct delta_dv *dv = dv_of(add->has_dv, &add->dv);
+    if (!delta_path_key_init(&w->key, add->path))
+        return error_oom(err);
+    if (delta_touched_hides_add(&w->touched, &w->key, dv))
+        return STATUS_OK;
+    w->add_count++;
+    enum status status = put_file_action(w, add->raw, true, err);
+    return status == STATUS_OK && touches ? delta_touched_put(&w->touched, &w->key, dv, true, err) : status;
+}
+
+static enum status keep_remove(struct writing *w, const struct delta_action_remove *gone, bool touches, struct error *err)
+{
+    const struct delta_dv *dv = dv_of(gone->has_dv, &gone->dv);
+    if (!delta_path_key_init(&w->key, gone->path))
+        return error_oom(err);
+    if (delta_touched_hides_remove(&w->touched, &w->key, dv))
+        return STATUS_OK;
+    enum status status = STATUS_OK;
+    if (gone->deletion_timestamp_ms > w->tombstone_from_ms)
+        status = put_file_action(w, gone->raw, false, err);
+    return status == STATUS_OK && touches ? delta_touched_put(&w->touched, &w->key, dv, false, err) : status;
+}
+
+/* The actions of one commit from its last line to its first: the newest comes first. */
+static enum status keep_commit(struct writing *w, const struct delta_commit *c, struct error *err)
+{
+    size_t adds = c->add_count, removes = c->remove_count;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && (adds || removes)) {
+        bool add_is_later = adds && (!removes || c->adds[adds - 1].raw.ptr >= c->removes[removes - 1].raw.ptr);
+        status = add_is_later ? keep_add(w, &c->adds[--adds], true, err) : keep_remove(w, &c->removes[--removes], true, err);
+    }
+    return status;
+}
+
+static enum status keep_commits(struct writing *w, const struct delta_rebuild *way, struct error *err)
+{
+    int64_t oldest = way->checkpoint ? way->checkpoint->version + 1 : 0;
+    enum status status = STATUS_OK;
+    for (int64_t v = way->version; status == STATUS_OK && v >= oldest; v--) {
+        struct delta_commit c;
+        status = ctx_check(w->ctx, err);
+        if (status != STATUS_OK)
+            return status;
+        enum store_result result = delta_commit_read(w->ctx, w->snapshot->table, v, &c, err);
+        if (result == STORE_NOT_FOUND)
+            return error_set(err, STATUS_PROTOCOL_VIOLATION, "version %lld is missing", (long long)v);
+        if (result != STORE_OK)
+            return delta_store_failure(result, w->snapshot->table->name, err);
+        status = keep_commit(w, &c, err);
+        delta_commit_release(&c);
+    }
+    return status;
+}
+
+/* A row of the older checkpoint. */
+static enum status keep_row(struct writing *w, struct str json, struct error *err)
+{
+    struct delta_commit row = DELTA_COMMIT_INIT;
+    enum status status = delta_commit_add_action(&row, json, err);
+    if (status == STATUS_OK && row.add_count)
+        status = keep_add(w, &row.adds[0], false, err);
+    if (status == STATUS_OK && row.remove_count)
+        status = keep_remove(w, &row.removes[0], false, err);
+    delta_commit_release(&row);
+    return status;
+}
+
+static bool keep_raw_add(void *user, size_t part_index, struct str json, struct error *err)
+{
+    return keep_row(user, json, err) == STATUS_OK;
+}
+
+static bool keep_raw_other(void *user, struct str json, struct error *err)
+{
+    return keep_row(user, json, err) == STATUS_OK;
+}
+
+static enum status keep_checkpoint(struct writing *w, const struct delta_rebuild *way, struct error *err)
+{
+    struct delta_table *t = w->snapshot->table;
+    struct arena arena = ARENA_INIT;
+    struct buf names = BUF_INIT;
+    struct str *keys, *located = NULL;
+    size_t count;
+    enum status status = delta_checkpoint_keys(&arena, way->checkpoint, &keys, &count, err);
+    if (status == STATUS_OK)
+        status = delta_locate_all(t->store, keys, count, &names, &located, err);
+    if (status == STATUS_OK)
+        status = t->handler->read_adds_raw(t->handler, w->ctx, located, count, keep_raw_add, w, err);
+    if (status == STATUS_OK)
+        status = t->handler->read_others(t->handler, w->ctx, located, count, true, keep_raw_other, w, err);
+    mem_free(located);
+    buf_release(&names);
+    arena_release(&arena);
+    return status;
+}
+
+/* One way to gather the actions; starts over when an earlier way failed half-way. */
+static enum status gather(void *user, const struct delta_rebuild *way, struct error *err)
+{
+    struct writing *w = user;
+    const struct delta_snapshot *s = w->snapshot;
+    rewind(w->spool.file);
+    if (ftruncate(fileno(w->spool.file), 0) != 0)
+        return error_set_errno(err, errno, "cannot write \"%s\"", w->spool.actions);
+    delta_touched_release(&w->touched);
+    w->action_count = w->add_count = 0;
+    enum status status = write_state(w, err);
+    if (status == STATUS_OK)
+        status = keep_commits(w, way, err);
+    if (status == STATUS_OK && way->checkpoint)
+        status = keep_checkpoint(w, way, err);
+    if (status == STATUS_OK && w->add_count != s->file_count)
+        status = error_set(err, STATUS_CORRUPT_LOG, "the log gives %lld files, the snapshot has %lld", (long long)w->add_count, (long long)s->file_count);
+    if (status == STATUS_OK && fflush(w->spool.file) != 0)
+        status = error_set_errno(err, errno, "cannot write \"%s\"", w->spool.actions);
+    return status;
+}
+
+/* ---- putting it in place ------------------------------------------------------------------------------ */
+
+static enum status read_file(const char *path, struct buf *out, struct error *err)
+{
+    enum { PIECE_BYTES = 1 << 20 };
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return error_set_errno(err, errno, "cannot read \"%s\"", path);
+    size_t got = 1;
+    while (got > 0 && buf_reserve(out, PIECE_BYTES)) {
+        got = fread(out->ptr + out->len, 1, PIECE_BYTES, file);
+        out->len += got;
+    }
+    enum status status = buf_check(out, err);
+    if (status == STATUS_OK && ferror(file))
+        status = error_set_errno(err, errno, "cannot read \"%s\"", path);
+    fclose(file);
+    return status;
+}
+
+static enum status put(struct writing *w, const char *key, const struct buf *bytes, struct error *err)
+{
+    enum store_result result = store_put(w->snapshot->table->store, w->ctx, str_of(key), bytes->ptr, bytes->len, err);
+    return result == STORE_OK ? STATUS_OK : delta_store_failure(result, key, err);
+}
+
+static enum status put_hint(struct writing *w, size_t size_bytes, struct error *err)
+{
+    struct buf text = BUF_INIT;
+    if (delta_log_hint(w->ctx, w->snapshot->table) > w->snapshot->version)
+        return STATUS_OK;
+    buf_printf(&text, "{\"version\":%lld,\"size\":%lld,\"sizeInBytes\":%zu,\"numOfAddFiles\":%lld}", (long long)w->snapshot->version,
+               (long long)w->action_count, size_bytes, (long long)w->add_count);
+    enum status status = buf_check(&text, err);
+    if (status == STATUS_OK)
+        status = put(w, "_delta_log/_last_checkpoint", &text, err);
+    buf_release(&text);
+    return status;
+}
+
+static enum status put_checkpoint(struct writing *w, struct error *err)
+{
+    char key[64];
+    struct buf bytes = BUF_INIT;
+    enum status status = read_file(w->spool.parquet, &bytes, err);
+    delta_log_key(key, w->snapshot->version, ".checkpoint.parquet");
+    if (status == STATUS_OK && bytes.len == 0)
+        status = error_set(err, STATUS_INTERNAL, "the checkpoint came out empty");
+    if (status == STATUS_OK)
+        status = put(w, key, &bytes, err);
+    if (status == STATUS_OK)
+        status = put_hint(w, bytes.len, err);
+    buf_release(&bytes);
+    return status;
+}
+
+enum status delta_checkpoint(struct ctx *ctx, struct delta_snapshot *s, struct error *err)
+{
+    struct delta_table *t = s->table;
+    struct writing w = {.ctx = ctx, .snapshot = s};
+    if (s->checkpoint_version == s->version)
+        return STATUS_OK;
+    if (!t->handler)
+        return error_set(err, STATUS_NOT_SUPPORTED, "checkpoints of table \"%s\" cannot be written without an engine", t->name);
+    enum status status = delta_protocol_check_write(&s->head->protocol, &s->head->metadata, s->head->schema, err);
+    if (status != STATUS_OK)
+        return status;
+    w.tombstone_from_ms = ctx_now_us(ctx) / 1000 - retention_ms(&w, "delta.deletedFileRetentionDuration", WEEK_MS);
+    status = spool_open(&w.spool, err);
+    if (status == STATUS_OK)
+        status = delta_log_rebuild(ctx, t, s->version, s->version, gather, &w, err);
+    if (status == STATUS_OK)
+        status = t->handler->write_checkpoint(t->handler, ctx, str_of(w.spool.actions), str_of(w.spool.parquet), err);
+    if (status == STATUS_OK)
+        status = put_checkpoint(&w, err);
+    if (status != STATUS_OK)
+        error_context(err, "while writing the checkpoint of version %lld of table \"%s\"", (long long)s->version, t->name);
+    spool_close(&w.spool);
+    delta_touched_release(&w.touched);
+    buf_release(&w.key.scratch);
+    buf_release(&w.line);
+    arena_release(&w.tape);
+    return status;
+}
+
+/* ---- background ------------------------------------------------------------------------------------------ */
+
+/* One thread a table; one snapshot waits at most: a newer one takes the place of an older that waits. */
+struct delta_checkpoint_worker {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct ctx ctx; /* clock, random and log of the call that started the worker */
+    struct delta_snapshot *waiting;
+    bool busy, stopping;
+};
+
+static void log_failure(struct ctx *ctx, const struct delta_snapshot *s, const struct error *failure)
+{
+    char version[24];
+    snprintf(version, sizeof version, "%lld", (long long)s->version);
+    log_event(ctx, LOG_WARN, "checkpoint_not_written", "table", s->table->name, "version", version, "error",
+              failure->message ? failure->message : "", "detail", failure->detail ? failure->detail : "", NULL);
+}
+
+static void write_logged(struct ctx *ctx, struct delta_snapshot *s)
+{
+    struct error failure = ERROR_INIT;
+    if (delta_checkpoint(ctx, s, &failure) != STATUS_OK)
+        log_failure(ctx, s, &failure);
+    error_release(&failure);
+}
+
+/* What waits is written even when the table is being closed: a program that commits and ends still leaves its checkpoint. */
+static void *work(void *argument)
+{
+    struct delta_checkpoint_worker *w = argument;
+    pthread_mutex_lock(&w->lock);
+    for (;;) {
+        while (!w->waiting && !w->stopping)
+            pthread_cond_wait(&w->changed, &w->lock);
+        struct delta_snapshot *s = w->waiting;
+        if (!s)
+            break;
+        w->waiting = NULL;
+        w->busy = true;
+        pthread_mutex_unlock(&w->lock);
+        write_logged(&w->ctx, s);
+        delta_snapshot_drop(s);
+        pthread_mutex_lock(&w->lock);
+        w->busy = false;
+        pthread_cond_broadcast(&w->changed);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return NULL;
+}
+
+static void worker_free(struct delta_checkpoint_worker *w)
+{
+    pthread_cond_destroy(&w->changed);
+    pthread_mutex_destroy(&w->lock);
+    mem_free(w);
+}
+
+static struct delta_checkpoint_worker *worker_start(struct ctx *ctx)
+{
+    struct delta_checkpoint_worker *w = mem_calloc(1, sizeof *w);
+    if (!w)
+        return NULL;
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->changed, NULL);
+    ctx_init(&w->ctx);
+    w->ctx.clock = ctx->clock;
+    w->ctx.rng = ctx->rng;
+    w->ctx.log = ctx->log;
+    if (pthread_create(&w->thread, NULL, work, w) == 0)
+        return w;
+    worker_free(w);
+    return NULL;
+}
+
+static struct delta_checkpoint_worker *worker_of(struct ctx *ctx, struct delta_table *t)
+{
+    pthread_mutex_lock(&t->lock);
+    if (!t->worker)
+        t->worker = worker_start(ctx);
+    struct delta_checkpoint_worker *w = t->worker;
+    pthread_mutex_unlock(&t->lock);
+    return w;
+}
+
+void delta_checkpoint_maybe(struct ctx *ctx, struct delta_snapshot *s)
+{
+    enum { DEFAULT_INTERVAL = 10 };
+    int64_t interval = DEFAULT_INTERVAL;
+    struct str text = delta_config(&s->head->metadata, "delta.checkpointInterval");
+    if (!text.ptr || !str_to_i64(text, &interval) || interval < 1)
+        interval = DEFAULT_INTERVAL;
+    if (s->version == 0 || s->version % interval != 0 || !s->table->handler)
+        return;
+    struct delta_checkpoint_worker *w = worker_of(ctx, s->table);
+    if (!w) {
+        write_logged(ctx, s);
+        return;
+    }
+    pthread_mutex_lock(&w->lock);
+    struct delta_snapshot *replaced = w->waiting;
+    w->waiting = delta_snapshot_hold(s);
+    pthread_cond_broadcast(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+    delta_snapshot_drop(replaced);
+}
+
+void delta_table_quiesce(struct delta_table *t)
+{
+    pthread_mutex_lock(&t->lock);
+    struct delta_checkpoint_worker *w = t->worker;
+    pthread_mutex_unlock(&t->lock);
+    if (!w)
+        return;
+    pthread_mutex_lock(&w->lock);
+    while (w->busy || w->waiting)
+        pthread_cond_wait(&w->changed, &w->lock);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void delta_checkpoint_worker_stop(struct delta_table *t)
+{
+    struct delta_checkpoint_worker *w = t->worker;
+    if (!w)
+        return;
+    pthread_mutex_lock(&w->lock);
+    w->stopping = true;
+    pthread_cond_broadcast(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->thread, NULL);
+    t->worker = NULL;
+    worker_free(w);
+}

@@ -1,0 +1,388 @@
+/* delta/commit.c: the optimistic commit loop (protocol: "Commits"; Spark's OptimisticTransaction).
+ *
+ * One object decides: <version>.json, put only if it is absent.  Taken: read who was first, see whether our change
+ * still holds, and try the next version.  Unknown: read back and look for our own txnId; the same bytes may be put
+ * again under the same version, for they land once at most.  Whatever happens before the put succeeds leaves nothing
+ * in the log, and nothing after it can make the commit fail. */
+#include "delta/delta_int.h"
+
+#include <stdio.h>
+#include <time.h>
+
+enum {
+    SETTLE_TRIES = 4,      /* read-backs after a lost reply */
+    CALM_ATTEMPTS = 3,     /* attempts before waiting between them */
+    BACKOFF_FIRST_US = 2000,
+    BACKOFF_MAX_US = 100000
+};
+
+/* How a try at one version ended. */
+enum try_outcome { TRY_OURS, TRY_TAKEN, TRY_ABSENT, TRY_FAILED };
+
+struct committer {
+    struct ctx *ctx;
+    struct delta_txn *txn;
+    struct buf body;
+    int64_t version;                   /* that is tried next */
+    struct delta_snapshot *tip;        /* version - 1, when it could be kept up; owned */
+    struct delta_metadata metadata;    /* of version - 1; texts in known */
+    struct delta_protocol protocol;
+    struct arena known;
+    bool may_have_landed;              /* a put of this version ended unknown and was not settled */
+    uint32_t attempts;
+};
+
+/* ---- what is written ---------------------------------------------------------------------------- */
+
+static void put_text_member(struct buf *out, const char *key, struct str value, bool *first)
+{
+    json_put_key(out, key, first);
+    json_put_string(out, value);
+}
+
+static void put_object_member(struct buf *out, const char *key, const struct buf *members, bool *first)
+{
+    json_put_key(out, key, first);
+    buf_char(out, '{');
+    buf_str(out, buf_view(members));
+    buf_char(out, '}');
+}
+
+static void put_commit_info(struct ctx *ctx, const struct delta_txn *txn, struct buf *out)
+{
+    bool first = true;
+    buf_z(out, "{\"commitInfo\":{");
+    json_put_key(out, "timestamp", &first);
+    buf_i64(out, ctx_now_us(ctx) / 1000);
+    if (ctx->identity.len)
+        put_text_member(out, "userName", ctx->identity, &first);
+    put_text_member(out, "operation", str_of(txn->operation), &first);
+    put_object_member(out, "operationParameters", &txn->parameters, &first);
+    if (txn->base) {
+        json_put_key(out, "readVersion", &first);
+        buf_i64(out, txn->base->version);
+    }
+    put_text_member(out, "isolationLevel", delta_txn_is_rearrangement(txn) ? STR("SnapshotIsolation") : STR("Serializable"), &first);
+    json_put_key(out, "isBlindAppend", &first);
+    buf_z(out, delta_txn_is_blind_append(txn) ? "true" : "false");
+    put_object_member(out, "operationMetrics", &txn->metrics, &first);
+    if (txn->user_metadata.ptr)
+        put_text_member(out, "userMetadata", txn->user_metadata, &first);
+    if (ctx->client.len)
+        put_text_member(out, "client", ctx->client, &first);
+    put_text_member(out, "engineInfo", STR("Varve/" VARVE_VERSION), &first);
+    put_text_member(out, "txnId", str_of(txn->txn_id), &first);
+    buf_z(out, "}}\n");
+}
+
+static enum status put_body(struct ctx *ctx, const struct delta_txn *txn, struct buf *out, struct error *err)
+{
+    put_commit_info(ctx, txn, out);
+    if (txn->has_protocol)
+        delta_write_protocol(out, &txn->protocol);
+    if (txn->has_metadata)
+        delta_write_metadata(out, &txn->metadata);
+    buf_reserve(out, txn->apps.len + txn->removes.len + txn->adds.len);
+    buf_str(out, buf_view(&txn->apps));
+    buf_str(out, buf_view(&txn->removes));
+    buf_str(out, buf_view(&txn->adds));
+    return buf_check(out, err);
+}
+
+/* ---- is the change whole -------------------------------------------------------------------------- */
+
+static bool same_columns(const struct delta_metadata *a, const struct delta_metadata *b)
+{
+    bool same = a->partition_column_count == b->partition_column_count;
+    for (uint32_t i = 0; same && i < a->partition_column_count; i++)
+        same = str_eq(a->partition_columns[i], b->partition_columns[i]);
+    return same;
+}
+
+static enum status check_change(const struct delta_txn *txn, struct error *err)
+{
+    const char *name = txn->table->name;
+    if (txn->finished)
+        return error_set(err, STATUS_INTERNAL, "this change of table \"%s\" was committed already", name);
+    if (!txn->base)
+        return txn->has_metadata ? STATUS_OK : error_set(err, STATUS_INTERNAL, "new table \"%s\" has no metadata", name);
+    const struct delta_metadata *old = &txn->base->head->metadata;
+    bool append_only = delta_config_bool(old, "delta.appendOnly", false) ||
+                       (txn->has_metadata && delta_config_bool(&txn->metadata, "delta.appendOnly", false));
+    if (append_only && txn->removes_data)
+        return error_set(err, STATUS_APPEND_ONLY, "rows of table \"%s\" cannot be changed or removed: it is append-only", name);
+    if (txn->has_metadata && !same_columns(old, &txn->metadata) && !txn->removes_all && txn->base->file_count > 0)
+        return error_set(err, STATUS_INVALID_ARGUMENT, "the partition columns of table \"%s\" can only change when all its files are replaced",
+                         name);
+    return STATUS_OK;
+}
+
+static bool stop_at_log_file(void *user, const struct store_entry *entry)
+{
+    bool *found = user;
+    const size_t prefix = sizeof "_delta_log/" - 1;
+    struct str name = str_sub(entry->key, prefix, entry->key.len - prefix);
+    bool version = name.len > 20;
+    for (size_t i = 0; version && i < 20; i++)
+        version = name.ptr[i] >= '0' && name.ptr[i] <= '9';
+    *found = version && (str_ends(name, STR(".json")) || str_ends(name, STR(".parquet")));
+    return !*found;
+}
+
+/* Version 0 may be gone from the log of a table that is long there: its absence alone does not make the place free. */
+static enum status check_place_is_free(struct committer *c, struct error *err)
+{
+    bool found = false;
+    enum store_result result = store_list(c->txn->table->store, c->ctx, STR("_delta_log/"), STR(""), stop_at_log_file, &found, err);
+    if (result != STORE_OK)
+        return delta_store_failure(result, "_delta_log", err);
+    return found ? error_set(err, STATUS_TABLE_EXISTS, "table \"%s\" exists already", c->txn->table->name) : STATUS_OK;
+}
+
+/* ---- one version ------------------------------------------------------------------------------------- */
+
+static void pause_us(int64_t us)
+{
+    struct timespec left = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+    nanosleep(&left, NULL);
+}
+
+/* Waits longer the more often somebody else was first, never the same time as they. */
+static void back_off(struct committer *c)
+{
+    uint64_t random;
+    if (c->attempts < CALM_ATTEMPTS)
+        return;
+    uint32_t doublings = c->attempts - CALM_ATTEMPTS < 6 ? c->attempts - CALM_ATTEMPTS : 6;
+    int64_t ceiling = (int64_t)BACKOFF_FIRST_US << doublings;
+    c->ctx->rng->fill(c->ctx->rng->self, &random, sizeof random);
+    pause_us((int64_t)(random % (uint64_t)(ceiling < BACKOFF_MAX_US ? ceiling : BACKOFF_MAX_US)));
+}
+
+static bool is_ours(const struct committer *c, const struct delta_commit *commit)
+{
+    return str_eq(commit->txn_id, str_of(c->txn->txn_id));
+}
+
+/* Reads the version.  TRY_TAKEN: *winner is filled, to be released. */
+static enum try_outcome look(struct committer *c, struct delta_commit *winner, struct error *err)
+{
+    switch (delta_commit_read(c->ctx, c->txn->table, c->version, winner, err)) {
+    case STORE_OK: break;
+    case STORE_NOT_FOUND: return TRY_ABSENT;
+    default: return TRY_FAILED;
+    }
+    if (!is_ours(c, winner))
+        return TRY_TAKEN;
+    delta_commit_release(winner);
+    return TRY_OURS;
+}
+
+/* After a lost reply: what is there now?  Absent means that the put has not landed yet: it may be tried again. */
+static enum try_outcome settle(struct committer *c, struct delta_commit *winner, struct error *err)
+{
+    enum try_outcome outcome = TRY_FAILED;
+    for (int i = 0; i < SETTLE_TRIES && outcome == TRY_FAILED; i++) {
+        struct error failure = ERROR_INIT;
+        if (i)
+            pause_us((int64_t)BACKOFF_FIRST_US << i);
+        outcome = look(c, winner, &failure);
+        error_move(err, &failure);
+    }
+    if (outcome != TRY_FAILED && outcome != TRY_ABSENT)
+        c->may_have_landed = false;
+    return outcome;
+}
+
+/* Puts the body under the version. */
+static enum try_outcome try_put(struct committer *c, struct delta_commit *winner, struct error *err)
+{
+    char key[64];
+    delta_log_key(key, c->version, ".json");
+    c->attempts++;
+    switch (store_put_if_absent(c->txn->table->store, c->ctx, str_of(key), c->body.ptr, c->body.len, err)) {
+    case STORE_OK: return TRY_OURS;
+    case STORE_EXISTS: {
+        enum try_outcome outcome = look(c, winner, err);
+        if (outcome == TRY_ABSENT)
+            error_set(err, STATUS_CORRUPT_LOG, "\"%s\" is there and is not: the store contradicts itself", key);
+        return outcome == TRY_ABSENT ? TRY_FAILED : outcome;
+    }
+    case STORE_UNKNOWN:
+        c->may_have_landed = true;
+        return settle(c, winner, err);
+    default: return TRY_FAILED;
+    }
+}
+
+/* ---- following the winners ------------------------------------------------------------------------------ */
+
+static enum status know(struct committer *c, const struct delta_metadata *m, const struct delta_protocol *p, struct error *err)
+{
+    bool ok = (!m || delta_metadata_copy(&c->known, m, &c->metadata)) && (!p || delta_protocol_copy(&c->known, p, &c->protocol));
+    return ok ? STATUS_OK : error_oom(err);
+}
+
+/* The time that the file of a version got; now when the store does not say. */
+static int64_t commit_time_us(struct committer *c, int64_t version)
+{
+    char key[64];
+    struct store_entry entry;
+    delta_log_key(key, version, ".json");
+    bool found = store_stat(c->txn->table->store, c->ctx, str_of(key), &entry, NULL) == STORE_OK;
+    return found ? entry.modified_us : ctx_now_us(c->ctx);
+}
+
+/* Moves the tip over a commit.  Without memory it is given up, and the result will have no snapshot. */
+static void advance_tip(struct committer *c, const struct delta_commit *commit)
+{
+    struct delta_snapshot *next = NULL;
+    if (c->tip && delta_snapshot_apply(c->ctx, c->tip, commit, commit_time_us(c, commit->version), &next, NULL))
+        next = NULL;
+    delta_snapshot_unref(c->tip);
+    c->tip = next;
+}
+
+/* The winner's commit lies between us and our base: go past it, or stop. */
+static enum status pass(struct committer *c, const struct delta_commit *winner, struct error *err)
+{
+    c->may_have_landed = false;
+    if (!c->txn->base)
+        return error_set(err, STATUS_TABLE_EXISTS, "table \"%s\" was created by another writer", c->txn->table->name);
+    enum status status = delta_conflict_check(c->txn, &c->metadata, &c->protocol, winner, err);
+    if (!status && winner->has_protocol)
+        status = know(c, NULL, &winner->protocol, err);
+    if (status)
+        return status;
+    advance_tip(c, winner);
+    c->version++;
+    return STATUS_OK;
+}
+
+/* After one winner others may stand: reading them is cheaper than putting in vain. */
+static enum status pass_all(struct committer *c, struct delta_commit *winner, enum try_outcome *outcome, struct error *err)
+{
+    enum status status = STATUS_OK;
+    *outcome = TRY_TAKEN;
+    while (!status && *outcome == TRY_TAKEN) {
+        status = pass(c, winner, err);
+        delta_commit_release(winner);
+        if (!status)
+            status = ctx_check(c->ctx, err);
+        if (!status)
+            *outcome = look(c, winner, err);
+    }
+    return status;
+}
+
+/* ---- the loop ------------------------------------------------------------------------------------------------ */
+
+static enum status undecided(struct committer *c, struct error *err)
+{
+    struct error cause = ERROR_INIT;
+    error_move(&cause, err);
+    error_set(err, STATUS_COMMIT_UNKNOWN, "it is not known whether version %lld of table \"%s\" was committed", (long long)c->version,
+              c->txn->table->name);
+    error_detail(err, "txnId %s%s%s", c->txn->txn_id, cause.message ? "; " : "", cause.message ? cause.message : "");
+    error_hint(err, "look for txnId %s in the table's history before trying again", c->txn->txn_id);
+    error_release(&cause);
+    return STATUS_COMMIT_UNKNOWN;
+}
+
+/* STATUS_OK: the body is in the log as c->version. */
+static enum status commit_loop(struct committer *c, struct error *err)
+{
+    for (;;) {
+        struct delta_commit winner = DELTA_COMMIT_INIT;
+        enum status status = ctx_check(c->ctx, err);
+        if (status)
+            return c->may_have_landed ? undecided(c, err) : status;
+        enum try_outcome outcome = try_put(c, &winner, err);
+        if (outcome == TRY_TAKEN)
+            status = pass_all(c, &winner, &outcome, err);
+        if (status)
+            return status;
+        if (outcome == TRY_OURS)
+            return STATUS_OK;
+        if (outcome == TRY_FAILED && c->may_have_landed)
+            return undecided(c, err);
+        if (outcome == TRY_FAILED)
+            return err && err->code ? err->code : delta_store_failure(STORE_UNKNOWN, c->txn->table->name, err);
+        back_off(c);
+    }
+}
+
+/* ---- afterwards ------------------------------------------------------------------------------------------------- */
+
+static void finish_tip(struct committer *c)
+{
+    struct delta_commit commit;
+    char key[64];
+    delta_log_key(key, c->version, ".json");
+    if (!c->txn->base) {
+        if (delta_snapshot_at_version(c->ctx, c->txn->table, c->version, &c->tip, NULL))
+            c->tip = NULL;
+        return;
+    }
+    if (c->tip && delta_commit_parse(&c->body, c->version, str_of(key), &commit, NULL) == STATUS_OK) {
+        advance_tip(c, &commit);
+        delta_commit_release(&commit);
+    } else {
+        delta_snapshot_unref(c->tip);
+        c->tip = NULL;
+    }
+}
+
+static void after_commit(struct committer *c, struct delta_commit_result *result)
+{
+    finish_tip(c);
+    if (!c->tip)
+        return;
+    delta_table_offer(c->txn->table, c->tip);
+    delta_checksum_write(c->ctx, c->tip, str_of(c->txn->txn_id));
+    delta_checkpoint_maybe(c->ctx, c->tip);
+    result->snapshot = c->tip;
+    c->tip = NULL;
+}
+
+static enum status begin(struct committer *c, struct error *err)
+{
+    const struct delta_snapshot *base = c->txn->base;
+    c->version = base ? base->version + 1 : 0;
+    enum status status = check_change(c->txn, err);
+    if (!status && !base)
+        status = check_place_is_free(c, err);
+    if (!status && base)
+        status = know(c, &base->head->metadata, &base->head->protocol, err);
+    if (!status)
+        status = put_body(c->ctx, c->txn, &c->body, err);
+    if (!status && base)
+        c->tip = delta_snapshot_ref(c->txn->base);
+    return status;
+}
+
+enum status delta_txn_commit(struct ctx *ctx, struct delta_txn *txn, struct delta_commit_result *result, struct error *err)
+{
+    struct committer c = {.ctx = ctx, .txn = txn};
+    struct error failure = ERROR_INIT; /* the loop needs one even when the caller does not */
+    *result = (struct delta_commit_result){.outcome = DELTA_CONFLICT, .version = -1};
+    enum status status = begin(&c, &failure);
+    if (!status)
+        status = commit_loop(&c, &failure);
+    txn->finished |= status == STATUS_OK || status == STATUS_COMMIT_UNKNOWN;
+    if (!status) {
+        result->outcome = DELTA_COMMITTED;
+        after_commit(&c, result);
+    } else if (status == STATUS_COMMIT_UNKNOWN) {
+        result->outcome = DELTA_UNKNOWN;
+    }
+    result->version = c.version;
+    result->attempts = c.attempts;
+    if (status)
+        error_move(err, &failure);
+    error_release(&failure);
+    delta_snapshot_unref(c.tip);
+    arena_release(&c.known);
+    buf_release(&c.body);
+    return status;
+}

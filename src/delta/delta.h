@@ -1,0 +1,336 @@
+/* delta/delta.h: the meaning of a Delta table.
+ *
+ * This room knows the protocol (delta-io/delta PROTOCOL.md).  It does no compute and opens no
+ * Parquet: bytes come from a store, checkpoint columns come through the vtable below, which the
+ * engine implements.  Its nouns:
+ *
+ *   snapshot   an immutable version of a table: the only door.  Scans and transactions start there.
+ *   file_list  the files of a snapshot that a predicate could not exclude.
+ *   txn        a change under way: actions gathered on top of a snapshot, then committed.
+ *
+ * All texts in these structs are borrowed from the object that holds them.
+ */
+#ifndef VARVE_DELTA_H
+#define VARVE_DELTA_H
+
+#include "base/base.h"
+#include "codec/codec.h"
+#include "store/store.h"
+
+/* ==== types and schema (protocol: "Schema Serialization Format") ======================= */
+
+enum delta_type_id {
+    DELTA_STRING, DELTA_LONG, DELTA_INTEGER, DELTA_SHORT, DELTA_BYTE, DELTA_FLOAT, DELTA_DOUBLE, DELTA_DECIMAL,
+    DELTA_BOOLEAN, DELTA_BINARY, DELTA_DATE, DELTA_TIMESTAMP, DELTA_TIMESTAMP_NTZ, DELTA_VOID, DELTA_VARIANT,
+    DELTA_STRUCT, DELTA_ARRAY, DELTA_MAP
+};
+struct delta_field;
+struct delta_type {
+    enum delta_type_id id;
+    uint8_t precision, scale;    /* DECIMAL */
+    uint32_t field_count;        /* STRUCT */
+    struct delta_field *fields;  /* STRUCT */
+    struct delta_type *element;  /* ARRAY element, MAP value */
+    struct delta_type *key;      /* MAP */
+    bool contains_null;          /* ARRAY elements, MAP values */
+};
+struct delta_property {
+    struct str key;
+    struct str value; /* properties: the string.  field metadata: raw JSON text of the value */
+    struct str text;  /* field metadata: the decoded string when value is a JSON string with escapes, else NULL ptr */
+};
+struct delta_field {
+    struct str name;
+    struct delta_type *type;
+    bool nullable;
+    struct delta_property *metadata;
+    uint32_t metadata_count;
+};
+
+/* Reads a schemaString.  Nodes come from the arena. Unknown type names: UNSUPPORTED_FEATURE naming column and type. */
+enum status delta_schema_parse(struct arena *arena, struct str schema_json, struct delta_type **out, struct error *err);
+void delta_schema_json(const struct delta_type *schema, struct buf *out);
+/* Same type, deep copy into arena; NULL when out of memory. */
+struct delta_type *delta_type_copy(struct arena *arena, const struct delta_type *type);
+bool delta_type_equal(const struct delta_type *a, const struct delta_type *b); /* names case-sensitive; nullability and metadata ignored */
+/* "decimal(18,4)", "array<struct<a:long>>": Spark's simpleString, with bigint/int/smallint/tinyint for long…byte. */
+void delta_type_text(const struct delta_type *type, struct buf *out);
+/* SQL type text ("BIGINT", "STRUCT<a: INT, b: ARRAY<STRING>>", "DECIMAL(10,2)", "TIMESTAMP_NTZ", "INT", "VARCHAR(10)"…) to a type.
+ * position in err counts from the start of text. */
+enum status delta_type_from_sql(struct arena *arena, struct str text, struct delta_type **out, struct error *err);
+const struct delta_field *delta_field_find(const struct delta_type *schema, struct str name); /* case-insensitive; NULL */
+struct str delta_field_meta(const struct delta_field *field, const char *key); /* decoded when a JSON string, else raw; NULL ptr */
+/* A field metadata entry holding the string `text`, copied into the arena; false when out of memory. */
+bool delta_property_text(struct arena *arena, struct str key, struct str text, struct delta_property *out);
+/* Column names unique without case, no void inside arrays…, at least one column when for_write. */
+enum status delta_schema_check(const struct delta_type *schema, bool for_write, struct error *err);
+
+/* How the rows' schema `from` fits the table's: same columns (by name, any order, missing nullable ones allowed),
+ * types equal or safely up-castable on write (byte->short->int->long, float->double, decimal widening, date->timestamp_ntz).
+ * merge: columns new in `from` are added at the end (nested structs too) and *out is the merged schema; otherwise a new column is SCHEMA_MISMATCH.
+ * Every violation in one error: message names the table, detail lists column, expected and found type per line. */
+enum status delta_schema_reconcile(struct arena *arena, struct str table_name, const struct delta_type *table, const struct delta_type *from,
+                                   bool merge, struct delta_type **out, struct error *err);
+
+/* ==== values ============================================================================ */
+
+/* A typed scalar: partition values, statistics, constants of predicates.  BYTE…LONG, DATE (days), TIMESTAMP and
+ * TIMESTAMP_NTZ (us) and BOOLEAN use i64; FLOAT and DOUBLE f64; DECIMAL dec at `scale`; STRING and BINARY str. */
+struct delta_value {
+    enum delta_type_id type;
+    bool is_null;
+    uint8_t precision, scale;
+    int64_t i64;
+    double f64;
+    __int128 dec;
+    struct str str;
+};
+/* Partition value text to value (protocol "Partition Value Serialization"): "" and NULL ptr are NULL for every type.
+ * Timestamps without zone read as UTC. */
+enum status delta_partition_value(struct arena *arena, struct str text, const struct delta_type *type, struct delta_value *out, struct error *err);
+/* And back; false for NULL (write JSON null). Timestamps in ISO-8601 with Z. */
+bool delta_partition_text(const struct delta_value *v, struct buf *out);
+/* Orders like SQL ORDER BY within one type; numbers of different numeric types compare by value exactly;
+ * NaN is greatest and equal to itself, -0.0 equals 0.0. Neither may be NULL. Incomparable types: *ok = false. */
+int delta_value_cmp(const struct delta_value *a, const struct delta_value *b, bool *ok);
+
+/* ==== protocol and features ============================================================ */
+
+enum delta_feature_kind { DELTA_FEATURE_READER_WRITER, DELTA_FEATURE_WRITER };
+enum delta_feature_support { DELTA_SUPPORT_NO, DELTA_SUPPORT_YES, DELTA_SUPPORT_UNUSED };
+enum delta_feature_id {
+#define FEATURE(ID, NAME, KIND, LR, LW, READ, WRITE) DELTA_FEATURE_##ID,
+#include "delta/features.def"
+#undef FEATURE
+    DELTA_FEATURE_COUNT
+};
+struct delta_feature_info {
+    const char *name;
+    enum delta_feature_kind kind;
+    int legacy_reader, legacy_writer;
+    enum delta_feature_support read, write;
+};
+const struct delta_feature_info *delta_feature_info(enum delta_feature_id id);
+
+struct delta_protocol {
+    int32_t min_reader_version, min_writer_version;
+    struct str *reader_features, *writer_features;
+    uint32_t reader_feature_count, writer_feature_count;
+};
+struct delta_metadata {
+    struct str id, name, description; /* NULL ptr when absent */
+    struct str schema_string;
+    struct str *partition_columns;
+    uint32_t partition_column_count;
+    int64_t created_time_ms; /* INT64_MIN when absent */
+    struct delta_property *configuration;
+    uint32_t configuration_count;
+};
+struct str delta_config(const struct delta_metadata *m, const char *key); /* NULL ptr when unset */
+bool delta_config_bool(const struct delta_metadata *m, const char *key, bool fallback);
+/* UNSUPPORTED_FEATURE naming every feature that is missing; needs metadata because some features only matter when used. */
+enum status delta_protocol_check_read(const struct delta_protocol *p, const struct delta_metadata *m, const struct delta_type *schema, struct error *err);
+enum status delta_protocol_check_write(const struct delta_protocol *p, const struct delta_metadata *m, const struct delta_type *schema, struct error *err);
+/* Table properties: known delta.* keys are validated, unknown ones are UNKNOWN_PROPERTY with the nearest name. */
+enum status delta_property_check(struct str key, struct str value, struct error *err);
+/* "interval 7 days", "7 days" -> milliseconds */
+bool delta_interval_ms(struct str text, int64_t *out);
+/* "134217728", "128MB", "1 GiB" -> bytes; units are powers of 1024 */
+bool delta_size_from_text(struct str text, int64_t *bytes);
+/* What the table property is set to, or its default; NULL ptr when it has none. */
+struct str delta_property_value(const struct delta_metadata *m, const char *key);
+
+/* ==== what the engine must bring ======================================================= */
+
+/* One batch of checkpoint rows, by column.  Arrays have `rows` entries; a NULL array means that the file has
+ * no such column.  Borrowed until the callback returns. Only rows whose add.path is not NULL are handed out here. */
+struct delta_checkpoint_batch {
+    size_t rows;
+    const struct str *path;           /* decoded JSON-level text: still URI-encoded as in the log */
+    const int64_t *size_bytes;
+    const int64_t *modified_ms;
+    const struct str *const *partition; /* [partition column index][row]; NULL ptr = NULL value */
+    const struct str *dv_storage;     /* deletionVector.storageType, NULL ptr when none; NULL array when the file has no such column */
+    const struct str *dv_path;
+    const int64_t *dv_offset;         /* -1 when absent */
+    const int64_t *dv_size;
+    const int64_t *dv_cardinality;
+    const struct str *stats;          /* only when asked for */
+    const int64_t *row_index;         /* position of the row in its file: names the row for a later stats read */
+};
+/* Reads and writes the Parquet and many-file JSON of the log.  Implemented by engine/log_reader.c. */
+struct delta_handler {
+    /* Streams the add rows of the checkpoint parts (paths as store_locate gives them) in order; one call per batch.
+     * part_index says which part. want_stats: fill .stats. The callback returns false on failure (err set by it). */
+    enum status (*read_adds)(struct delta_handler *, struct ctx *, const struct str *paths, size_t path_count,
+                             const struct str *partition_columns, size_t partition_column_count, bool want_stats,
+                             bool (*batch)(void *user, size_t part_index, const struct delta_checkpoint_batch *batch, struct error *err), void *user, struct error *err);
+    /* Every row that is not an add: as one JSON object per row with just the non-null action, e.g. {"txn":{…}}; removes too (callers that
+     * need tombstones, for writing the next checkpoint) when want_removes. */
+    enum status (*read_others)(struct delta_handler *, struct ctx *, const struct str *paths, size_t path_count, bool want_removes,
+                               bool (*action)(void *user, struct str json, struct error *err), void *user, struct error *err);
+    /* Writes a classic checkpoint from newline-delimited actions (one JSON object a line, as in commits, already reconciled) to the
+     * file `path`, with the protocol's checkpoint schema; stats_parsed/partitionValues_parsed are not written. */
+    enum status (*write_checkpoint)(struct delta_handler *, struct ctx *, struct str actions_ndjson_path, struct str path, struct error *err);
+    /* The rows of read_adds once more, in the same order, as JSON for the next checkpoint: one call per row with {"add":{…}} holding every
+     * non-null field of the protocol's add (tags, stats, deletionVector, baseRowId, defaultRowCommitVersion, clusteringProvider too;
+     * partitionValues with their nulls); stats is made from stats_parsed when the file has no stats; no *_parsed fields.
+     * The text is borrowed until the callback returns; false from it means failure (err set by it). */
+    enum status (*read_adds_raw)(struct delta_handler *, struct ctx *, const struct str *paths, size_t path_count,
+                                 bool (*add)(void *user, size_t part_index, struct str json, struct error *err), void *user, struct error *err);
+};
+
+/* ==== snapshot ========================================================================= */
+
+struct delta_table;    /* a table's place: store, handler, and the newest snapshot known; thread safe */
+struct delta_snapshot; /* immutable, refcounted, thread safe */
+
+/* What a scan or a listing sees of one file. */
+struct delta_file {
+    struct str path;          /* as in the log (URI-encoded) */
+    int64_t size_bytes;
+    int64_t modified_ms;
+    const struct str *partition_values; /* one per partition column; NULL ptr = NULL */
+    struct str stats;         /* raw JSON, NULL ptr when none or not loaded */
+    int64_t record_count;     /* from stats; -1 unknown */
+    bool has_dv;
+};
+
+/* Opens the place; no I/O beyond what open needs. name is for messages. Takes no ownership: refs store. */
+enum status delta_table_open(struct ctx *ctx, struct store *store, struct delta_handler *handler, struct str name, struct delta_table **out, struct error *err);
+struct delta_table *delta_table_ref(struct delta_table *t);
+void delta_table_unref(struct delta_table *t);
+struct str delta_table_name(const struct delta_table *t);
+struct store *delta_table_store(const struct delta_table *t);
+
+/* The newest version: looks for new commits and applies only those (incremental).  NOT_A_DELTA_TABLE when there is no log. */
+enum status delta_snapshot_latest(struct ctx *ctx, struct delta_table *t, struct delta_snapshot **out, struct error *err);
+/* VERSION_NOT_FOUND names the available range. */
+enum status delta_snapshot_at_version(struct ctx *ctx, struct delta_table *t, int64_t version, struct delta_snapshot **out, struct error *err);
+/* The newest version whose timestamp is <= timestamp_us.  Before the first / after the last commit: TIMESTAMP_OUT_OF_RANGE naming the range. */
+enum status delta_version_at_timestamp(struct ctx *ctx, struct delta_table *t, int64_t timestamp_us, int64_t *version, struct error *err);
+struct delta_snapshot *delta_snapshot_ref(struct delta_snapshot *s);
+void delta_snapshot_unref(struct delta_snapshot *s);
+
+int64_t delta_snapshot_version(const struct delta_snapshot *s);
+int64_t delta_snapshot_timestamp_us(const struct delta_snapshot *s); /* commit time, monotonised / in-commit */
+const struct delta_metadata *delta_snapshot_metadata(const struct delta_snapshot *s);
+const struct delta_protocol *delta_snapshot_protocol(const struct delta_snapshot *s);
+const struct delta_type *delta_snapshot_schema(const struct delta_snapshot *s);
+struct delta_table *delta_snapshot_table(const struct delta_snapshot *s);
+int64_t delta_snapshot_file_count(const struct delta_snapshot *s);
+int64_t delta_snapshot_size_bytes(const struct delta_snapshot *s);
+/* Last version committed under appId, or -1. */
+int64_t delta_snapshot_txn_version(const struct delta_snapshot *s, struct str app_id);
+/* A domainMetadata configuration, NULL ptr when there is none. */
+struct str delta_snapshot_domain(const struct delta_snapshot *s, struct str domain);
+
+/* ==== predicates and pruning =========================================================== */
+
+/* A predicate tree over columns, used to exclude files.  It may only ever be weaker than the real filter. */
+enum delta_pred_op { DELTA_PRED_AND, DELTA_PRED_OR, DELTA_PRED_EQ, DELTA_PRED_NE, DELTA_PRED_LT, DELTA_PRED_LE, DELTA_PRED_GT, DELTA_PRED_GE,
+                     DELTA_PRED_IN, DELTA_PRED_IS_NULL, DELTA_PRED_IS_NOT_NULL };
+struct delta_pred {
+    enum delta_pred_op op;
+    const struct str *column;      /* path of names from the top column down (logical names) */
+    uint32_t column_depth;
+    const struct delta_value *values; /* EQ…GE: one; IN: many */
+    uint32_t value_count;
+    struct delta_pred *const *children; /* AND, OR */
+    uint32_t child_count;
+};
+
+struct delta_file_list {
+    struct delta_file *files;
+    size_t count;
+    int64_t total;              /* files of the snapshot */
+    int64_t pruned_partition;   /* excluded by partition values */
+    int64_t pruned_stats;       /* excluded by statistics */
+    int64_t size_bytes;         /* of files[] */
+    struct arena arena;
+};
+/* The files that may hold matching rows (pred NULL: all).  Never excludes a file with a matching row: missing or truncated
+ * statistics, NULL, NaN, wide bounds under deletion vectors and millisecond-truncated timestamps all keep the file.
+ * want_stats also fills .stats and .record_count. UNSUPPORTED_FEATURE if a kept file has a deletion vector. */
+enum status delta_scan(struct ctx *ctx, struct delta_snapshot *s, const struct delta_pred *pred, bool want_stats, struct delta_file_list *out, struct error *err);
+void delta_file_list_release(struct delta_file_list *l);
+
+/* ==== history ========================================================================== */
+
+struct delta_commit_info {
+    int64_t version;
+    int64_t timestamp_us;
+    struct str raw; /* commitInfo JSON object, NULL ptr when the commit has none */
+};
+/* Newest first, at most limit (0 = all).  Texts live in the arena. */
+enum status delta_history(struct ctx *ctx, struct delta_table *t, int64_t limit, struct arena *arena, struct delta_commit_info **out, size_t *count, struct error *err);
+
+/* ==== statistics for writing =========================================================== */
+
+/* Per-leaf statistics of a written file, as the Parquet writer reported them (DuckDB's text forms). */
+struct delta_column_stats {
+    const struct str *path; /* names from the top column down */
+    uint32_t depth;
+    struct str min, max;    /* NULL ptr: none */
+    int64_t null_count;     /* -1 unknown */
+    bool has_nan;
+};
+/* Builds add.stats JSON by the protocol's rules: indexed columns (delta.dataSkippingNumIndexedCols / …StatsColumns), string
+ * truncation with tie-breaker, timestamps to ms, NaN and unsupported types left out. */
+enum status delta_stats_json(const struct delta_metadata *m, const struct delta_type *schema, int64_t record_count,
+                             const struct delta_column_stats *columns, size_t column_count, struct buf *out, struct error *err);
+
+/* ==== transactions ===================================================================== */
+
+struct delta_txn;
+struct delta_add {
+    struct str path;       /* relative, not yet encoded: "d=2024-01-01/part-….parquet" */
+    const struct str *partition_values; /* in order of the partition columns, NULL ptr = NULL */
+    int64_t size_bytes;
+    int64_t modified_ms;
+    bool data_change;
+    struct str stats;      /* NULL ptr: none */
+    const struct delta_property *tags;
+    uint32_t tag_count;
+};
+/* Starts on a snapshot; base NULL starts a table that does not exist yet (version 0). Holds a reference.  ctx must outlive the txn.
+ * UNSUPPORTED_FEATURE when the table may not be written. */
+enum status delta_txn_begin(struct ctx *ctx, struct delta_table *t, struct delta_snapshot *base, struct delta_txn **out, struct error *err);
+void delta_txn_free(struct delta_txn *txn); /* accepts NULL; a txn that was not committed leaves nothing in the log */
+
+/* New metadata (copied), set before files are added.  For a new table id and createdTime may be left empty and are made; protocol is derived from the schema and properties,
+ * and raised when an existing table needs more. */
+enum status delta_txn_set_metadata(struct delta_txn *txn, const struct delta_metadata *m, const struct delta_type *schema, struct error *err);
+enum status delta_txn_add(struct delta_txn *txn, const struct delta_add *add, struct error *err);
+/* Removes a file of the base snapshot (found by delta_scan with want_stats). */
+enum status delta_txn_remove(struct delta_txn *txn, const struct delta_file *file, bool data_change, struct error *err);
+enum status delta_txn_remove_all(struct delta_txn *txn, struct error *err); /* every file of the base: overwrite; counts as reading all */
+enum status delta_txn_app(struct delta_txn *txn, struct str app_id, int64_t version, struct error *err); /* txn action; the app id counts as read */
+/* What the change read: decides conflicts.  Default: nothing (blind append). */
+void delta_txn_reads_all(struct delta_txn *txn);
+/* commitInfo: operation name as Spark spells it ("WRITE", "CREATE TABLE", …), parameters and metrics. Values are copied;
+ * parameter values are JSON texts as Spark writes them (strings hold quoted JSON). */
+enum status delta_txn_operation(struct delta_txn *txn, const char *operation, struct error *err);
+enum status delta_txn_parameter(struct delta_txn *txn, const char *key, struct str json_value, struct error *err);
+enum status delta_txn_metric(struct delta_txn *txn, const char *key, int64_t value, struct error *err);
+enum status delta_txn_user_metadata(struct delta_txn *txn, struct str text, struct error *err);
+
+enum delta_commit_outcome { DELTA_COMMITTED, DELTA_CONFLICT, DELTA_UNKNOWN };
+struct delta_commit_result {
+    enum delta_commit_outcome outcome;
+    int64_t version;          /* COMMITTED: ours.  CONFLICT: the winner that we cannot follow */
+    uint32_t attempts;
+    struct delta_snapshot *snapshot; /* COMMITTED: the table after it; caller unrefs; may be NULL when it could not be read back cheaply */
+};
+/* The optimistic commit loop: put-if-absent of base+1; when taken, read the winners in order, check each (see conflict.c), rebase, try again.
+ * An unknown put is settled by reading back our own txnId.  After a commit: checksum file, and a checkpoint every delta.checkpointInterval
+ * (in the background when the table has a worker, else at once); their failure never fails the commit (logged).
+ * Status is OK only for COMMITTED; CONFLICT gives COMMIT_CONFLICT, UNKNOWN gives COMMIT_UNKNOWN, both also in *result. */
+enum status delta_txn_commit(struct ctx *ctx, struct delta_txn *txn, struct delta_commit_result *result, struct error *err);
+
+/* Writes a classic checkpoint of the snapshot and _last_checkpoint.  Idempotent. */
+enum status delta_checkpoint(struct ctx *ctx, struct delta_snapshot *s, struct error *err);
+/* Waits until background checkpoints of this table are done (tests, clean exit). */
+void delta_table_quiesce(struct delta_table *t);
+
+#endif

@@ -1,0 +1,326 @@
+/* delta/protocol.c: table features, and what a protocol allows this program to do (protocol "Table Features"). */
+#include "delta/delta_int.h"
+
+enum { READER_FEATURES = 3, WRITER_FEATURES = 7 }; /* the versions that list features by name */
+
+static const struct delta_feature_info features[DELTA_FEATURE_COUNT] = {
+#define FEATURE(ID, NAME, KIND, LR, LW, READ, WRITE) \
+    {NAME, DELTA_FEATURE_##KIND, LR, LW, DELTA_SUPPORT_##READ, DELTA_SUPPORT_##WRITE},
+#include "delta/features.def"
+#undef FEATURE
+};
+
+const struct delta_feature_info *delta_feature_info(enum delta_feature_id id)
+{
+    return &features[id];
+}
+
+enum delta_feature_id delta_feature_find(struct str name)
+{
+    for (int i = 0; i < DELTA_FEATURE_COUNT; i++)
+        if (str_eq(name, str_of(features[i].name)))
+            return (enum delta_feature_id)i;
+    return DELTA_FEATURE_COUNT;
+}
+
+static bool listed(const struct str *names, uint32_t count, struct str name)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (str_eq(names[i], name))
+            return true;
+    return false;
+}
+
+static bool writer_has(const struct delta_protocol *p, enum delta_feature_id id)
+{
+    if (p->min_writer_version >= WRITER_FEATURES)
+        return listed(p->writer_features, p->writer_feature_count, str_of(features[id].name));
+    return features[id].legacy_writer && features[id].legacy_writer <= p->min_writer_version;
+}
+
+static bool reader_has(const struct delta_protocol *p, enum delta_feature_id id)
+{
+    if (p->min_reader_version >= READER_FEATURES)
+        return listed(p->reader_features, p->reader_feature_count, str_of(features[id].name));
+    return features[id].legacy_reader && features[id].legacy_reader <= p->min_reader_version;
+}
+
+bool delta_protocol_has(const struct delta_protocol *p, enum delta_feature_id id)
+{
+    return writer_has(p, id) && (features[id].kind == DELTA_FEATURE_WRITER || reader_has(p, id));
+}
+
+/* ---- is the protocol itself in order ----------------------------------------------- */
+
+static enum status check_versions(const struct delta_protocol *p, struct error *err)
+{
+    if (p->min_reader_version < 1 || p->min_writer_version < 1)
+        return error_set(err, STATUS_PROTOCOL_VIOLATION, "protocol versions (%d, %d) are below 1", p->min_reader_version,
+                         p->min_writer_version);
+    if (p->min_reader_version == READER_FEATURES && p->min_writer_version < WRITER_FEATURES)
+        return error_set(err, STATUS_PROTOCOL_VIOLATION, "reader version 3 needs writer version 7, not %d", p->min_writer_version);
+    if (p->reader_feature_count && p->min_reader_version < READER_FEATURES)
+        return error_set(err, STATUS_PROTOCOL_VIOLATION, "reader version %d cannot list reader features", p->min_reader_version);
+    if (p->writer_feature_count && p->min_writer_version < WRITER_FEATURES)
+        return error_set(err, STATUS_PROTOCOL_VIOLATION, "writer version %d cannot list writer features", p->min_writer_version);
+    for (uint32_t i = 0; i < p->reader_feature_count; i++)
+        if (!listed(p->writer_features, p->writer_feature_count, p->reader_features[i]))
+            return error_set(err, STATUS_PROTOCOL_VIOLATION, "reader feature \"%.*s\" is not among the writer features",
+                             STR_ARG(p->reader_features[i]));
+    return STATUS_OK;
+}
+
+/* ---- which features does the table use ---------------------------------------------- */
+
+/* Any field at any depth with a metadata key that begins with `prefix`. */
+static bool schema_has_meta(const struct delta_type *type, struct str prefix)
+{
+    if (type->element && schema_has_meta(type->element, prefix))
+        return true;
+    if (type->key && schema_has_meta(type->key, prefix))
+        return true;
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const struct delta_field *field = &type->fields[i];
+        for (uint32_t k = 0; k < field->metadata_count; k++)
+            if (str_starts(field->metadata[k].key, prefix))
+                return true;
+        if (schema_has_meta(field->type, prefix))
+            return true;
+    }
+    return false;
+}
+
+static bool schema_has_type(const struct delta_type *type, enum delta_type_id id)
+{
+    if (type->id == id || (type->element && schema_has_type(type->element, id)) || (type->key && schema_has_type(type->key, id)))
+        return true;
+    for (uint32_t i = 0; i < type->field_count; i++)
+        if (schema_has_type(type->fields[i].type, id))
+            return true;
+    return false;
+}
+
+static bool has_constraint(const struct delta_metadata *m)
+{
+    for (uint32_t i = 0; i < m->configuration_count; i++)
+        if (str_starts(m->configuration[i].key, STR("delta.constraints.")))
+            return true;
+    return false;
+}
+
+/* Only features with support UNUSED are asked about.  Deletion vectors are used file by file: see delta_scan. */
+static bool is_used(enum delta_feature_id id, const struct delta_metadata *m, const struct delta_type *schema)
+{
+    struct str mode;
+    switch (id) {
+    case DELTA_FEATURE_COLUMN_MAPPING:
+        mode = delta_config(m, "delta.columnMapping.mode");
+        return mode.len && !str_ieq(mode, STR("none"));
+    case DELTA_FEATURE_CHECK_CONSTRAINTS: return has_constraint(m);
+    case DELTA_FEATURE_GENERATED_COLUMNS: return schema_has_meta(schema, STR("delta.generationExpression"));
+    case DELTA_FEATURE_IDENTITY_COLUMNS: return schema_has_meta(schema, STR("delta.identity."));
+    case DELTA_FEATURE_INVARIANTS: return schema_has_meta(schema, STR("delta.invariants"));
+    case DELTA_FEATURE_CHANGE_DATA_FEED:
+        return delta_config_bool(m, "delta.enableChangeDataFeed", false) || delta_config_bool(m, "delta.enableChangeDataCapture", false);
+    case DELTA_FEATURE_VARIANT_TYPE: return schema_has_type(schema, DELTA_VARIANT);
+    default: return false;
+    }
+}
+
+/* ---- may this program read, may it write ---------------------------------------------- */
+
+static void add_missing(struct buf *missing, size_t *count, struct str name)
+{
+    buf_z(missing, (*count)++ ? ", \"" : "\"");
+    buf_str(missing, name);
+    buf_char(missing, '"');
+}
+
+static enum status report_missing(struct buf *missing, size_t count, const char *what, const char *verb, struct error *err)
+{
+    enum status status = buf_check(missing, err);
+    if (!status && count) {
+        status = error_set(err, STATUS_UNSUPPORTED_FEATURE, "the table cannot be %s: it %s the table feature%s %.*s, which %s not supported",
+                           verb, what, count == 1 ? "" : "s", STR_ARG(buf_view(missing)), count == 1 ? "is" : "are");
+    }
+    buf_release(missing);
+    return status;
+}
+
+static bool support_missing(enum delta_feature_support support, bool supported, bool used)
+{
+    return support == DELTA_SUPPORT_NO ? supported : support == DELTA_SUPPORT_UNUSED && used;
+}
+
+enum status delta_protocol_check_read(const struct delta_protocol *p, const struct delta_metadata *m, const struct delta_type *schema,
+                                      struct error *err)
+{
+    enum status status = check_versions(p, err);
+    if (status)
+        return status;
+    if (p->min_reader_version > READER_FEATURES)
+        return error_set(err, STATUS_UNSUPPORTED_FEATURE, "the table cannot be read: it needs reader version %d, and %d is the highest known",
+                         p->min_reader_version, READER_FEATURES);
+    struct buf missing = BUF_INIT;
+    size_t count = 0;
+    for (int i = 0; i < DELTA_FEATURE_COUNT; i++) {
+        enum delta_feature_id id = (enum delta_feature_id)i;
+        bool used = features[i].kind == DELTA_FEATURE_READER_WRITER && is_used(id, m, schema);
+        if (support_missing(features[i].read, reader_has(p, id) || used, used))
+            add_missing(&missing, &count, str_of(features[i].name));
+    }
+    for (uint32_t i = 0; i < p->reader_feature_count; i++)
+        if (delta_feature_find(p->reader_features[i]) == DELTA_FEATURE_COUNT)
+            add_missing(&missing, &count, p->reader_features[i]);
+    return report_missing(&missing, count, "needs", "read", err);
+}
+
+enum status delta_protocol_check_write(const struct delta_protocol *p, const struct delta_metadata *m, const struct delta_type *schema,
+                                       struct error *err)
+{
+    enum status status = delta_protocol_check_read(p, m, schema, err);
+    if (status)
+        return status;
+    if (p->min_writer_version > WRITER_FEATURES)
+        return error_set(err, STATUS_UNSUPPORTED_FEATURE,
+                         "the table cannot be written: it needs writer version %d, and %d is the highest known", p->min_writer_version,
+                         WRITER_FEATURES);
+    struct buf missing = BUF_INIT;
+    size_t count = 0;
+    for (int i = 0; i < DELTA_FEATURE_COUNT; i++) {
+        enum delta_feature_id id = (enum delta_feature_id)i;
+        if (support_missing(features[i].write, writer_has(p, id), is_used(id, m, schema)))
+            add_missing(&missing, &count, str_of(features[i].name));
+    }
+    for (uint32_t i = 0; i < p->writer_feature_count; i++)
+        if (delta_feature_find(p->writer_features[i]) == DELTA_FEATURE_COUNT)
+            add_missing(&missing, &count, p->writer_features[i]);
+    return report_missing(&missing, count, "uses", "written", err);
+}
+
+/* ---- the protocol that new metadata needs -------------------------------------------------- */
+
+struct wanted {
+    bool feature[DELTA_FEATURE_COUNT];
+    int reader, writer; /* versions asked for by property */
+    bool by_name;       /* a feature was asked for by name: list features */
+};
+
+static enum status read_version(const struct delta_metadata *m, const char *key, int limit, int *out, struct error *err)
+{
+    struct str text = delta_config(m, key);
+    int64_t version = 1;
+    if (text.ptr && (!str_to_i64(text, &version) || version < 1 || version > limit))
+        return error_set(err, STATUS_INVALID_ARGUMENT, "property \"%s\" must be from 1 to %d, not '%.*s'", key, limit, STR_ARG(text));
+    *out = (int)version;
+    return STATUS_OK;
+}
+
+static enum status gather_wanted(const struct delta_metadata *m, const struct delta_type *schema, struct wanted *w, struct error *err)
+{
+    *w = (struct wanted){0};
+    enum status status = read_version(m, "delta.minReaderVersion", READER_FEATURES, &w->reader, err);
+    if (!status)
+        status = read_version(m, "delta.minWriterVersion", WRITER_FEATURES, &w->writer, err);
+    if (status)
+        return status;
+    for (uint32_t i = 0; i < m->configuration_count; i++) {
+        struct str key = m->configuration[i].key;
+        if (!str_starts(key, STR("delta.feature.")))
+            continue;
+        if ((status = delta_property_check(key, m->configuration[i].value, err)))
+            return status;
+        w->feature[delta_feature_find(str_sub(key, 14, key.len - 14))] = true;
+        w->by_name = true;
+    }
+    if (delta_config_bool(m, "delta.appendOnly", false))
+        w->feature[DELTA_FEATURE_APPEND_ONLY] = true;
+    if (schema_has_type(schema, DELTA_TIMESTAMP_NTZ))
+        w->feature[DELTA_FEATURE_TIMESTAMP_NTZ] = true;
+    return STATUS_OK;
+}
+
+/* The old alias counts as the feature. */
+static bool supports(const struct delta_protocol *p, enum delta_feature_id id)
+{
+    return delta_protocol_has(p, id) ||
+           (id == DELTA_FEATURE_TIMESTAMP_NTZ && delta_protocol_has(p, DELTA_FEATURE_TIMESTAMP_NTZ_ALIAS));
+}
+
+/* The lowest legacy versions that hold everything wanted, or (3|existing reader, 7). */
+static void choose_versions(const struct delta_protocol *base, const struct wanted *w, int *reader, int *writer)
+{
+    *reader = base->min_reader_version > w->reader ? base->min_reader_version : w->reader;
+    *writer = base->min_writer_version > w->writer ? base->min_writer_version : w->writer;
+    for (int i = 0; i < DELTA_FEATURE_COUNT; i++) {
+        if (!w->feature[i] || supports(base, (enum delta_feature_id)i))
+            continue;
+        const struct delta_feature_info *info = &features[i];
+        bool reads = info->kind == DELTA_FEATURE_READER_WRITER;
+        if (w->by_name || !info->legacy_writer) {
+            *writer = WRITER_FEATURES;
+            *reader = reads ? READER_FEATURES : *reader;
+            continue;
+        }
+        *writer = *writer > info->legacy_writer ? *writer : info->legacy_writer;
+        *reader = reads && *reader < info->legacy_reader ? info->legacy_reader : *reader;
+    }
+    if (*reader == READER_FEATURES)
+        *writer = WRITER_FEATURES;
+}
+
+struct name_list {
+    struct str *names;
+    uint32_t count;
+};
+
+/* The names in `old`, then every known feature that the old protocol had or that is wanted. */
+static bool list_features(struct arena *arena, const struct delta_protocol *base, const struct wanted *w, bool reader_list,
+                          struct name_list *out)
+{
+    const struct str *old = reader_list ? base->reader_features : base->writer_features;
+    uint32_t old_count = reader_list ? base->reader_feature_count : base->writer_feature_count;
+    out->names = ARENA_ARRAY(arena, struct str, old_count + DELTA_FEATURE_COUNT);
+    if (!out->names)
+        return false;
+    for (uint32_t i = 0; i < old_count; i++) {
+        out->names[out->count] = arena_str(arena, old[i]);
+        if (!out->names[out->count++].ptr)
+            return false;
+    }
+    for (int i = 0; i < DELTA_FEATURE_COUNT; i++) {
+        enum delta_feature_id id = (enum delta_feature_id)i;
+        struct str name = str_of(features[i].name);
+        if (reader_list && features[i].kind != DELTA_FEATURE_READER_WRITER)
+            continue;
+        bool had = reader_list ? reader_has(base, id) : writer_has(base, id);
+        bool add = had || (w->feature[i] && !supports(base, id));
+        if (add && !listed(out->names, out->count, name))
+            out->names[out->count++] = name;
+    }
+    return true;
+}
+
+enum status delta_protocol_derive(struct arena *arena, const struct delta_protocol *existing, const struct delta_metadata *m,
+                                  const struct delta_type *schema, struct delta_protocol *out, bool *changed, struct error *err)
+{
+    static const struct delta_protocol smallest = {.min_reader_version = 1, .min_writer_version = 2};
+    const struct delta_protocol *base = existing ? existing : &smallest;
+    struct wanted w;
+    struct name_list readers = {0}, writers = {0};
+    int reader, writer;
+    *changed = false;
+    *out = (struct delta_protocol){0};
+    enum status status = gather_wanted(m, schema, &w, err);
+    if (status)
+        return status;
+    choose_versions(base, &w, &reader, &writer);
+    if (reader >= READER_FEATURES && !list_features(arena, base, &w, true, &readers))
+        return error_oom(err);
+    if (writer >= WRITER_FEATURES && !list_features(arena, base, &w, false, &writers))
+        return error_oom(err);
+    *out = (struct delta_protocol){reader, writer, readers.names, writers.names, readers.count, writers.count};
+    *changed = !existing || existing->min_reader_version != reader || existing->min_writer_version != writer ||
+               existing->reader_feature_count != readers.count || existing->writer_feature_count != writers.count;
+    return STATUS_OK;
+}

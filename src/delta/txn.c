@@ -1,0 +1,484 @@
+/* delta/txn.c: gathering a change: metadata, files, application versions, and what commitInfo says about them. */
+#include "delta/delta_int.h"
+
+#include <stdio.h>
+
+enum { FIRST_PATHS = 16, SLOTS_PER_PATH = 2 };
+
+/* ---- life ------------------------------------------------------------------------------ */
+
+enum status delta_txn_begin(struct ctx *ctx, struct delta_table *t, struct delta_snapshot *base, struct delta_txn **out, struct error *err)
+{
+    *out = NULL;
+    if (base) {
+        const struct delta_head *h = base->head;
+        enum status status = delta_protocol_check_write(&h->protocol, &h->metadata, h->schema, err);
+        if (status) {
+            error_context(err, "while starting a change of table \"%s\"", t->name);
+            return status;
+        }
+    }
+    struct delta_txn *txn = mem_calloc(1, sizeof *txn);
+    if (!txn)
+        return error_oom(err);
+    txn->ctx = ctx;
+    txn->table = delta_table_ref(t);
+    txn->base = base ? delta_snapshot_ref(base) : NULL;
+    txn->operation = "WRITE";
+    uuid_make(ctx->rng, txn->txn_id);
+    *out = txn;
+    return STATUS_OK;
+}
+
+void delta_txn_free(struct delta_txn *txn)
+{
+    if (!txn)
+        return;
+    buf_release(&txn->parameters);
+    buf_release(&txn->metrics);
+    buf_release(&txn->apps);
+    buf_release(&txn->removes);
+    buf_release(&txn->adds);
+    mem_free(txn->app_ids);
+    mem_free(txn->removed);
+    mem_free(txn->removed_slots);
+    arena_release(&txn->arena);
+    delta_snapshot_unref(txn->base);
+    delta_table_unref(txn->table);
+    mem_free(txn);
+}
+
+static const struct delta_metadata *effective_metadata(const struct delta_txn *txn)
+{
+    if (txn->has_metadata)
+        return &txn->metadata;
+    return txn->base ? &txn->base->head->metadata : NULL;
+}
+
+/* ---- metadata ----------------------------------------------------------------------------- */
+
+static bool can_partition_by(const struct delta_type *type)
+{
+    switch (type->id) {
+    case DELTA_STRUCT:
+    case DELTA_ARRAY:
+    case DELTA_MAP:
+    case DELTA_VOID:
+    case DELTA_VARIANT: return false;
+    default: return true;
+    }
+}
+
+static enum status check_partition_columns(const struct delta_metadata *m, const struct delta_type *schema, struct error *err)
+{
+    for (uint32_t i = 0; i < m->partition_column_count; i++) {
+        struct str name = m->partition_columns[i];
+        const struct delta_field *field = delta_field_find(schema, name);
+        if (!field)
+            return error_set(err, STATUS_COLUMN_NOT_FOUND, "partition column \"%.*s\" is not a column of the table", STR_ARG(name));
+        if (!can_partition_by(field->type))
+            return error_set(err, STATUS_INVALID_ARGUMENT, "column \"%.*s\" cannot be a partition column: its type has no text form",
+                             STR_ARG(name));
+        for (uint32_t k = 0; k < i; k++)
+            if (str_ieq(m->partition_columns[k], name))
+                return error_set(err, STATUS_INVALID_ARGUMENT, "partition column \"%.*s\" is named twice", STR_ARG(name));
+    }
+    if (m->partition_column_count && m->partition_column_count >= schema->field_count)
+        return error_set(err, STATUS_INVALID_ARGUMENT, "a table needs a column that is not a partition column");
+    return STATUS_OK;
+}
+
+/* Only what this change sets is checked: what other writers left in the table stays as it is. */
+static enum status check_properties(const struct delta_txn *txn, const struct delta_metadata *m, struct error *err)
+{
+    const struct delta_metadata *old = txn->base ? &txn->base->head->metadata : &(struct delta_metadata){0};
+    for (uint32_t i = 0; i < m->configuration_count; i++) {
+        const struct delta_property *p = &m->configuration[i];
+        for (uint32_t k = i + 1; k < m->configuration_count; k++)
+            if (str_eq(p->key, m->configuration[k].key))
+                return error_set(err, STATUS_INVALID_ARGUMENT, "property \"%.*s\" is set twice", STR_ARG(p->key));
+        bool same = false;
+        for (uint32_t k = 0; k < old->configuration_count && !same; k++)
+            same = str_eq(p->key, old->configuration[k].key) && str_eq(p->value, old->configuration[k].value);
+        enum status status = same ? STATUS_OK : delta_property_check(p->key, p->value, err);
+        if (status)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+/* Partition columns get the schema's spelling, whatever the caller's. */
+static bool copy_partition_columns(struct delta_txn *txn, const struct delta_metadata *m, const struct delta_type *schema, struct delta_metadata *to)
+{
+    to->partition_columns = ARENA_ARRAY(&txn->arena, struct str, m->partition_column_count);
+    to->partition_column_count = m->partition_column_count;
+    for (uint32_t i = 0; to->partition_columns && i < m->partition_column_count; i++) {
+        to->partition_columns[i] = arena_str(&txn->arena, delta_field_find(schema, m->partition_columns[i])->name);
+        if (!to->partition_columns[i].ptr)
+            return false;
+    }
+    return to->partition_columns != NULL;
+}
+
+static bool copy_configuration(struct delta_txn *txn, const struct delta_metadata *m, struct delta_metadata *to)
+{
+    to->configuration = ARENA_ARRAY(&txn->arena, struct delta_property, m->configuration_count);
+    to->configuration_count = 0;
+    for (uint32_t i = 0; to->configuration && i < m->configuration_count; i++) {
+        struct str key = m->configuration[i].key;
+        if (delta_property_is_protocol(key))
+            continue;
+        struct delta_property copy = {.key = arena_str(&txn->arena, key), .value = arena_str(&txn->arena, m->configuration[i].value)};
+        if (!copy.key.ptr || !copy.value.ptr)
+            return false;
+        to->configuration[to->configuration_count++] = copy;
+    }
+    return to->configuration != NULL;
+}
+
+static bool copy_optional(struct delta_txn *txn, struct str from, struct str *to)
+{
+    *to = from.ptr ? arena_str(&txn->arena, from) : STR_NULL;
+    return !from.ptr || to->ptr;
+}
+
+static bool copy_schema(struct delta_txn *txn, const struct delta_type *schema, struct delta_metadata *to)
+{
+    struct buf json = BUF_INIT;
+    delta_schema_json(schema, &json);
+    to->schema_string = json.failed ? STR_NULL : arena_str(&txn->arena, buf_view(&json));
+    buf_release(&json);
+    return to->schema_string.ptr != NULL;
+}
+
+/* An id and a time of creation that are not given are the table's own, or new. */
+static bool copy_identity(struct delta_txn *txn, const struct delta_metadata *m, struct delta_metadata *to)
+{
+    char fresh[37];
+    struct str id = m->id;
+    to->created_time_ms = m->created_time_ms;
+    if (!id.len && txn->base)
+        id = txn->base->head->metadata.id;
+    if (!id.len) {
+        uuid_make(txn->ctx->rng, fresh);
+        id = (struct str){fresh, sizeof fresh - 1};
+    }
+    if (to->created_time_ms == INT64_MIN || to->created_time_ms == 0)
+        to->created_time_ms = txn->base ? txn->base->head->metadata.created_time_ms : ctx_now_us(txn->ctx) / 1000;
+    to->id = arena_str(&txn->arena, id);
+    return to->id.ptr != NULL;
+}
+
+static enum status derive_protocol(struct delta_txn *txn, const struct delta_metadata *requested, const struct delta_type *schema,
+                                   struct delta_protocol *out, bool *changed, struct error *err)
+{
+    const struct delta_protocol *old = txn->base ? &txn->base->head->protocol : NULL;
+    enum status status = delta_protocol_derive(&txn->arena, old, requested, schema, out, changed, err);
+    return status ? status : delta_protocol_check_write(out, requested, schema, err);
+}
+
+enum status delta_txn_set_metadata(struct delta_txn *txn, const struct delta_metadata *m, const struct delta_type *schema, struct error *err)
+{
+    struct delta_metadata copy = {0};
+    struct delta_protocol protocol;
+    bool protocol_changed;
+    if (txn->add_count)
+        return error_set(err, STATUS_INTERNAL, "metadata must be set before files are added");
+    /* A table may be made without columns: COPY INTO with mergeSchema brings them. */
+    enum status status = delta_schema_check(schema, schema->field_count > 0, err);
+    if (!status)
+        status = check_partition_columns(m, schema, err);
+    if (!status)
+        status = check_properties(txn, m, err);
+    if (!status)
+        status = derive_protocol(txn, m, schema, &protocol, &protocol_changed, err);
+    if (status) {
+        error_context(err, "while setting the metadata of table \"%s\"", txn->table->name);
+        return status;
+    }
+    if (!copy_identity(txn, m, &copy) || !copy_optional(txn, m->name, &copy.name) || !copy_optional(txn, m->description, &copy.description) ||
+        !copy_schema(txn, schema, &copy) || !copy_partition_columns(txn, m, schema, &copy) || !copy_configuration(txn, m, &copy))
+        return error_oom(err);
+    txn->metadata = copy;
+    txn->has_metadata = true;
+    txn->protocol = protocol;
+    txn->has_protocol = protocol_changed;
+    return STATUS_OK;
+}
+
+/* ---- files ------------------------------------------------------------------------------------- */
+
+static void put_partition_values(struct buf *out, const struct delta_metadata *m, const struct str *values)
+{
+    buf_z(out, "\"partitionValues\":{");
+    for (uint32_t i = 0; i < m->partition_column_count; i++) {
+        if (i)
+            buf_char(out, ',');
+        json_put_string(out, m->partition_columns[i]);
+        buf_char(out, ':');
+        if (values && values[i].ptr)
+            json_put_string(out, values[i]);
+        else
+            buf_z(out, "null");
+    }
+    buf_char(out, '}');
+}
+
+static void put_tags(struct buf *out, const struct delta_property *tags, uint32_t count)
+{
+    if (!count)
+        return;
+    buf_z(out, ",\"tags\":{");
+    for (uint32_t i = 0; i < count; i++) {
+        if (i)
+            buf_char(out, ',');
+        json_put_string(out, tags[i].key);
+        buf_char(out, ':');
+        json_put_string(out, tags[i].value);
+    }
+    buf_char(out, '}');
+}
+
+static void put_stats(struct buf *out, struct str stats)
+{
+    if (!stats.ptr)
+        return;
+    buf_z(out, ",\"stats\":");
+    json_put_string(out, stats);
+}
+
+/* A line that could not be finished is taken off again. */
+static enum status line_check(struct buf *out, size_t start, struct error *err)
+{
+    if (!out->failed)
+        return STATUS_OK;
+    enum status status = buf_check(out, err);
+    out->failed = out->over_ceiling = false;
+    out->len = start;
+    if (out->ptr)
+        out->ptr[start] = '\0';
+    return status;
+}
+
+static void put_encoded_path(struct buf *out, struct str path)
+{
+    struct buf encoded = BUF_INIT;
+    uri_encode_path(&encoded, path);
+    out->failed |= encoded.failed;
+    json_put_string(out, buf_view(&encoded));
+    buf_release(&encoded);
+}
+
+enum status delta_txn_add(struct delta_txn *txn, const struct delta_add *add, struct error *err)
+{
+    const struct delta_metadata *m = effective_metadata(txn);
+    struct buf *out = &txn->adds;
+    size_t start = out->len;
+    if (!m)
+        return error_set(err, STATUS_INTERNAL, "a new table needs metadata before files");
+    if (!add->path.len)
+        return error_set(err, STATUS_INTERNAL, "a file needs a path");
+    buf_z(out, "{\"add\":{\"path\":");
+    put_encoded_path(out, add->path);
+    buf_char(out, ',');
+    put_partition_values(out, m, add->partition_values);
+    buf_printf(out, ",\"size\":%lld,\"modificationTime\":%lld,\"dataChange\":%s", (long long)add->size_bytes, (long long)add->modified_ms,
+               add->data_change ? "true" : "false");
+    put_stats(out, add->stats);
+    put_tags(out, add->tags, add->tag_count);
+    buf_z(out, "}}\n");
+    enum status status = line_check(out, start, err);
+    if (status)
+        return status;
+    txn->add_count++;
+    txn->data_change_count += add->data_change;
+    return STATUS_OK;
+}
+
+/* ---- removed paths --------------------------------------------------------------------------------- */
+
+static bool find_removed(const struct delta_txn *txn, const struct delta_path_key *key, size_t *slot)
+{
+    size_t mask = txn->removed_slot_count - 1;
+    for (*slot = key->hash & mask; txn->removed_slots[*slot]; *slot = (*slot + 1) & mask)
+        if (str_eq(txn->removed[txn->removed_slots[*slot] - 1], key->text))
+            return true;
+    return false;
+}
+
+bool delta_txn_removes_path(const struct delta_txn *txn, const struct delta_path_key *key)
+{
+    size_t slot;
+    return txn->remove_count && find_removed(txn, key, &slot);
+}
+
+static bool grow_removed(struct delta_txn *txn)
+{
+    if (txn->remove_count < txn->removed_cap)
+        return true;
+    size_t cap = txn->removed_cap ? txn->removed_cap * 2 : FIRST_PATHS, slot_count = cap * SLOTS_PER_PATH;
+    struct str *removed = mem_realloc(txn->removed, cap * sizeof *removed);
+    if (!removed)
+        return false;
+    txn->removed = removed;
+    uint32_t *slots = mem_calloc(slot_count, sizeof *slots);
+    if (!slots)
+        return false;
+    for (size_t i = 0; i < txn->remove_count; i++) {
+        size_t at = (hash_str(removed[i]) | 1) & (slot_count - 1);
+        while (slots[at])
+            at = (at + 1) & (slot_count - 1);
+        slots[at] = (uint32_t)i + 1;
+    }
+    mem_free(txn->removed_slots);
+    txn->removed_slots = slots;
+    txn->removed_slot_count = slot_count;
+    txn->removed_cap = cap;
+    return true;
+}
+
+/* Notes the path; *known when it is removed already. */
+static enum status note_removed(struct delta_txn *txn, struct str path, size_t *slot, bool *known, struct error *err)
+{
+    struct delta_path_key key = {0};
+    enum status status = STATUS_OK;
+    *known = false;
+    if (!grow_removed(txn) || !delta_path_key_init(&key, path))
+        status = error_oom(err);
+    else if (find_removed(txn, &key, slot))
+        *known = true;
+    else if (!(txn->removed[txn->remove_count] = arena_str(&txn->arena, key.text)).ptr)
+        status = error_oom(err);
+    buf_release(&key.scratch);
+    return status;
+}
+
+enum status delta_txn_remove(struct delta_txn *txn, const struct delta_file *file, bool data_change, struct error *err)
+{
+    struct buf *out = &txn->removes;
+    size_t start = out->len, slot = 0;
+    bool known;
+    if (!txn->base)
+        return error_set(err, STATUS_INTERNAL, "a new table has no files to remove");
+    if (file->has_dv)
+        return error_set(err, STATUS_UNSUPPORTED_FEATURE, "file \"%.*s\" has a deletion vector, and the table feature \"deletionVectors\" is not supported",
+                         STR_ARG(file->path));
+    enum status status = note_removed(txn, file->path, &slot, &known, err);
+    if (status || known)
+        return status;
+    buf_z(out, "{\"remove\":{\"path\":");
+    json_put_string(out, file->path);
+    buf_printf(out, ",\"deletionTimestamp\":%lld,\"dataChange\":%s,\"extendedFileMetadata\":true,", (long long)(ctx_now_us(txn->ctx) / 1000),
+               data_change ? "true" : "false");
+    put_partition_values(out, &txn->base->head->metadata, file->partition_values);
+    buf_printf(out, ",\"size\":%lld", (long long)file->size_bytes);
+    put_stats(out, file->stats);
+    buf_z(out, "}}\n");
+    if ((status = line_check(out, start, err)))
+        return status;
+    txn->removed_slots[slot] = (uint32_t)++txn->remove_count;
+    txn->data_change_count += data_change;
+    txn->removes_data |= data_change;
+    return STATUS_OK;
+}
+
+enum status delta_txn_remove_all(struct delta_txn *txn, struct error *err)
+{
+    struct delta_file_list list;
+    if (!txn->base)
+        return STATUS_OK;
+    enum status status = delta_scan(txn->ctx, txn->base, NULL, false, &list, err);
+    for (size_t i = 0; !status && i < list.count; i++)
+        status = delta_txn_remove(txn, &list.files[i], true, err);
+    delta_file_list_release(&list);
+    if (status)
+        return status;
+    txn->removes_all = true;
+    txn->reads_all = true;
+    return STATUS_OK;
+}
+
+/* ---- the rest ---------------------------------------------------------------------------------------- */
+
+enum status delta_txn_app(struct delta_txn *txn, struct str app_id, int64_t version, struct error *err)
+{
+    if (txn->app_count == txn->app_cap) {
+        size_t cap = txn->app_cap ? txn->app_cap * 2 : 4;
+        struct str *grown = mem_realloc(txn->app_ids, cap * sizeof *grown);
+        if (!grown)
+            return error_oom(err);
+        txn->app_ids = grown;
+        txn->app_cap = cap;
+    }
+    struct delta_app_version app = {arena_str(&txn->arena, app_id), version, ctx_now_us(txn->ctx) / 1000};
+    if (!app.app_id.ptr)
+        return error_oom(err);
+    size_t start = txn->apps.len;
+    delta_write_app(&txn->apps, &app);
+    enum status status = line_check(&txn->apps, start, err);
+    if (!status)
+        txn->app_ids[txn->app_count++] = app.app_id;
+    return status;
+}
+
+void delta_txn_reads_all(struct delta_txn *txn)
+{
+    txn->reads_all = true;
+}
+
+enum status delta_txn_operation(struct delta_txn *txn, const char *operation, struct error *err)
+{
+    struct str copy = arena_str(&txn->arena, str_of(operation));
+    if (!copy.ptr)
+        return error_oom(err);
+    txn->operation = copy.ptr;
+    return STATUS_OK;
+}
+
+static enum status put_member(struct buf *out, const char *key, struct str json_value, struct error *err)
+{
+    size_t start = out->len;
+    bool first = start == 0;
+    json_put_key(out, key, &first);
+    buf_str(out, json_value);
+    return line_check(out, start, err);
+}
+
+enum status delta_txn_parameter(struct delta_txn *txn, const char *key, struct str json_value, struct error *err)
+{
+    struct arena scratch = ARENA_INIT;
+    struct json json;
+    enum status status = json_parse(&scratch, json_value, &json, err);
+    if (!status)
+        status = put_member(&txn->parameters, key, json_value, err);
+    else
+        error_context(err, "while setting operation parameter \"%s\"", key);
+    arena_release(&scratch);
+    return status;
+}
+
+enum status delta_txn_metric(struct delta_txn *txn, const char *key, int64_t value, struct error *err)
+{
+    char text[32];
+    snprintf(text, sizeof text, "\"%lld\"", (long long)value);
+    return put_member(&txn->metrics, key, str_of(text), err);
+}
+
+enum status delta_txn_user_metadata(struct delta_txn *txn, struct str text, struct error *err)
+{
+    struct str copy = arena_str(&txn->arena, text);
+    if (!copy.ptr)
+        return error_oom(err);
+    txn->user_metadata = copy;
+    return STATUS_OK;
+}
+
+bool delta_txn_is_blind_append(const struct delta_txn *txn)
+{
+    return !txn->reads_all && txn->remove_count == 0;
+}
+
+bool delta_txn_is_rearrangement(const struct delta_txn *txn)
+{
+    return txn->data_change_count == 0 && txn->app_count == 0 && !txn->has_metadata && !txn->has_protocol;
+}
