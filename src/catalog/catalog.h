@@ -1,0 +1,61 @@
+/* catalog/catalog.h: names to tables.  Every table reference of the program is handed out here, after the grant check.
+ *
+ * The local catalog lives in the lake directory itself, in objects that appear whole or not at all:
+ *   _varve/catalog/<schema>/_schema.json             the schema exists
+ *   _varve/catalog/<schema>/<table>.json             the table's name is taken: {"location":…,"id":…,"managed":…,"created":…}
+ *   <schema>/<table>/_delta_log/…                    a managed table (or <table>_<8 hex> when that place was taken)
+ * Names are stored lower-case, URI-escaped.  A name is claimed by put-if-absent, so of two processes creating one table
+ * exactly one wins; a table shows itself only once version 0 of its log is committed.
+ */
+#ifndef VARVE_CATALOG_H
+#define VARVE_CATALOG_H
+
+#include "base/base.h"
+#include "delta/delta.h"
+#include "store/store.h"
+
+struct catalog;
+#define CATALOG_NAME "varve"         /* the one catalog of a lake: varve.schema.table */
+#define CATALOG_DEFAULT_SCHEMA "default"
+
+/* store: the lake's root.  The schema "default" always exists. handler is given to every table. Opened tables stay cached. */
+enum status catalog_open(struct ctx *ctx, struct store *lake, bool durable, struct delta_handler *handler, struct catalog **out, struct error *err);
+void catalog_close(struct catalog *c);
+
+struct catalog_name {
+    struct str catalog, schema, table; /* NULL ptr: default */
+    bool is_path;                      /* table is a directory path (absolute, or relative to the working directory) */
+};
+/* What the catalog hands out. */
+struct catalog_table {
+    struct delta_table *table; /* unref by catalog_table_release */
+    char *qualified_name;      /* "varve.bronze.bars" or delta.`/path` */
+    char *location;            /* absolute path */
+    bool managed;
+};
+/* TABLE_NOT_FOUND with the nearest name as hint; SCHEMA_NOT_FOUND; CATALOG_NOT_FOUND; for paths NOT_A_DELTA_TABLE. */
+enum status catalog_resolve(struct ctx *ctx, struct catalog *c, const struct catalog_name *name, struct catalog_table *out, struct error *err);
+void catalog_table_release(struct catalog_table *t);
+
+/* Claims a name for a new table and opens its place (no log yet).  location NULL ptr: managed.  TABLE_EXISTS when a committed table has the name.
+ * A relative location is below the lake's root.  Where a Delta table is already, it is registered: the name leads to it at once, and the caller sees its log.
+ * Call catalog_claim_abandon when version 0 was not committed after all, or the table there does not suit: it takes the claim back and releases t. */
+enum status catalog_claim(struct ctx *ctx, struct catalog *c, const struct catalog_name *name, struct str location, struct catalog_table *out, struct error *err);
+void catalog_claim_abandon(struct ctx *ctx, struct catalog *c, const struct catalog_name *name, struct catalog_table *t);
+/* Takes the name away first, then removes the files of a managed table (empty directories stay). *existed says whether there was a table; when not:
+ * TABLE_NOT_FOUND or SCHEMA_NOT_FOUND with the nearest name, and an unfinished claim of the name is gone. */
+enum status catalog_drop_table(struct ctx *ctx, struct catalog *c, const struct catalog_name *name, bool *existed, struct error *err);
+
+/* A schema that exists already, or that does not when dropped, is not an error: *existed says so. */
+enum status catalog_create_schema(struct ctx *ctx, struct catalog *c, struct str schema, struct str comment, bool *existed, struct error *err);
+enum status catalog_drop_schema(struct ctx *ctx, struct catalog *c, struct str schema, bool cascade, bool *existed, struct error *err);
+enum status catalog_check_schema(struct ctx *ctx, struct catalog *c, struct str schema, struct error *err); /* SCHEMA_NOT_FOUND with nearest */
+
+/* Listings, sorted by name; texts in the arena. schema NULL ptr: all schemas. */
+struct catalog_entry {
+    struct str schema, table;
+};
+enum status catalog_list_schemas(struct ctx *ctx, struct catalog *c, struct arena *arena, struct str **out, size_t *count, struct error *err);
+enum status catalog_list_tables(struct ctx *ctx, struct catalog *c, struct str schema, struct arena *arena, struct catalog_entry **out, size_t *count, struct error *err);
+
+#endif
