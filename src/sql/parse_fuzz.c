@@ -1,0 +1,80 @@
+/* sql/parse_fuzz.c: whatever the bytes, splitting and parsing answer, and every view and position lies within the text. */
+#include <stdlib.h>
+
+#include "sql/sql.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+static void check_tokens(struct str text)
+{
+    size_t at = 0;
+    for (struct sql_token t = sql_token_at(text, 0); t.kind != SQL_END; t = sql_token_at(text, t.end)) {
+        must(t.start >= at && t.end > t.start && t.end <= text.len);
+        at = t.end;
+    }
+}
+
+/* Reads every byte, so that a view outside of memory shows. */
+static uint64_t touch(struct str s) { return s.ptr ? hash_str(s) : 0; }
+
+static uint64_t touch_statement(const struct statement *st)
+{
+    uint64_t sum = touch(st->name.catalog) + touch(st->name.schema) + touch(st->name.table) + touch(st->name.at.expr) + touch(st->location) +
+                   touch(st->comment) + touch(st->pattern) + touch(st->query);
+    for (uint32_t i = 0; i < st->column_count; i++) {
+        const struct sql_column *c = &st->columns[i];
+        must(c->type && c->offset <= st->text.len);
+        sum += touch(c->name) + touch(c->comment) + touch(c->after);
+        for (uint32_t d = 0; d < c->path_depth; d++)
+            sum += touch(c->path[d]);
+    }
+    for (uint32_t i = 0; i < st->partition_column_count; i++)
+        sum += touch(st->partition_columns[i]);
+    for (uint32_t i = 0; i < st->insert_column_count; i++)
+        sum += touch(st->insert_columns[i]);
+    for (uint32_t i = 0; i < st->property_count; i++)
+        sum += touch(st->properties[i].key) + touch(st->properties[i].value);
+    for (uint32_t i = 0; i < st->format_option_count; i++)
+        sum += touch(st->format_options[i].key) + touch(st->format_options[i].value);
+    return sum;
+}
+
+static void check_parse(struct str text)
+{
+    struct arena arena = ARENA_INIT;
+    struct error err = ERROR_INIT;
+    struct statement st;
+    enum status status = sql_parse(&arena, text, &st, &err);
+    if (status == STATUS_OK) {
+        touch_statement(&st);
+        must(st.kind < STATEMENT_COUNT && st.query_offset <= text.len && st.name.offset <= text.len);
+        if (st.query.ptr && st.kind != STATEMENT_COPY_INTO)
+            must(st.query.ptr == text.ptr + st.query_offset && st.query_offset + st.query.len <= text.len);
+    } else {
+        must(err.code == status && err.message && err.position >= 0 && (size_t)err.position <= text.len);
+        must(utf8_valid(str_of(err.message)) && (!err.hint || utf8_valid(str_of(err.hint))));
+    }
+    error_release(&err);
+    arena_release(&arena);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct str script = {(const char *)data, size}, statement;
+    size_t at = 0, before = 0;
+    bool complete;
+    check_tokens(script);
+    check_parse(script);
+    while (sql_next_statement(script, &at, &statement, &complete)) {
+        must(at > before && at <= size && statement.len > 0 && statement.ptr >= script.ptr && statement.ptr + statement.len <= script.ptr + size);
+        before = at;
+        check_parse(statement);
+    }
+    return 0;
+}

@@ -1,0 +1,138 @@
+/* sql/sql.h: statement text to statement struct, and Spark's SELECT spellings to DuckDB's.  Pure text: no I/O, no engine.
+ *
+ * SELECT bodies are not parsed here beyond their tokens: the engine does that.  Everything else has a grammar of ours.
+ * Texts in the structs are views of the input or live in the arena.  Positions are byte offsets into the input.
+ */
+#ifndef VARVE_SQL_H
+#define VARVE_SQL_H
+
+#include "base/base.h"
+#include "delta/delta.h"
+
+enum statement_kind {
+#define STATEMENT(ID, NAME, WORDS, SYNTAX, WHAT, PRIVILEGE) STATEMENT_##ID,
+#include "sql/statements.def"
+#undef STATEMENT
+    STATEMENT_COUNT
+};
+struct statement_info {
+    const char *name, *words, *syntax, *what, *privilege;
+};
+const struct statement_info *statement_info(enum statement_kind kind);
+
+/* ---- tokens --------------------------------------------------------------------------- */
+
+enum sql_token_kind { SQL_END, SQL_WORD, SQL_QUOTED /* "x" or `x` */, SQL_STRING, SQL_NUMBER, SQL_PARAM, SQL_SYMBOL, SQL_ERROR };
+struct sql_token {
+    enum sql_token_kind kind;
+    size_t start, end; /* byte range */
+};
+/* The token at or after `at`, skipping blanks (Unicode's too) and comments (--, nested slash-star).  Unterminated ones are SQL_ERROR and reach to the
+ * end; so is a byte that begins no token. Dollar-quoted strings ($$…$$) and E'', X'', B'', N'' strings are strings. Symbols are cut as the
+ * engine cuts them: "->>", "::", ">>" are one. */
+struct sql_token sql_token_at(struct str text, size_t at);
+/* Splits a script: finds the end of the statement that starts at *at (a ';' outside of quotes and comments; inside of brackets too, where none can
+ * stand, so that a forgotten bracket does not swallow the rest) and returns its text without the ';', from its first token to its last; *at moves
+ * past the ';'.  false when nothing but blanks, comments and ';' is left. *complete is false when the text ends inside a quote or comment, or without
+ * ';' (the shell then reads another line). */
+bool sql_next_statement(struct str script, size_t *at, struct str *statement, bool *complete);
+/* All key words of the dialect, sorted, for completion and \h. */
+const char *const *sql_keywords(size_t *count);
+
+/* ---- names ------------------------------------------------------------------------------- */
+
+/* `a.b.c`, or delta.`/path` (is_path: two parts, of which the first is delta; table holds the path).  A version suffix t@v12 or t@20240102030405000,
+ * inside of backticks too, and VERSION | TIMESTAMP AS OF are parsed off into `at`; statements that change a table refuse them. Of a schema's name,
+ * .table is the schema and .schema the catalog. */
+enum sql_at_kind { SQL_AT_NONE, SQL_AT_VERSION, SQL_AT_TIMESTAMP };
+struct sql_at {
+    enum sql_at_kind kind;
+    int64_t version;
+    struct str expr; /* TIMESTAMP: constant expression in DuckDB's SQL */
+};
+struct sql_name {
+    struct str catalog, schema, table; /* NULL ptr when not given; unquoted text */
+    bool is_path;
+    struct sql_at at;
+    size_t offset;
+};
+
+/* ---- statements -------------------------------------------------------------------------------- */
+
+struct sql_column {
+    struct str name;
+    struct delta_type *type;
+    bool nullable;
+    struct str comment; /* NULL ptr */
+    struct str after;   /* ADD COLUMN … AFTER x; NULL ptr */
+    bool first;         /* ADD COLUMN … FIRST */
+    struct str *path;   /* ADD COLUMN a.b.c: parents a, b */
+    uint32_t path_depth;
+    size_t offset;
+};
+enum sql_alter_kind { SQL_ALTER_SET_PROPERTIES, SQL_ALTER_UNSET_PROPERTIES, SQL_ALTER_ADD_COLUMNS };
+enum sql_file_format { SQL_CSV, SQL_JSON, SQL_PARQUET };
+
+struct statement {
+    enum statement_kind kind;
+    struct str text;      /* the whole statement */
+    struct sql_name name; /* table or schema (schema statements: in .table); SHOW ALL TABLES: if_exists is set and there is no name */
+    bool if_exists, if_not_exists, or_replace, cascade, extended, analyze, overwrite;
+    bool replace_only; /* REPLACE TABLE: or_replace is set too, but the table must exist */
+    bool by_name;      /* INSERT … BY NAME: columns meet by name, not by position */
+    struct sql_column *columns;
+    uint32_t column_count;
+    struct str *partition_columns;
+    uint32_t partition_column_count;
+    struct str location, comment;      /* NULL ptr when absent */
+    struct delta_property *properties; /* TBLPROPERTIES; UNSET: keys only; COPY INTO: COPY_OPTIONS; INSERT: WITH/OPTIONS if given; SET: one */
+    uint32_t property_count;
+    struct delta_property *format_options;
+    uint32_t format_option_count;
+    enum sql_file_format file_format;
+    enum sql_alter_kind alter;
+    struct str *insert_columns; /* NULL: all in order */
+    uint32_t insert_column_count;
+    struct str query;    /* the SELECT body of SELECT, EXPLAIN, INSERT, CTAS; COPY INTO: the FROM path; NULL ptr when none */
+    size_t query_offset; /* of query in text */
+    struct str pattern;  /* LIKE of SHOW; NULL ptr */
+    int64_t limit;       /* -1 none */
+};
+/* Parses one statement.  SYNTAX errors have the position, what was expected, and a hint (nearest statement, or the right spelling). Statements known
+ * to Spark or DuckDB but not built here (MERGE, UPDATE, OPTIMIZE…) are NOT_SUPPORTED naming the statement. */
+enum status sql_parse(struct arena *arena, struct str text, struct statement *out, struct error *err);
+
+/* ---- SELECT text ------------------------------------------------------------------------------------ */
+
+/* Text with a map back to where each part came from.  A position inside of an edit stands for the same place in its input range when both have one
+ * length, else for the start of it; behind an edit the texts go on equal from out_end and in_end. Input ranges may overlap: a clause that moved
+ * behind an alias points back before it. */
+struct sql_edit {
+    size_t out_start, out_end; /* range in the new text */
+    size_t in_start, in_end;   /* range it stands for in the old text */
+};
+struct sql_text {
+    struct str text;
+    struct sql_edit *edits; /* in order; between edits the texts are equal */
+    size_t edit_count;
+};
+size_t sql_text_origin(const struct sql_text *t, size_t position); /* position in the new text -> position in the old */
+
+/* Rewrites Spark spellings to DuckDB's: `x` -> "x"; t VERSION AS OF n [AS] a -> t a AT (VERSION => n); TIMESTAMP AS OF e likewise, FOR
+ * SYSTEM_VERSION/SYSTEM_TIME too; t@v12, t@yyyyMMddHHmmssSSS; delta.`/path` -> delta."/path".  VERSION AS OF 'text' that is no number is an error
+ * whose hint says TIMESTAMP AS OF (decision T2). */
+enum status sql_to_engine(struct arena *arena, struct str query, struct sql_text *out, struct error *err);
+
+/* In text produced by sql_to_engine: the byte ranges that make up the reference whose first name part starts at offset. */
+struct sql_ref_extent {
+    size_t name_start, name_end; /* catalog.schema.table */
+    size_t at_start, at_end;     /* AT (…) clause, equal when there is none */
+    struct sql_at at;            /* its meaning */
+};
+enum status sql_ref_extent(struct str text, size_t offset, struct sql_ref_extent *out, struct error *err);
+
+/* The same query without comments, with single blanks and upper-cased unquoted key words: a cache key that ignores layout. Strings and quoted names
+ * untouched. */
+enum status sql_normalize(struct str query, struct buf *out, struct error *err);
+
+#endif

@@ -1,0 +1,157 @@
+/* sql/writer.c: copies query text token by token, in the engine's spelling, and remembers where each part came from. */
+#include "sql/sql_int.h"
+
+void sql_write_edit(struct sql_writer *w, struct str text, size_t from, size_t to)
+{
+    w->edits = w->failed ? w->edits : sql_grow(w->arena, w->edits, w->edit_count, sizeof *w->edits);
+    if (w->failed || !w->edits) {
+        w->failed = true;
+        return;
+    }
+    w->edits[w->edit_count++] = (struct sql_edit){.out_start = w->out.len, .out_end = w->out.len + text.len, .in_start = from, .in_end = to};
+    buf_str(&w->out, text);
+}
+
+/* Blanks and comments between tokens. A blank of several bytes becomes one of one byte, as the engine would make it, so that the engine's
+ * positions are positions in this text. */
+static void write_gap(struct sql_writer *w, size_t from, size_t to)
+{
+    size_t copied = from;
+    for (size_t at = from; at < to;) {
+        size_t blank = sql_blank_at(w->in, at);
+        if (blank > 1) {
+            buf_append(&w->out, w->in.ptr + copied, at - copied);
+            sql_write_edit(w, STR(" "), at, at + blank);
+            copied = at + blank;
+        }
+        at += blank ? blank : 1;
+    }
+    buf_append(&w->out, w->in.ptr + copied, to - copied);
+}
+
+void sql_write_name(struct sql_writer *w, struct sql_token t, size_t inner_end)
+{
+    struct buf name = BUF_INIT;
+    buf_char(&name, '"');
+    for (size_t i = t.start + 1; i < inner_end; i++) {
+        char c = w->in.ptr[i];
+        if (c == '"')
+            buf_char(&name, '"');
+        buf_char(&name, c);
+        i += c == '`'; /* it stands doubled */
+    }
+    buf_char(&name, '"');
+    w->failed |= name.failed;
+    sql_write_edit(w, buf_view(&name), t.start, t.end);
+    buf_release(&name);
+}
+
+/* ---- calls ---------------------------------------------------------------------------------- */
+
+/* The end of the bracket at `open`; the number of commas at its own level and where the last of them is. */
+static bool call_extent(struct sql_writer *w, struct sql_token open, size_t *commas, struct sql_token *comma, struct sql_token *close)
+{
+    size_t depth = 0;
+    *commas = 0;
+    for (struct sql_token t = open; t.kind != SQL_END && t.kind != SQL_ERROR; t = sql_token_at(w->in, t.end)) {
+        char c = t.kind == SQL_SYMBOL ? w->in.ptr[t.start] : '\0';
+        depth += c == '(' || c == '[' || c == '{';
+        depth -= c == ')' || c == ']' || c == '}';
+        if (depth == 0) {
+            *close = t;
+            return true;
+        }
+        if (depth == 1 && c == ',') {
+            *comma = t;
+            ++*commas;
+        }
+    }
+    w->unbalanced = true;
+    return false;
+}
+
+/* Whether one number, and no more, stands between the comma and the closing bracket. */
+static bool is_number_only(struct sql_writer *w, struct sql_token comma, struct sql_token close)
+{
+    struct sql_token t = sql_token_at(w->in, comma.end);
+    if (sql_token_is_symbol(w->in, t, "-"))
+        t = sql_token_at(w->in, t.end);
+    return t.kind == SQL_NUMBER && sql_token_at(w->in, t.end).start == close.start;
+}
+
+/* Spark's date_sub(day, n) and date_add(day, n); the engine's functions of these names take other arguments and stay. */
+static bool write_day_call(struct sql_writer *w, struct sql_token name, struct sql_token open)
+{
+    bool sub = sql_token_is_word(w->in, name, "date_sub"), add = sql_token_is_word(w->in, name, "date_add");
+    struct sql_token comma, close;
+    size_t commas;
+    if ((!sub && !add) || w->unbalanced || w->call_count == SQL_CALLS_MAX || !call_extent(w, open, &commas, &comma, &close))
+        return false;
+    if (commas != 1 || (add && !is_number_only(w, comma, close)))
+        return false;
+    w->calls[w->call_count++] =
+        (struct sql_call){.comma = comma.start, .close = close.start, .comma_text = sub ? " AS DATE) - (" : " AS DATE) + (", .close_text = "))"};
+    sql_write_edit(w, STR("(CAST("), name.start, open.end);
+    return true;
+}
+
+/* current_timestamp() and current_date(): the engine knows them without brackets. Moves *t to the closing one. */
+static bool write_clock_call(struct sql_writer *w, struct sql_token *t, struct sql_token open)
+{
+    struct sql_token close = sql_token_at(w->in, open.end);
+    if (!sql_token_is_symbol(w->in, close, ")") ||
+        (!sql_token_is_word(w->in, *t, "current_timestamp") && !sql_token_is_word(w->in, *t, "current_date")))
+        return false;
+    buf_append(&w->out, w->in.ptr + t->start, t->end - t->start);
+    sql_write_edit(w, STR(""), t->end, close.end);
+    *t = close;
+    return true;
+}
+
+/* The comma or the end of a call that is spelled anew. */
+static bool write_call_part(struct sql_writer *w, struct sql_token t)
+{
+    struct sql_call *call = w->call_count ? &w->calls[w->call_count - 1] : NULL;
+    if (!call || (t.start != call->comma && t.start != call->close))
+        return false;
+    bool comma = t.start == call->comma;
+    sql_write_edit(w, str_of(comma ? call->comma_text : call->close_text), t.start, t.end);
+    w->call_count -= !comma;
+    return true;
+}
+
+/* Moves *t to the last token written. after_dot: a call is a method of what stands before. */
+static void write_token(struct sql_writer *w, struct sql_token *t, size_t to, bool after_dot)
+{
+    if (t->kind == SQL_QUOTED && w->in.ptr[t->start] == '`') {
+        sql_write_name(w, *t, t->end - 1);
+        return;
+    }
+    struct sql_token next = t->kind == SQL_WORD ? sql_token_at(w->in, t->end) : *t;
+    if (t->kind == SQL_WORD && !after_dot && next.end < to && sql_token_is_symbol(w->in, next, "(")) {
+        if (write_day_call(w, *t, next)) {
+            *t = next;
+            return;
+        }
+        if (write_clock_call(w, t, next))
+            return;
+    }
+    if (!write_call_part(w, *t))
+        buf_append(&w->out, w->in.ptr + t->start, t->end - t->start);
+}
+
+void sql_write_range(struct sql_writer *w, size_t from, size_t to)
+{
+    bool after_dot = false;
+    while (from < to) {
+        struct sql_token t = sql_token_at(w->in, from);
+        if (t.start >= to || t.kind == SQL_END) {
+            write_gap(w, from, to);
+            return;
+        }
+        write_gap(w, from, t.start);
+        write_token(w, &t, to, after_dot);
+        after_dot = sql_token_is_symbol(w->in, t, ".");
+        from = t.end;
+    }
+}
