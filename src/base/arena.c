@@ -131,6 +131,25 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
     return text;
 }
 
+/* The adopted blocks go behind the head, whose free room stays in use. */
+void arena_adopt(struct arena *to, struct arena *from)
+{
+    struct arena_block *last = from->head;
+    if (!last)
+        return;
+    if (!to->head) {
+        *to = *from;
+        *from = ARENA_INIT;
+        return;
+    }
+    while (last->next)
+        last = last->next;
+    last->next = to->head->next;
+    to->head->next = from->head;
+    to->used_bytes += from->used_bytes;
+    *from = ARENA_INIT;
+}
+
 void arena_clear(struct arena *a)
 {
     struct arena_block *head = a->head;

@@ -99,6 +99,8 @@ struct arena {
 void *arena_alloc(struct arena *a, size_t size_bytes) VV_MUST_USE;
 void *arena_dup(struct arena *a, const void *src, size_t size_bytes) VV_MUST_USE;
 char *arena_printf(struct arena *a, const char *fmt, ...) VV_PRINTF(2, 3);
+/* Everything that `from` holds lives as long as `to` from now on; from becomes empty. */
+void arena_adopt(struct arena *to, struct arena *from);
 void arena_clear(struct arena *a);
 void arena_release(struct arena *a);
 #define ARENA_NEW(a, T) ((T *)arena_alloc((a), sizeof(T)))

@@ -156,7 +156,7 @@ struct delta_checkpoint_batch {
     const int64_t *dv_size;
     const int64_t *dv_cardinality;
     const struct str *stats;          /* only when asked for */
-    const int64_t *row_index;         /* position of the row in its file: names the row for a later stats read */
+    struct arena *texts;              /* not NULL: holds every text of the batch; the callback may take it over with arena_adopt */
 };
 /* Reads and writes the Parquet and many-file JSON of the log.  Implemented by engine/log_reader.c. */
 struct delta_handler {

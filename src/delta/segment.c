@@ -301,15 +301,20 @@ enum status delta_segment_append_batch(struct delta_segment *g, const struct del
         memcpy(g->modified_ms + g->count, b->modified_ms, b->rows * sizeof *g->modified_ms);
     else
         memset(g->modified_ms + g->count, 0, b->rows * sizeof *g->modified_ms);
-    if (!copy_texts(&g->arena, b->path, b->rows, g->paths + g->count))
+    if (b->texts)
+        memcpy(g->paths + g->count, b->path, b->rows * sizeof *g->paths);
+    else if (!copy_texts(&g->arena, b->path, b->rows, g->paths + g->count))
         return error_oom(err);
     for (uint32_t p = 0; p < g->partition_count; p++)
         if (!append_codes(g, p, b->partition ? b->partition[p] : NULL, b->rows))
             return error_oom(err);
     status = append_dvs(g, b, err);
-    if (status == STATUS_OK)
-        g->count += b->rows;
-    return status;
+    if (status != STATUS_OK)
+        return status;
+    if (b->texts)
+        arena_adopt(&g->arena, b->texts);
+    g->count += b->rows;
+    return STATUS_OK;
 }
 
 enum status delta_segment_append_row(struct delta_segment *g, const struct delta_segment *from, size_t row, struct str *partition_scratch,
