@@ -1,0 +1,244 @@
+/* engine/engine_int.h: what the files of this room share.  The only header that includes <duckdb.h>.
+ *
+ * The header that is shipped is older than the library; functions it does not declare yet belong here,
+ * and nowhere else.  Today none are needed. */
+#ifndef VARVE_ENGINE_INT_H
+#define VARVE_ENGINE_INT_H
+
+#include "engine/engine.h"
+
+#include <duckdb.h>
+
+/* ---- watchdog.c: interrupts and progress ------------------------------------------------ */
+
+/* A statement that is running.  Owned by the caller; in the watchdog's list between begin and end. */
+struct watch {
+    struct ctx *ctx;
+    duckdb_connection duck;
+    int64_t next_progress_us;
+    struct watch *prev, *next;
+};
+/* One thread; it ticks only while statements run. */
+struct watchdog {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    pthread_t thread;
+    struct watch *first;
+    bool running, asleep, stopping;
+};
+enum status watchdog_init(struct watchdog *w, struct error *err);
+void watchdog_release(struct watchdog *w);
+void watch_begin(struct watchdog *w, struct watch *watch, struct ctx *ctx, duckdb_connection duck);
+void watch_end(struct watchdog *w, struct watch *watch);
+
+/* ---- partition.c: values that are constant per file --------------------------------------- */
+
+struct partition_dictionary; /* files x partition columns -> values; immutable, refcounted */
+struct partition_registry {
+    pthread_mutex_t lock;
+    struct partition_dictionary *first;
+    uint64_t next_id;
+    struct str *functions; /* names that are registered with the instance */
+    size_t function_count, function_cap;
+};
+void partition_registry_init(struct partition_registry *r);
+void partition_registry_release(struct partition_registry *r);
+/* columns[i] is the field of partition column i. Registered; the caller owns one reference and ends it with partition_dictionary_drop. */
+enum status partition_dictionary_new(struct engine *e, const struct delta_field *const *columns, size_t column_count,
+                                     const struct delta_file *const *files, size_t file_count, struct partition_dictionary **out,
+                                     struct error *err);
+void partition_dictionary_drop(struct engine *e, struct partition_dictionary *d);
+/* Appends the call that yields partition column `column` of the dictionary, from file_index. */
+enum status partition_call_sql(struct ctx *ctx, struct engine *e, const struct partition_dictionary *d, size_t column, struct buf *sql,
+                               struct error *err);
+
+struct engine_hold {
+    struct engine *engine;
+    struct partition_dictionary *dictionary;
+    struct engine_hold *next;
+};
+
+/* ---- footer.c: physical schemas of data files -------------------------------------------------- */
+
+struct footer_column {
+    struct str name;
+    const struct delta_type *type; /* what the engine reads, as the nearest Delta type */
+    bool exact;                    /* the engine's type is just that */
+};
+/* Files with equal footers. Never freed before the cache. */
+struct footer_class {
+    uint64_t hash;
+    struct footer_column *columns;
+    size_t column_count;
+    bool shadows_file_index; /* a column is called like the virtual one */
+    struct arena arena;
+    struct footer_class *next;
+};
+struct footer_slot {
+    uint64_t key[2]; /* of path and size; both zero: free */
+    struct footer_class *class;
+};
+struct footer_cache {
+    pthread_mutex_t lock;
+    struct footer_slot *slots;
+    size_t slot_count, used;
+    struct footer_class *classes;
+};
+void footer_cache_init(struct footer_cache *c);
+void footer_cache_release(struct footer_cache *c);
+/* The class of each located path; footers that are not known yet are read. */
+enum status footer_classes(struct ctx *ctx, struct engine *e, const struct engine_scan *scan, const struct str *paths,
+                           const struct footer_class **out, struct error *err);
+/* Notes that these files, just written here, have the columns of schema (less partition and void columns). */
+void footer_cache_prime(struct engine *e, const struct delta_type *schema, const struct str *partition_columns, size_t partition_count,
+                        const struct str *paths, const int64_t *sizes, size_t count);
+const struct footer_column *footer_column_find(const struct footer_class *c, struct str name); /* case-insensitive; NULL */
+
+/* ---- planner.c: the second instance -------------------------------------------------------------- */
+
+struct planner_schema {
+    uint64_t hash;
+    uint64_t used_at;
+};
+struct planner {
+    pthread_mutex_t lock;
+    pthread_t opener;
+    bool opening, opened;
+    struct error open_error;
+    duckdb_database duck;
+    duckdb_connection connection;
+    struct planner_schema schemas[128]; /* stand-ins by what they look like; least recently used goes first */
+    size_t schema_count;
+    uint64_t clock, current;
+    bool knows_expressions;
+};
+/* Starts opening in the background. */
+void planner_init(struct planner *p);
+void planner_release(struct planner *p);
+enum status planner_lock(struct ctx *ctx, struct planner *p, struct error *err);
+void planner_unlock(struct planner *p);
+/* Locked: makes the stand-ins visible to the connection. *schema_name (39 bytes at least) is where they are. */
+enum status planner_stand_ins(struct ctx *ctx, struct planner *p, const struct engine_stand_in *stand_ins, size_t count, char schema_name[40],
+                              struct error *err);
+/* Locked: runs json_serialize_sql or json_serialize_plan over the text and reads the answer. */
+enum planner_question { PLANNER_SYNTAX, PLANNER_PLAN };
+enum status planner_ask(struct ctx *ctx, duckdb_connection connection, enum planner_question question, struct str sql, struct arena *arena,
+                        struct json *tree, struct error *err);
+enum status planner_run(struct ctx *ctx, duckdb_connection connection, const char *sql, struct error *err);
+
+/* ---- tree.c: JSON that DuckDB wrote -------------------------------------------------------------------- */
+
+/* Like json_parse without its limit of depth, for text we trust; NaN and Infinity become null. */
+enum status tree_parse(struct arena *arena, struct str text, struct json *out, struct error *err);
+struct str tree_text(const struct json *j, uint32_t object, const char *key, struct arena *arena); /* "" when absent */
+bool tree_is(const struct json *j, uint32_t object, const char *key, const char *value);
+bool tree_true(const struct json *j, uint32_t object, const char *key);
+
+/* ---- pred.c: plan expressions to predicates --------------------------------------------------------------- */
+
+/* What is filtered on the LOGICAL_GET at node `get`, with the LOGICAL_FILTER just above it (0: none).  NULL when nothing that is understood. */
+struct delta_pred *pred_of_get(struct arena *arena, const struct json *j, uint32_t get, uint32_t filter, const struct delta_type *schema);
+
+/* ---- add_scan.c: the adds of a checkpoint, by all threads ----------------------------------------------------------- */
+
+struct engine_run;
+struct taking; /* one scan under way */
+struct add_scans {
+    pthread_mutex_t lock;
+    struct taking *first;
+    uint64_t last_id;
+    bool registered; /* the function that takes vectors */
+};
+struct add_scan {
+    const struct str *partition_columns;
+    size_t partition_count;
+    bool want_stats;
+    bool (*batch)(void *user, size_t part_index, const struct delta_checkpoint_batch *batch, struct error *err);
+    void *user;
+    bool has_text[4], has_partitions; /* filled by add_scan_run: what the file has */
+};
+/* `files` is " FROM read_parquet(…)", add the type of its column of that name.  Batches come in the order of parts and rows, on this thread. */
+enum status add_scan_run(struct ctx *ctx, struct engine_run *run, struct add_scans *all, struct add_scan *scan, const struct delta_type *add, struct str files,
+                         struct error *err);
+
+/* ---- log_reader.c ---------------------------------------------------------------------------------------------- */
+
+struct log_reader {
+    struct delta_handler handler; /* first */
+    struct engine *engine;
+    struct add_scans scans;
+};
+void log_reader_init(struct log_reader *r, struct engine *e);
+
+/* ---- instance.c ------------------------------------------------------------------------------------------------- */
+
+struct engine_connection {
+    duckdb_connection duck;
+    char *settings; /* SQL that was run on it when it was made */
+    bool shows_progress;
+    struct engine_connection *next;
+};
+struct engine {
+    duckdb_database duck;
+    pthread_mutex_t pool_lock;
+    struct engine_connection *idle;
+    size_t idle_count;
+    struct watchdog watchdog;
+    struct planner planner;
+    struct partition_registry partitions;
+    struct footer_cache footers;
+    struct log_reader log_reader;
+};
+
+/* A connection in use, watched. */
+struct engine_run {
+    struct engine *engine;
+    struct ctx *ctx;
+    struct engine_connection *connection;
+    struct watch watch;
+};
+/* settings: SQL to run on a fresh connection (NULL ptr: none). */
+enum status run_begin(struct ctx *ctx, struct engine *e, struct str settings, struct engine_run *run, struct error *err);
+void run_end(struct engine_run *run); /* a zeroed run is fine */
+/* Runs to the end; result is materialised and the caller's to destroy, also on failure nothing is left. */
+enum status run_query(struct engine_run *run, struct str sql, duckdb_result *result, struct error *err);
+enum status run_prepare(struct engine_run *run, struct str sql, duckdb_prepared_statement *out, struct error *err);
+/* Runs for its effect. */
+enum status run_execute(struct engine_run *run, struct str sql, struct error *err);
+/* Streams: one call of next per chunk; NULL chunk at the end. */
+struct run_stream {
+    struct engine_run *run;
+    duckdb_prepared_statement statement;
+    duckdb_result result;
+    bool has_result;
+};
+enum status run_stream_open(struct engine_run *run, struct str sql, struct run_stream *out, struct error *err);
+enum status run_stream_next(struct run_stream *s, duckdb_data_chunk *out, struct error *err);
+void run_stream_close(struct run_stream *s); /* a zeroed stream is fine */
+
+/* ---- error.c ---------------------------------------------------------------------------------------------------------- */
+
+/* A DuckDB message ("Binder Error: …") as ours. type DUCKDB_ERROR_INVALID: by the message's prefix. */
+enum status error_from_duck(struct ctx *ctx, duckdb_error_type type, const char *text, struct error *err);
+/* The answer {"error":true,…} to a question about sql. */
+enum status error_from_tree(struct ctx *ctx, const struct json *j, struct str sql, struct arena *arena, struct error *err);
+/* Whether the answer is about the serialisation itself, not about the statement. */
+bool error_is_unserializable(const struct json *j, struct arena *arena);
+
+/* ---- types.c ------------------------------------------------------------------------------------------------------------- */
+
+/* Nearest Delta type. *exact (may be NULL) says whether nothing was lost. NULL when out of memory. */
+struct delta_type *type_from_duck(struct arena *arena, duckdb_logical_type type, bool *exact);
+enum status schema_from_prepared(struct arena *arena, duckdb_prepared_statement statement, struct delta_type **out, struct error *err);
+bool field_is_partition(const struct str *partition_columns, size_t count, struct str name);
+
+/* ---- vectors -------------------------------------------------------------------------------------------------------------- */
+
+static inline bool vector_valid(const uint64_t *validity, idx_t row) { return !validity || (validity[row >> 6] >> (row & 63) & 1); }
+static inline struct str vector_str(const duckdb_string_t *s)
+{
+    uint32_t len = s->value.inlined.length;
+    return (struct str){len <= 12 ? s->value.inlined.inlined : s->value.pointer.ptr, len};
+}
+
+#endif

@@ -1,0 +1,222 @@
+/* engine/parse.c: from a statement to the tables it names, by way of json_serialize_sql. */
+#include "engine/engine_int.h"
+
+#include <stdlib.h>
+
+/* A CTE name that is visible; innermost first. */
+struct scope {
+    struct str name;
+    const struct scope *up;
+};
+struct parse {
+    struct json tree;
+    struct arena *arena;
+    struct engine_ref *refs;
+    size_t count, cap;
+    bool is_volatile, failed;
+};
+
+static void walk(struct parse *p, uint32_t node, const struct scope *scope);
+
+/* ---- what is volatile ------------------------------------------------------------------- */
+
+static const char *const volatile_names[] = {
+#define VOLATILE_NAME(NAME) NAME,
+#include "engine/volatile.def"
+#undef VOLATILE_NAME
+};
+
+static bool is_volatile_name(struct str name)
+{
+    for (size_t i = 0; i < VV_ARRAY_COUNT(volatile_names); i++)
+        if (str_ieq(name, str_of(volatile_names[i])))
+            return true;
+    return false;
+}
+
+/* Table functions that only look at their arguments; every other one reads something outside. */
+static bool is_pure_table_function(struct str name)
+{
+    static const char *const pure[] = {"range", "generate_series", "unnest", "repeat", "repeat_row", "json_each", "json_tree"};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(pure); i++)
+        if (str_ieq(name, str_of(pure[i])))
+            return true;
+    return false;
+}
+
+static void note_volatile(struct parse *p, uint32_t object)
+{
+    const struct json *j = &p->tree;
+    uint32_t names = json_member(j, object, "column_names");
+    if (names && j->nodes[names].count == 1)
+        p->is_volatile |= is_volatile_name(json_text(j, json_first(j, names), p->arena));
+    if (tree_is(j, object, "class", "FUNCTION"))
+        p->is_volatile |= is_volatile_name(tree_text(j, object, "function_name", p->arena));
+    if (tree_is(j, object, "type", "TABLE_FUNCTION")) {
+        uint32_t call = json_member(j, object, "function");
+        p->is_volatile |= !call || !is_pure_table_function(tree_text(j, call, "function_name", p->arena));
+    }
+    if (tree_is(j, object, "type", "SHOW_REF") && !json_member(j, object, "query"))
+        p->is_volatile = true;
+    if (json_member(j, object, "sample"))
+        p->is_volatile = true;
+}
+
+/* ---- references ------------------------------------------------------------------------------ */
+
+static bool in_scope(const struct scope *scope, struct str name)
+{
+    for (; scope; scope = scope->up)
+        if (str_ieq(scope->name, name))
+            return true;
+    return false;
+}
+
+static struct engine_ref *new_ref(struct parse *p)
+{
+    if (p->count == p->cap) {
+        size_t cap = p->cap ? 2 * p->cap : 8;
+        struct engine_ref *grown = ARENA_ARRAY(p->arena, struct engine_ref, cap);
+        if (!grown) {
+            p->failed = true;
+            return NULL;
+        }
+        if (p->count)
+            memcpy(grown, p->refs, p->count * sizeof(*grown));
+        p->refs = grown;
+        p->cap = cap;
+    }
+    return &p->refs[p->count++];
+}
+
+static struct str name_part(struct parse *p, uint32_t node, const char *key)
+{
+    struct str part = tree_text(&p->tree, node, key, p->arena);
+    return part.len ? part : STR_NULL;
+}
+
+static void add_ref(struct parse *p, uint32_t node, const struct scope *scope)
+{
+    struct engine_ref ref = {.catalog = name_part(p, node, "catalog_name"), .schema = name_part(p, node, "schema_name"),
+                             .table = name_part(p, node, "table_name"), .alias = name_part(p, node, "alias"),
+                             .has_at = json_member(&p->tree, node, "at_clause") != 0};
+    int64_t offset;
+    /* "recurring.t" is how the inside of a recursive CTE names all of its rows so far. */
+    bool recurring = ref.schema.ptr && str_ieq(ref.schema, STR("recurring"));
+    if ((!ref.schema.ptr || recurring) && !ref.catalog.ptr && in_scope(scope, ref.table))
+        return;
+    if (!json_i64(&p->tree, json_member(&p->tree, node, "query_location"), &offset)) {
+        p->failed = true;
+        return;
+    }
+    ref.offset = (size_t)offset;
+    struct engine_ref *slot = new_ref(p);
+    if (slot)
+        *slot = ref;
+}
+
+/* ---- the walk ----------------------------------------------------------------------------------- */
+
+static void walk_members(struct parse *p, uint32_t object, const struct scope *scope)
+{
+    const struct json *j = &p->tree;
+    for (uint32_t key = json_first(j, object); key < j->nodes[object].next; key = json_next(j, key + 1))
+        if (!str_eq(j->nodes[key].text, STR("cte_map")))
+            walk(p, key + 1, scope);
+}
+
+/* Each CTE sees those before it; then the rest of the object sees all of them. */
+static void walk_ctes(struct parse *p, uint32_t object, uint32_t entry, uint32_t end, const struct scope *scope)
+{
+    const struct json *j = &p->tree;
+    if (!entry || entry >= end) {
+        walk_members(p, object, scope);
+        return;
+    }
+    struct scope inner = {tree_text(j, entry, "key", p->arena), scope};
+    uint32_t value = json_member(j, entry, "value");
+    if (value)
+        walk(p, value, scope);
+    walk_ctes(p, object, json_next(j, entry), end, &inner);
+}
+
+static void walk_recursive(struct parse *p, uint32_t object, const struct scope *scope)
+{
+    const struct json *j = &p->tree;
+    struct scope inner = {tree_text(j, object, "cte_name", p->arena), scope};
+    for (uint32_t key = json_first(j, object); key < j->nodes[object].next; key = json_next(j, key + 1))
+        walk(p, key + 1, str_eq(j->nodes[key].text, STR("left")) ? scope : &inner);
+}
+
+static void walk_object(struct parse *p, uint32_t object, const struct scope *scope)
+{
+    const struct json *j = &p->tree;
+    note_volatile(p, object);
+    if (tree_is(j, object, "type", "BASE_TABLE"))
+        add_ref(p, object, scope);
+    uint32_t ctes = json_member(j, object, "cte_map");
+    uint32_t map = ctes ? json_member(j, ctes, "map") : 0;
+    if (tree_is(j, object, "type", "RECURSIVE_CTE_NODE"))
+        walk_recursive(p, object, scope);
+    else
+        walk_ctes(p, object, map ? json_first(j, map) : 0, map ? j->nodes[map].next : 0, scope);
+}
+
+static void walk(struct parse *p, uint32_t node, const struct scope *scope)
+{
+    const struct json *j = &p->tree;
+    if (j->nodes[node].type == JSON_OBJECT)
+        walk_object(p, node, scope);
+    else if (j->nodes[node].type == JSON_ARRAY)
+        for (uint32_t i = json_first(j, node); i < j->nodes[node].next; i = json_next(j, i))
+            walk(p, i, scope);
+}
+
+static int by_offset(const void *a, const void *b)
+{
+    const struct engine_ref *x = a, *y = b;
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* ---- entry ------------------------------------------------------------------------------------------ */
+
+static enum status refuse(struct ctx *ctx, struct parse *p, struct str sql, struct error *err)
+{
+    if (tree_is(&p->tree, 0, "error_type", "not implemented")) {
+        error_set(err, STATUS_NOT_SUPPORTED, "this statement is not supported");
+        return error_hint(err, "a query must be one SELECT, WITH, VALUES or FROM; PIVOT needs its values listed: PIVOT t ON c IN (…)");
+    }
+    return error_from_tree(ctx, &p->tree, sql, p->arena, err);
+}
+
+static enum status walk_statement(struct parse *p, struct error *err)
+{
+    uint32_t statements = json_member(&p->tree, 0, "statements");
+    uint32_t count = statements ? p->tree.nodes[statements].count : 0;
+    if (count != 1)
+        return error_set(err, STATUS_SYNTAX, count ? "expected one statement, found %u" : "the statement is empty", count);
+    walk(p, json_first(&p->tree, statements), NULL);
+    if (p->failed)
+        return error_oom(err);
+    if (p->count)
+        qsort(p->refs, p->count, sizeof(*p->refs), by_offset);
+    return STATUS_OK;
+}
+
+enum status engine_parse(struct ctx *ctx, struct engine *e, struct str sql, struct arena *arena, struct engine_parsed *out, struct error *err)
+{
+    struct parse p = {.arena = arena};
+    *out = (struct engine_parsed){0};
+    enum status st = planner_lock(ctx, &e->planner, err);
+    if (st != STATUS_OK)
+        return st;
+    st = planner_ask(ctx, e->planner.connection, PLANNER_SYNTAX, sql, arena, &p.tree, err);
+    planner_unlock(&e->planner);
+    if (st == STATUS_OK && tree_true(&p.tree, 0, "error"))
+        st = refuse(ctx, &p, sql, err);
+    else if (st == STATUS_OK)
+        st = walk_statement(&p, err);
+    if (st == STATUS_OK)
+        *out = (struct engine_parsed){p.refs, p.count, p.is_volatile};
+    return st;
+}

@@ -1,0 +1,363 @@
+#include "base/base.h"
+
+#include "engine/table_fixture.h"
+
+/* The result's types, to see that the relation has exactly the schema's. */
+static const char *types_of(struct pretended *t) { return query_table(t, "SELECT string_agg(column_name || ' ' || column_type, ', ') FROM (DESCRIBE SELECT * FROM ", ")"); }
+
+static void no_files_are_a_typed_relation(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *t = pretend(f, "empty", "STRUCT<i: INT, `a\"b`: STRUCT<x: ARRAY<STRING>>, ts: TIMESTAMP, n: VOID>", NULL);
+    assert_string_equal(query_table(t, "SELECT count(*) FROM ", ""), "0");
+    assert_string_equal(types_of(t), "i INTEGER, a\"b STRUCT(x VARCHAR[]), ts TIMESTAMP WITH TIME ZONE, n INTEGER");
+    pretended_free(t);
+}
+
+static void equal_files_are_read_as_they_are(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *t = pretend(f, "plain", "STRUCT<i: INT, v: STRING>", NULL);
+    append_foreign(t, "a.parquet", "SELECT 1::INT AS i, 'x' AS v", NULL);
+    append_foreign(t, "b.parquet", "SELECT 'y' AS v, 2::INT AS i, 3.5 AS dropped", NULL);
+    assert_non_null(strstr(relation_of(t), "SELECT \"i\", \"v\" FROM read_parquet(["));
+    assert_null(strstr(relation_of(t), "CAST"));
+    assert_string_equal(query_table(t, "SELECT i || v FROM ", "ORDER BY 1"), "1x|2y");
+    assert_string_equal(types_of(t), "i INTEGER, v VARCHAR");
+    pretended_free(t);
+}
+
+static void columns_missing_or_narrower(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *t = pretend(f, "evolved", "STRUCT<i: BIGINT, d: DOUBLE, s: STRUCT<a: INT, b: STRING, c: STRUCT<z: DATE>>, l: ARRAY<STRUCT<p: INT, q: INT>>, "
+                                                "de: DECIMAL(20,4), m: MAP<STRING, STRUCT<k: BIGINT>>>", NULL);
+    append_foreign(t, "a.parquet", "SELECT 1::SMALLINT AS I, 1.5::FLOAT AS d, {'b': 'x'} AS s, [{'q': 7}] AS l, 1.25::DECIMAL(10,2) AS de, MAP {'a': {'k': 1::INT}} AS m", NULL);
+    append_foreign(t, "b.parquet", "SELECT 5000000000 AS i, {'a': 3, 'b': 'y', 'c': {'z': DATE '2024-01-01'}} AS s", NULL);
+    append_foreign(t, "c.parquet", "SELECT 3 AS x", NULL);
+    append(t, "SELECT 4::BIGINT, 2.5::DOUBLE, {'a': 1, 'b': 'w', 'c': NULL::STRUCT(z DATE)}, [{'p': 1, 'q': 2}], 3::DECIMAL(20,4), MAP {'z': {'k': 9::BIGINT}}");
+    assert_string_equal(types_of(t), "i BIGINT, d DOUBLE, s STRUCT(a INTEGER, b VARCHAR, c STRUCT(z DATE)), l STRUCT(p INTEGER, q INTEGER)[], de DECIMAL(20,4), "
+                                     "m MAP(VARCHAR, STRUCT(k BIGINT))");
+    assert_string_equal(query_table(t, "SELECT i FROM ", "ORDER BY i NULLS LAST"), "1|4|5000000000|NULL");
+    assert_string_equal(query_table(t, "SELECT s::VARCHAR FROM ", "ORDER BY i NULLS LAST"),
+                        "{'a': NULL, 'b': x, 'c': NULL}|{'a': 1, 'b': w, 'c': NULL}|{'a': 3, 'b': y, 'c': {'z': 2024-01-01}}|NULL");
+    assert_string_equal(query_table(t, "SELECT l::VARCHAR FROM ", "ORDER BY i NULLS LAST"), "[{'p': NULL, 'q': 7}]|[{'p': 1, 'q': 2}]|NULL|NULL");
+    assert_string_equal(query_table(t, "SELECT de FROM ", "WHERE i = 1"), "1.2500");
+    assert_string_equal(query_table(t, "SELECT m::VARCHAR FROM ", "WHERE i = 1 AND d > 1.4"), "{a={'k': 1}}");
+    assert_string_equal(query_table(t, "SELECT count(*) FROM ", "WHERE d IS NULL"), "2");
+    assert_string_equal(query_table(t, "SELECT count(*) FROM ", "WHERE i = 5000000000"), "1");
+    pretended_free(t);
+}
+
+static void timestamps_whatever_the_session(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *t = pretend(f, "zones", "STRUCT<i: INT, ts: TIMESTAMP, tn: TIMESTAMP_NTZ, s: STRUCT<t: TIMESTAMP>, l: ARRAY<TIMESTAMP>, "
+                                              "m: MAP<STRING, ARRAY<STRUCT<n: TIMESTAMP_NTZ>>>>", NULL);
+    /* as INT96 and unadjusted columns are read, the other way round, with nanoseconds, and right */
+    append_foreign(t, "a.parquet", "SELECT 1 AS i, TIMESTAMP '2024-01-01 12:00:00.5' AS ts, TIMESTAMPTZ '2024-01-01 12:00:00+00' AS tn, "
+                                   "{'t': TIMESTAMP '2024-01-01 12:00:00'} AS s, [TIMESTAMP '2024-01-01 12:00:00', NULL] AS l, "
+                                   "MAP {'k': [{'n': TIMESTAMPTZ '2024-01-01 12:00:00+00'}]} AS m", NULL);
+    append_foreign(t, "b.parquet", "SELECT 2 AS i, TIMESTAMP_NS '2024-01-01 12:00:00.5' AS ts, TIMESTAMP_NS '2024-01-01 12:00:00' AS tn", NULL);
+    append_foreign(t, "c.parquet", "SELECT 3 AS i, TIMESTAMPTZ '2024-01-01 12:00:00.5+00' AS ts, TIMESTAMP '2024-01-01 12:00:00' AS tn, "
+                                   "{'t': NULL::TIMESTAMP} AS s", NULL);
+    append_foreign(t, "d.parquet", "SELECT 4 AS i, NULL::TIMESTAMP AS ts, NULL::TIMESTAMPTZ AS tn, NULL::STRUCT(t TIMESTAMP) AS s, NULL::TIMESTAMP[] AS l", NULL);
+    assert_string_equal(types_of(t), "i INTEGER, ts TIMESTAMP WITH TIME ZONE, tn TIMESTAMP, s STRUCT(t TIMESTAMP WITH TIME ZONE), l TIMESTAMP WITH TIME ZONE[], "
+                                     "m MAP(VARCHAR, STRUCT(n TIMESTAMP)[])");
+    struct buf sql = BUF_INIT;
+    struct engine_hold *hold;
+    struct engine_run run;
+    duckdb_result result;
+    buf_z(&sql, "SELECT string_agg(concat_ws(' ', i, epoch_us(ts), tn, s.t IS NULL, s IS NULL, epoch_us(s.t), epoch_us(l[1]), len(l), m['k'][1].n), '|' ORDER BY i) FROM ");
+    OK(f, scan_text(t, &sql, &hold));
+    OK(f, run_begin(&f->ctx, f->engine, STR("SET TimeZone='America/New_York'"), &run, &f->err));
+    OK(f, run_query(&run, buf_view(&sql), &result, &f->err));
+    char *text = duckdb_value_varchar(&result, 0, 0);
+    assert_string_equal(text, "1 1704110400500000 2024-01-01 12:00:00 false false 1704110400000000 1704110400000000 2 2024-01-01 12:00:00|"
+                              "2 1704110400500000 2024-01-01 12:00:00 true true|"
+                              "3 1704110400500000 2024-01-01 12:00:00 true false|"
+                              "4 true true");
+    duckdb_free(text);
+    duckdb_destroy_result(&result);
+    run_end(&run);
+    engine_hold_free(hold);
+    buf_release(&sql);
+    pretended_free(t);
+}
+
+static void strings_without_annotation(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *t = pretend(f, "binary", "STRUCT<v: STRING, b: BINARY>", NULL);
+    append_foreign(t, "a.parquet", "SELECT encode('é') AS v, 'ü' AS b", NULL);
+    assert_string_equal(query_table(t, "SELECT v || hex(b) FROM ", ""), "éC3BC");
+    pretended_free(t);
+}
+
+static void names_that_need_care(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *t = pretend(f, "names d'it[é]*", "STRUCT<`file_index`: INT, `filename`: STRING, `a b`: INT, `q\"'x.y`: INT, `ünï`: INT, p: STRING>", "p");
+    append(t, "SELECT 1, 'f', 2, 3, 4, unnest(['x', 'y'])");
+    append(t, "SELECT 5, 'g', 6, 7, 8, 'x'");
+    assert_int_equal(t->file_count, 3);
+    assert_string_equal(query_table(t, "SELECT concat_ws(',', file_index, filename, \"a b\", \"q\"\"'x.y\", ünï, p) FROM ", "ORDER BY ALL"),
+                        "1,f,2,3,4,x|1,f,2,3,4,y|5,g,6,7,8,x");
+    assert_string_equal(query_table(t, "SELECT file_index FROM ", "WHERE p = 'y'"), "1");
+    pretended_free(t);
+}
+
+static void partition_values_of_every_type(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *type, *one, *two, *as_text;
+    } cases[] = {
+        {"STRING", "a=b/c%20 é'", "", "a=b/c%20 é'|NULL|NULL"},
+        {"BIGINT", "-9223372036854775808", "9223372036854775807", "-9223372036854775808|9223372036854775807|NULL"},
+        {"INT", "-1", "2", "-1|2|NULL"},
+        {"SMALLINT", "-1", "2", "-1|2|NULL"},
+        {"TINYINT", "-1", "2", "-1|2|NULL"},
+        {"BOOLEAN", "true", "false", "true|false|NULL"},
+        {"FLOAT", "1.5", "-0.25", "1.5|-0.25|NULL"},
+        {"DOUBLE", "1.0E300", "NaN", "1e+300|nan|NULL"},
+        {"DATE", "0001-01-01", "9999-12-31", "0001-01-01|9999-12-31|NULL"},
+        {"TIMESTAMP", "2024-01-01T10:00:00.5Z", "2024-01-01 10:00:00", "2024-01-01 10:00:00.5+00|2024-01-01 10:00:00+00|NULL"},
+        {"TIMESTAMP_NTZ", "2024-01-01 10:00:00.123456", "1969-12-31 23:59:59", "2024-01-01 10:00:00.123456|1969-12-31 23:59:59|NULL"},
+        {"DECIMAL(4,2)", "1.5", "-12.34", "1.50|-12.34|NULL"},
+        {"DECIMAL(9,2)", "1.5", "-12.34", "1.50|-12.34|NULL"},
+        {"DECIMAL(18,2)", "1.5", "-12.34", "1.50|-12.34|NULL"},
+        {"DECIMAL(38,10)", "1234567890123456789012345678.0123456789", "-1", "1234567890123456789012345678.0123456789|-1.0000000000|NULL"},
+        {"BINARY", "ab\x01", "z", "ab\\x01|z|NULL"},
+    };
+    for (size_t i = 0; i < VV_ARRAY_COUNT(cases); i++) {
+        char *schema = arena_printf(&f->arena, "STRUCT<p: %s, i: INT>", cases[i].type), *name = arena_printf(&f->arena, "part%zu", i);
+        struct pretended *t = pretend(f, name, schema, "p");
+        append_foreign(t, "a.parquet", "SELECT 1 AS i", (struct str[]){str_of(cases[i].one)});
+        assert_null(strstr(relation_of(t), "varve_partition")); /* one value: a literal */
+        append_foreign(t, "b.parquet", "SELECT 2 AS i", (struct str[]){str_of(cases[i].two)});
+        append_foreign(t, "c.parquet", "SELECT 3 AS i", (struct str[]){STR_NULL});
+        assert_non_null(strstr(relation_of(t), "varve_partition"));
+        assert_string_equal(query_table(t, "SELECT p::VARCHAR FROM ", "ORDER BY i"), cases[i].as_text);
+        const char *kind = query_table(t, "SELECT DISTINCT typeof(p) FROM ", "");
+        t->file_count = 1;
+        assert_string_equal(query_table(t, "SELECT typeof(p) FROM ", ""), kind);
+        assert_memory_equal(query_table(t, "SELECT p::VARCHAR FROM ", ""), cases[i].as_text, strchr(cases[i].as_text, '|') - cases[i].as_text);
+        pretended_free(t);
+    }
+}
+
+/* Many files, several threads, filters and joins in between: every row keeps its own file's value. */
+static void partition_values_in_bulk(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *t = pretend(f, "bulk", "STRUCT<i: BIGINT, p: INT, q: STRING>", "p,q");
+    for (int i = 0; i < 60; i++) {
+        char *name = arena_printf(&f->arena, "f%d.parquet", i), *p = arena_printf(&f->arena, "%d", i), *q = arena_printf(&f->arena, "a rather long text number %d", i / 2);
+        char *rows = arena_printf(&f->arena, "SELECT range * 100 + %d AS i FROM range(%d)", i, i % 7 == 0 ? 3 : 5000 + i);
+        append_foreign(t, name, rows, (struct str[]){i % 10 == 9 ? STR_NULL : str_of(p), str_of(q)});
+    }
+    assert_string_equal(query_table(t, "SELECT count(*) FROM ", "WHERE i % 100 <> coalesce(p, i % 100) OR q <> 'a rather long text number ' || ((i % 100) // 2)"), "0");
+    assert_string_equal(query_table(t, "SELECT count(DISTINCT p) FROM ", ""), "54");
+    assert_string_equal(query_table(t, "SELECT count(*) FROM ", "WHERE p IS NULL AND i % 10 <> 9"), "0");
+    assert_string_equal(query_table(t, "SELECT count(*) FROM ", "WHERE p = 13"), "5013");
+    assert_string_equal(query_table(t, "SELECT count(*) FROM ", "WHERE i % 1000 = 113"), "502");
+    assert_string_equal(query_table(t, "SELECT count(*) FROM range(6000) r JOIN ", "ON t.i = r.range * 100 + 13 WHERE p <> 13"), "0");
+    assert_string_equal(query_table(t, "SELECT count(*) FROM (SELECT i, p, row_number() OVER (ORDER BY hash(i)) n FROM ", ") WHERE i % 100 <> coalesce(p, i % 100)"), "0");
+    pretended_free(t);
+}
+
+static void missing_and_broken_files(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *t = pretend(f, "broken", "STRUCT<i: INT>", NULL);
+    struct buf sql = BUF_INIT;
+    struct engine_hold *hold;
+    append_foreign(t, "a b.parquet", "SELECT 1 AS i", NULL);
+    add_file(t, STR("gone away.parquet"), 10, NULL);
+    FAILS(f, STATUS_FILE_NOT_FOUND, scan_text(t, &sql, &hold));
+    assert_string_equal(f->err.message, "data file \"gone%20away.parquet\" of table \"t\" does not exist");
+    assert_null(hold);
+    t->file_count = 1;
+    fixture_clear(f);
+    assert_int_equal(store_put(t->store, &f->ctx, STR("junk.parquet"), "PAR1 not really PAR1", 20, &f->err), STORE_OK);
+    add_file(t, STR("junk.parquet"), 20, NULL);
+    FAILS(f, STATUS_CORRUPT_DATA, scan_text(t, &sql, &hold));
+    assert_non_null(strstr(f->err.message, "\"t\""));
+    t->file_count = 1;
+    t->files[1] = (struct delta_file){.path = STR("bad%zz.parquet")};
+    t->file_count = 2;
+    FAILS(f, STATUS_CORRUPT_LOG, scan_text(t, &sql, &hold));
+    buf_release(&sql);
+    fixture_clear(f);
+    pretended_free(t);
+}
+
+/* A file that vanishes after its footer was seen fails when it is read. */
+static void vanishing_file(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *t = pretend(f, "vanish", "STRUCT<i: INT>", NULL);
+    struct buf sql = BUF_INIT;
+    struct engine_hold *hold;
+    struct ArrowArrayStream stream;
+    append(t, "SELECT 1");
+    struct buf key = BUF_INIT;
+    uri_decode(&key, t->files[0].path);
+    store_remove(t->store, &f->ctx, buf_view(&key), &f->err);
+    buf_z(&sql, "FROM ");
+    OK(f, scan_text(t, &sql, &hold)); /* primed by the write: no footer is read */
+    FAILS(f, STATUS_FILE_NOT_FOUND, engine_query(&f->ctx, f->engine, buf_view(&sql), hold, STR_NULL, &stream, &f->err));
+    buf_release(&key);
+    buf_release(&sql);
+    fixture_clear(f);
+    pretended_free(t);
+}
+
+static void absolute_paths_and_urls(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *from = pretend(f, "elsewhere here", "STRUCT<i: INT>", NULL), *t = pretend(f, "absolute", "STRUCT<i: INT>", NULL);
+    append_foreign(from, "x%41 y.parquet", "SELECT 5 AS i", NULL);
+    char *path = arena_printf(&f->arena, "%.*s/x%%41 y.parquet", STR_ARG(from->store->root));
+    struct buf encoded = BUF_INIT;
+    uri_encode_path(&encoded, str_of(path));
+    t->files[0] = (struct delta_file){.path = buf_view(&encoded), .size_bytes = 1};
+    t->files[1] = (struct delta_file){.path = str_of(arena_printf(&f->arena, "file://%s", encoded.ptr)), .size_bytes = 1};
+    t->files[2] = (struct delta_file){.path = str_of(arena_printf(&f->arena, "file:%s", encoded.ptr)), .size_bytes = 1};
+    t->file_count = 3;
+    assert_string_equal(query_table(t, "SELECT i FROM ", ""), "5|5|5");
+    buf_release(&encoded);
+    pretended_free(from);
+    pretended_free(t);
+}
+
+/* The stream keeps the dictionary that its plan needs, and gives it back. */
+static void hold_lives_as_long_as_the_stream(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *t = pretend(f, "held", "STRUCT<i: INT, p: STRING>", "p");
+    struct ArrowArrayStream stream;
+    struct ArrowArray array;
+    struct engine_hold *hold;
+    struct buf sql = BUF_INIT;
+    append(t, "SELECT range::INT, 'p' || (range % 3) FROM range(30)");
+    buf_z(&sql, "SELECT count(*) FROM ");
+    OK(f, scan_text(t, &sql, &hold));
+    buf_z(&sql, " WHERE p = 'p1'");
+    OK(f, engine_query(&f->ctx, f->engine, buf_view(&sql), hold, STR_NULL, &stream, &f->err));
+    assert_non_null(f->engine->partitions.first);
+    assert_int_equal(stream.get_next(&stream, &array), 0);
+    assert_int_equal(((const int64_t *)array.children[0]->buffers[1])[0], 10);
+    array.release(&array);
+    stream.release(&stream);
+    assert_null(f->engine->partitions.first);
+    FAILS(f, STATUS_INTERNAL, engine_query(&f->ctx, f->engine, STR("SELECT varve_partition_0(999424, 0::UBIGINT)"), NULL, STR_NULL, &stream, &f->err) == STATUS_OK
+                                  ? STATUS_OK : STATUS_INTERNAL);
+    buf_release(&sql);
+    fixture_clear(f);
+    pretended_free(t);
+}
+
+static void cache_is_bounded_and_right(void **state)
+{
+    struct fixture *f = *state;
+    struct footer_cache *c = &f->engine->footers;
+    struct footer_class class = {0};
+    struct str paths[100];
+    int64_t sizes[100];
+    for (int round = 0; round < 300; round++) {
+        for (int i = 0; i < 100; i++) {
+            paths[i] = str_of(arena_printf(&f->arena, "/x/%d-%d", round, i));
+            sizes[i] = i;
+        }
+        footer_cache_prime(f->engine, schema_of(f, "STRUCT<i: INT>"), NULL, 0, paths, sizes, 100);
+    }
+    assert_true(c->used >= 30000 && c->slot_count >= 2 * c->used);
+    (void)class;
+}
+
+static void *scan_again_and_again(void *user)
+{
+    static char wrong[] = "wrong count";
+    struct pretended *t = user;
+    struct error err = ERROR_INIT;
+    for (int i = 0; i < 30; i++) {
+        struct engine_scan scan = {.table_name = STR("t"), .schema = t->schema, .partition_columns = t->partition_columns,
+                                   .partition_column_count = t->partition_count, .store = t->store, .files = t->files, .file_count = t->file_count};
+        struct buf sql = BUF_INIT;
+        struct engine_hold *hold = NULL;
+        struct ArrowArrayStream stream;
+        struct ArrowArray array;
+        buf_z(&sql, "SELECT count(*) FROM ");
+        if (engine_scan_sql(&t->f->ctx, t->f->engine, &scan, &sql, &hold, &err) != STATUS_OK)
+            return err.message;
+        buf_z(&sql, " WHERE d = p");
+        if (engine_query(&t->f->ctx, t->f->engine, buf_view(&sql), hold, STR_NULL, &stream, &err) != STATUS_OK)
+            return err.message;
+        stream.get_next(&stream, &array);
+        if (((const int64_t *)array.children[0]->buffers[1])[0] != 200)
+            return wrong;
+        array.release(&array);
+        stream.release(&stream);
+        buf_release(&sql);
+    }
+    return NULL;
+}
+
+static void many_threads(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *t = pretend(f, "threads", "STRUCT<d: DECIMAL(7,3), p: DECIMAL(7,3)>", "p");
+    pthread_t threads[4];
+    append(t, "SELECT (range % 20)::DECIMAL(7,3), (range % 20)::DECIMAL(7,3) FROM range(200)");
+    footer_cache_release(&f->engine->footers);
+    footer_cache_init(&f->engine->footers);
+    for (int i = 0; i < 4; i++)
+        pthread_create(&threads[i], NULL, scan_again_and_again, t);
+    for (int i = 0; i < 4; i++) {
+        void *complaint;
+        pthread_join(threads[i], &complaint);
+        if (complaint)
+            fail_msg("%s", (const char *)complaint);
+    }
+    pretended_free(t);
+}
+
+static void failing_allocations(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *t = pretend(f, "oom", "STRUCT<i: INT, p: STRING>", "p");
+    append(t, "SELECT range::INT, 'p' || (range % 3) FROM range(30)");
+    for (uint64_t n = 1; n < 400; n++) {
+        struct buf sql = BUF_INIT;
+        struct engine_hold *hold = NULL;
+        fixture_clear(f);
+        alloc_fail_after(n);
+        enum status st = scan_text(t, &sql, &hold);
+        alloc_fail_after(0);
+        buf_release(&sql);
+        if (st == STATUS_OK) {
+            engine_hold_free(hold);
+            assert_true(n > 10);
+            break;
+        }
+        assert_int_equal(st, STATUS_OUT_OF_MEMORY);
+        assert_null(hold);
+    }
+    assert_null(f->engine->partitions.first);
+    fixture_clear(f);
+    pretended_free(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_files_are_a_typed_relation), cmocka_unit_test(equal_files_are_read_as_they_are), cmocka_unit_test(columns_missing_or_narrower),
+        cmocka_unit_test(timestamps_whatever_the_session), cmocka_unit_test(strings_without_annotation), cmocka_unit_test(names_that_need_care),
+        cmocka_unit_test(partition_values_of_every_type), cmocka_unit_test(partition_values_in_bulk), cmocka_unit_test(missing_and_broken_files),
+        cmocka_unit_test(vanishing_file), cmocka_unit_test(absolute_paths_and_urls), cmocka_unit_test(hold_lives_as_long_as_the_stream),
+        cmocka_unit_test(cache_is_bounded_and_right), cmocka_unit_test(many_threads), cmocka_unit_test(failing_allocations),
+    };
+    return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
+}
