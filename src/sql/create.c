@@ -145,9 +145,6 @@ static enum status check_create(struct sql_parser *p, const struct statement *st
     } else if (st->or_replace && st->if_not_exists) {
         what = "OR REPLACE and IF NOT EXISTS exclude each other";
         hint = "keep one of them";
-    } else if (!st->column_count && !st->query.ptr && !st->location.ptr) {
-        what = "CREATE TABLE needs columns, AS SELECT …, or the LOCATION of a Delta table";
-        hint = "CREATE TABLE name (column type, …)";
     }
     if (!what)
         return STATUS_OK;

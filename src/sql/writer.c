@@ -128,6 +128,10 @@ static void write_token(struct sql_writer *w, struct sql_token *t, size_t to, bo
         return;
     }
     struct sql_token next = t->kind == SQL_WORD ? sql_token_at(w->in, t->end) : *t;
+    if (t->kind == SQL_WORD && sql_token_is_symbol(w->in, next, ".") && str_ieq(sql_token_text(w->in, *t), STR("default"))) {
+        sql_write_edit(w, STR("\"default\""), t->start, t->end); /* the schema's name is a key word to the engine */
+        return;
+    }
     if (t->kind == SQL_WORD && !after_dot && next.end < to && sql_token_is_symbol(w->in, next, "(")) {
         if (write_day_call(w, *t, next)) {
             *t = next;

@@ -1,0 +1,369 @@
+/* exec/change.c: statements that change something. */
+#include "exec/exec_int.h"
+
+/* The answer of a change: what was committed. */
+static enum status change_answer(struct exec_result *out, const struct table_change *change, struct error *err)
+{
+    static const struct rowset_column columns[] = {{"version", "l"}, {"rows", "l"}, {"files_added", "l"}, {"files_removed", "l"},
+                                                   {"files_skipped", "l"}, {"bytes_added", "l"}};
+    struct rowset *rows = rowset_new(columns, VV_ARRAY_COUNT(columns));
+    if (!rows)
+        return error_oom(err);
+    const int64_t values[] = {change->version, change->rows, change->files_added, change->files_removed, change->files_skipped, change->bytes_added};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(values); i++)
+        rowset_i64(rows, values[i]);
+    out->version = change->version;
+    return rowset_stream(rows, &out->stream, err);
+}
+
+/* ---- rows of a statement -------------------------------------------------------------------- */
+
+static enum status source_open(struct ctx *ctx, struct exec_session *s, const struct statement *st, struct exec_select **select,
+                               struct table_source *source, struct error *err)
+{
+    enum status status = exec_select_prepare(ctx, s, st->query, st->query_offset, select, err);
+    if (status == STATUS_OK)
+        status = exec_select_source(ctx, *select, source, err);
+    return status;
+}
+
+static bool property_flag(const struct statement *st, const char *key)
+{
+    for (uint32_t i = 0; i < st->property_count; i++)
+        if (str_ieq(st->properties[i].key, str_of(key)))
+            return str_ieq(st->properties[i].value, STR("true"));
+    return false;
+}
+
+static enum status check_options(const struct statement *st, const struct str *known, size_t known_count, struct error *err)
+{
+    for (uint32_t i = 0; i < st->property_count; i++) {
+        struct str key = st->properties[i].key, value = st->properties[i].value;
+        bool found = false;
+        for (size_t k = 0; k < known_count; k++)
+            found |= str_ieq(key, known[k]);
+        if (!found) {
+            error_set(err, STATUS_INVALID_ARGUMENT, "option \"%.*s\" is not known", STR_ARG(key));
+            struct str nearest = str_nearest(key, known, known_count);
+            return nearest.ptr ? error_hint(err, "did you mean \"%.*s\"?", STR_ARG(nearest)) : STATUS_INVALID_ARGUMENT;
+        }
+        if (!str_ieq(value, STR("true")) && !str_ieq(value, STR("false")))
+            return error_set(err, STATUS_INVALID_ARGUMENT, "option \"%.*s\" must be 'true' or 'false', not '%.*s'", STR_ARG(key), STR_ARG(value));
+    }
+    return STATUS_OK;
+}
+
+enum status exec_insert(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                        struct error *err)
+{
+    (void)arena;
+    static const struct str options[] = {STR("mergeSchema"), STR("overwriteSchema")};
+    struct exec_select *select = NULL;
+    struct table_source source = {0};
+    struct table_change change = {0};
+    struct catalog_table table = {0};
+    struct delta_snapshot *snapshot = NULL;
+    enum status status = check_options(st, options, VV_ARRAY_COUNT(options), err);
+    if (status == STATUS_OK)
+        status = exec_open_named(ctx, s, &st->name, &table, &snapshot, err);
+    if (status != STATUS_OK)
+        return status;
+    status = source_open(ctx, s, st, &select, &source, err);
+    if (status == STATUS_OK) {
+        struct table_insert insert = {.columns = st->insert_columns, .column_count = st->insert_column_count, .by_name = st->by_name,
+                                      .overwrite = st->overwrite, .merge_schema = property_flag(st, "mergeSchema"),
+                                      .overwrite_schema = property_flag(st, "overwriteSchema"), .operation = STR("WRITE")};
+        status = table_insert(ctx, s->lake->engine, &table, &source, &insert, &change, err);
+    }
+    if (status == STATUS_OK)
+        status = change_answer(out, &change, err);
+    exec_select_free(select);
+    delta_snapshot_unref(snapshot);
+    catalog_table_release(&table);
+    return status;
+}
+
+enum status exec_copy_into(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                           struct error *err)
+{
+    static const struct str options[] = {STR("mergeSchema"), STR("force")};
+    static const enum engine_file_format formats[] = {[SQL_CSV] = ENGINE_CSV, [SQL_JSON] = ENGINE_JSON, [SQL_PARQUET] = ENGINE_PARQUET};
+    struct table_change change = {0};
+    struct catalog_table table = {0};
+    struct delta_snapshot *snapshot = NULL;
+    enum status status = check_options(st, options, VV_ARRAY_COUNT(options), err);
+    if (status == STATUS_OK)
+        status = exec_open_named(ctx, s, &st->name, &table, &snapshot, err);
+    if (status != STATUS_OK)
+        return status;
+    struct table_copy copy = {.from = st->query, .format = formats[st->file_format], .format_options = st->format_options,
+                              .format_option_count = st->format_option_count, .merge_schema = property_flag(st, "mergeSchema"),
+                              .force = property_flag(st, "force"), .session_settings = exec_engine_settings(s, arena)};
+    status = table_copy_into(ctx, s->lake->engine, &table, &copy, &change, err);
+    if (status == STATUS_OK)
+        status = change_answer(out, &change, err);
+    delta_snapshot_unref(snapshot);
+    catalog_table_release(&table);
+    return status;
+}
+
+/* ---- CREATE TABLE ------------------------------------------------------------------------------ */
+
+static enum status definition_schema(struct arena *arena, const struct statement *st, struct delta_type **out, struct error *err)
+{
+    *out = NULL;
+    if (!st->column_count && st->query.ptr)
+        return STATUS_OK; /* the query brings the columns */
+    struct delta_type *schema = ARENA_NEW(arena, struct delta_type);
+    struct delta_field *fields = ARENA_ARRAY(arena, struct delta_field, st->column_count + 1);
+    if (!schema || !fields)
+        return error_oom(err);
+    for (uint32_t i = 0; i < st->column_count; i++) {
+        const struct sql_column *c = &st->columns[i];
+        fields[i] = (struct delta_field){.name = c->name, .type = c->type, .nullable = c->nullable};
+        if (c->comment.ptr) {
+            struct buf json = BUF_INIT;
+            json_put_string(&json, c->comment);
+            fields[i].metadata = ARENA_NEW(arena, struct delta_property);
+            struct str text = arena_str(arena, buf_view(&json));
+            buf_release(&json);
+            if (!fields[i].metadata || !text.ptr)
+                return error_oom(err);
+            fields[i].metadata[0] = (struct delta_property){.key = STR("comment"), .value = text};
+            fields[i].metadata_count = 1;
+        }
+    }
+    *schema = (struct delta_type){.id = DELTA_STRUCT, .field_count = st->column_count, .fields = fields};
+    *out = schema;
+    return STATUS_OK;
+}
+
+/* CREATE TABLE … LOCATION over a log that is there already: the name is registered when the definition agrees. */
+static enum status register_existing(struct exec_result *out, const struct statement *st, const struct delta_type *wanted,
+                                     const struct catalog_table *table, const struct delta_snapshot *existing, struct error *err)
+{
+    bool other_columns = wanted && wanted->field_count && !delta_type_equal(wanted, delta_snapshot_schema(existing));
+    if (st->query.ptr || other_columns) {
+        error_set(err, STATUS_TABLE_EXISTS, "there is a Delta table at \"%s\" already, and the definition does not match it", table->location);
+        return error_hint(err, "leave the columns and the query out to register it, or use CREATE OR REPLACE TABLE");
+    }
+    struct table_change change = {.version = delta_snapshot_version(existing)};
+    return change_answer(out, &change, err);
+}
+
+struct creation {
+    struct table_definition def;
+    struct exec_select *select;
+    struct table_source source;
+    bool has_source;
+};
+
+static enum status creation_open(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct creation *c,
+                                 struct error *err)
+{
+    c->def = (struct table_definition){.partition_columns = st->partition_columns, .partition_column_count = st->partition_column_count,
+                                       .comment = st->comment, .properties = st->properties, .property_count = st->property_count};
+    enum status status = definition_schema(arena, st, &c->def.schema, err);
+    if (status == STATUS_OK && st->query.ptr) {
+        status = source_open(ctx, s, st, &c->select, &c->source, err);
+        c->has_source = status == STATUS_OK;
+    }
+    return status;
+}
+
+static enum status replace_table(struct ctx *ctx, struct exec_session *s, struct catalog_table *table, struct delta_snapshot *existing, struct creation *c,
+                                 struct table_change *change, struct error *err)
+{
+    struct table_source *source = c->has_source ? &c->source : NULL;
+    c->has_source = false;
+    return table_create(ctx, s->lake->engine, table, &c->def, source, existing, true, change, err);
+}
+
+static enum status create_new(struct ctx *ctx, struct exec_session *s, const struct statement *st, const struct catalog_name *name, struct creation *c,
+                              struct exec_result *out, struct error *err)
+{
+    struct catalog_table table = {0};
+    struct delta_snapshot *existing = NULL;
+    struct table_change change = {0};
+    enum status status = catalog_claim(ctx, s->lake->catalog, name, st->location, &table, err);
+    if (status != STATUS_OK)
+        return status;
+    if (st->location.ptr && delta_snapshot_latest(ctx, table.table, &existing, NULL) == STATUS_OK && !st->or_replace) {
+        status = register_existing(out, st, c->def.schema, &table, existing, err);
+    } else {
+        struct table_source *source = c->has_source ? &c->source : NULL;
+        c->has_source = false;
+        status = table_create(ctx, s->lake->engine, &table, &c->def, source, existing, st->or_replace, &change, err);
+        if (status == STATUS_OK)
+            status = change_answer(out, &change, err);
+    }
+    delta_snapshot_unref(existing);
+    if (status != STATUS_OK)
+        catalog_claim_abandon(ctx, s->lake->catalog, name, &table);
+    else
+        catalog_table_release(&table);
+    return status;
+}
+
+enum status exec_create_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                              struct error *err)
+{
+    struct catalog_name name = exec_catalog_name(s, &st->name);
+    struct catalog_table table = {0};
+    struct delta_snapshot *existing = NULL;
+    struct creation creation = {0};
+    struct table_change change = {0};
+    struct error absent = ERROR_INIT;
+    bool exists = exec_open_table(ctx, s, &name, NULL, &table, &existing, &absent) == STATUS_OK;
+    bool usable = exists || absent.code == STATUS_TABLE_NOT_FOUND || absent.code == STATUS_NOT_A_DELTA_TABLE;
+    enum status status = STATUS_OK;
+    if (!usable) {
+        error_move(err, &absent);
+        return err->code;
+    }
+    if (exists && st->if_not_exists) {
+        change.version = -1;
+        status = exec_answer(out, STR("table exists already"), err);
+        goto out;
+    }
+    if (exists && !st->or_replace) {
+        status = error_set(err, STATUS_TABLE_EXISTS, "table \"%s\" exists already", table.qualified_name);
+        error_hint(err, "use CREATE TABLE IF NOT EXISTS or CREATE OR REPLACE TABLE");
+        goto out;
+    }
+    status = creation_open(ctx, s, arena, st, &creation, err);
+    if (status != STATUS_OK)
+        goto out;
+    if (exists) {
+        status = replace_table(ctx, s, &table, existing, &creation, &change, err);
+        if (status == STATUS_OK)
+            status = change_answer(out, &change, err);
+    } else {
+        status = create_new(ctx, s, st, &name, &creation, out, err);
+        if (status == STATUS_TABLE_EXISTS && st->if_not_exists) { /* another process was first */
+            error_release(err);
+            status = exec_answer(out, STR("table exists already"), err);
+        }
+    }
+out:
+    if (creation.has_source)
+        engine_hold_free(creation.source.hold);
+    exec_select_free(creation.select);
+    error_release(&absent);
+    delta_snapshot_unref(existing);
+    if (exists)
+        catalog_table_release(&table);
+    return status;
+}
+
+enum status exec_drop_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                            struct error *err)
+{
+    (void)arena;
+    struct catalog_name name = exec_catalog_name(s, &st->name);
+    struct error absent = ERROR_INIT;
+    bool existed = false;
+    enum status status = catalog_drop_table(ctx, s->lake->catalog, &name, &existed, &absent);
+    bool forgiven = st->if_exists && (status == STATUS_TABLE_NOT_FOUND || status == STATUS_SCHEMA_NOT_FOUND);
+    if (status != STATUS_OK && !forgiven) {
+        error_move(err, &absent);
+        return status;
+    }
+    error_release(&absent);
+    return exec_answer(out, existed ? STR("table dropped") : STR("no such table"), err);
+}
+
+/* ---- ALTER TABLE --------------------------------------------------------------------------------- */
+
+static enum status add_columns(struct ctx *ctx, struct arena *arena, const struct statement *st, struct catalog_table *table, struct table_change *change,
+                               struct error *err)
+{
+    struct table_new_column *columns = ARENA_ARRAY(arena, struct table_new_column, st->column_count);
+    if (!columns)
+        return error_oom(err);
+    for (uint32_t i = 0; i < st->column_count; i++) {
+        const struct sql_column *c = &st->columns[i];
+        columns[i] = (struct table_new_column){.name = c->name, .comment = c->comment, .after = c->after, .first = c->first, .path = c->path,
+                                               .path_depth = c->path_depth, .type = c->type};
+    }
+    return table_add_columns(ctx, table, columns, st->column_count, change, err);
+}
+
+static enum status unset_properties(struct ctx *ctx, struct arena *arena, const struct statement *st, struct catalog_table *table,
+                                    struct table_change *change, struct error *err)
+{
+    struct str *keys = ARENA_ARRAY(arena, struct str, st->property_count);
+    if (!keys)
+        return error_oom(err);
+    for (uint32_t i = 0; i < st->property_count; i++)
+        keys[i] = st->properties[i].key;
+    return table_unset_properties(ctx, table, keys, st->property_count, st->if_exists, change, err);
+}
+
+enum status exec_alter_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                             struct error *err)
+{
+    struct catalog_table table = {0};
+    struct delta_snapshot *snapshot = NULL;
+    struct table_change change = {0};
+    enum status status = exec_open_named(ctx, s, &st->name, &table, &snapshot, err);
+    if (status != STATUS_OK)
+        return status;
+    switch (st->alter) {
+    case SQL_ALTER_SET_PROPERTIES:
+        status = table_set_properties(ctx, &table, st->properties, st->property_count, &change, err);
+        break;
+    case SQL_ALTER_UNSET_PROPERTIES:
+        status = unset_properties(ctx, arena, st, &table, &change, err);
+        break;
+    case SQL_ALTER_ADD_COLUMNS:
+        status = add_columns(ctx, arena, st, &table, &change, err);
+        break;
+    }
+    if (status == STATUS_OK)
+        status = change_answer(out, &change, err);
+    delta_snapshot_unref(snapshot);
+    catalog_table_release(&table);
+    return status;
+}
+
+/* ---- schemas ---------------------------------------------------------------------------------------- */
+
+static enum status check_own_catalog(const struct statement *st, struct error *err)
+{
+    if (!st->name.schema.ptr || str_ieq(st->name.schema, STR(CATALOG_NAME)))
+        return STATUS_OK;
+    return error_set(err, STATUS_CATALOG_NOT_FOUND, "catalog \"%.*s\" does not exist", STR_ARG(st->name.schema));
+}
+
+enum status exec_create_schema(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                               struct error *err)
+{
+    (void)arena;
+    bool existed = false;
+    enum status status = check_own_catalog(st, err);
+    if (status == STATUS_OK)
+        status = catalog_create_schema(ctx, s->lake->catalog, st->name.table, st->comment, &existed, err);
+    if (status != STATUS_OK)
+        return status;
+    if (existed && !st->if_not_exists) {
+        error_set(err, STATUS_SCHEMA_EXISTS, "schema \"%.*s\" exists already", STR_ARG(st->name.table));
+        return error_hint(err, "use CREATE SCHEMA IF NOT EXISTS");
+    }
+    return exec_answer(out, existed ? STR("schema exists already") : STR("schema created"), err);
+}
+
+enum status exec_drop_schema(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                             struct error *err)
+{
+    (void)arena;
+    bool existed = false;
+    enum status status = check_own_catalog(st, err);
+    if (status == STATUS_OK)
+        status = catalog_drop_schema(ctx, s->lake->catalog, st->name.table, st->cascade, &existed, err);
+    if (status != STATUS_OK)
+        return status;
+    if (!existed && !st->if_exists)
+        return error_set(err, STATUS_SCHEMA_NOT_FOUND, "schema \"%.*s\" does not exist", STR_ARG(st->name.table));
+    return exec_answer(out, existed ? STR("schema dropped") : STR("no such schema"), err);
+}

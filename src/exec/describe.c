@@ -1,0 +1,274 @@
+/* exec/describe.c: DESCRIBE statements, with the columns that Delta on Spark gives them. */
+#include "exec/exec_int.h"
+
+struct described {
+    struct catalog_table table;
+    struct delta_snapshot *snapshot;
+};
+
+static enum status described_open(struct ctx *ctx, struct exec_session *s, const struct statement *st, struct described *d, struct error *err)
+{
+    return exec_open_named(ctx, s, &st->name, &d->table, &d->snapshot, err);
+}
+
+static void described_release(struct described *d)
+{
+    delta_snapshot_unref(d->snapshot);
+    catalog_table_release(&d->table);
+}
+
+static bool is_partition_column(const struct delta_metadata *m, struct str column)
+{
+    for (uint32_t i = 0; i < m->partition_column_count; i++)
+        if (str_ieq(m->partition_columns[i], column))
+            return true;
+    return false;
+}
+
+enum status exec_describe_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                                struct error *err)
+{
+    (void)arena;
+    static const struct rowset_column columns[] = {{"col_name", "u"}, {"data_type", "u"}, {"nullable", "b"}, {"partition", "b"}, {"comment", "u"}};
+    struct described d = {0};
+    enum status status = described_open(ctx, s, st, &d, err);
+    if (status != STATUS_OK)
+        return status;
+    const struct delta_type *schema = delta_snapshot_schema(d.snapshot);
+    const struct delta_metadata *m = delta_snapshot_metadata(d.snapshot);
+    struct buf type = BUF_INIT;
+    struct rowset *rows = rowset_new(columns, VV_ARRAY_COUNT(columns));
+    for (uint32_t i = 0; rows && i < schema->field_count; i++) {
+        const struct delta_field *f = &schema->fields[i];
+        buf_clear(&type);
+        delta_type_text(f->type, &type);
+        rowset_str(rows, f->name);
+        rowset_str(rows, buf_view(&type));
+        rowset_bool(rows, f->nullable);
+        rowset_bool(rows, is_partition_column(m, f->name));
+        rowset_str(rows, delta_field_meta(f, "comment"));
+    }
+    status = rows ? buf_check(&type, err) : error_oom(err);
+    if (status == STATUS_OK)
+        status = rowset_stream(rows, &out->stream, err);
+    else
+        rowset_free(rows);
+    buf_release(&type);
+    described_release(&d);
+    return status;
+}
+
+/* ---- DETAIL --------------------------------------------------------------------------------------- */
+
+static int64_t ms_to_us(int64_t ms) { return ms * 1000; }
+
+static void detail_row(struct rowset *rows, struct arena *arena, const struct described *d)
+{
+    const struct delta_metadata *m = delta_snapshot_metadata(d->snapshot);
+    const struct delta_protocol *p = delta_snapshot_protocol(d->snapshot);
+    struct str *keys = ARENA_ARRAY(arena, struct str, m->configuration_count + 1);
+    struct str *values = ARENA_ARRAY(arena, struct str, m->configuration_count + 1);
+    struct str *features = ARENA_ARRAY(arena, struct str, p->writer_feature_count + p->reader_feature_count + 1);
+    uint32_t feature_count = 0;
+    if (!keys || !values || !features)
+        return;
+    for (uint32_t i = 0; i < m->configuration_count; i++) {
+        keys[i] = m->configuration[i].key;
+        values[i] = m->configuration[i].value;
+    }
+    for (uint32_t i = 0; i < p->writer_feature_count; i++)
+        features[feature_count++] = p->writer_features[i];
+    rowset_str(rows, STR("delta"));
+    rowset_str(rows, m->id);
+    rowset_str(rows, str_of(d->table.qualified_name));
+    rowset_str(rows, m->description);
+    rowset_str(rows, str_of(d->table.location));
+    if (m->created_time_ms == INT64_MIN)
+        rowset_null(rows);
+    else
+        rowset_i64(rows, ms_to_us(m->created_time_ms));
+    rowset_i64(rows, delta_snapshot_timestamp_us(d->snapshot));
+    rowset_list(rows, m->partition_columns, m->partition_column_count);
+    rowset_list(rows, NULL, 0);
+    rowset_i64(rows, delta_snapshot_file_count(d->snapshot));
+    rowset_i64(rows, delta_snapshot_size_bytes(d->snapshot));
+    rowset_map(rows, keys, values, m->configuration_count);
+    rowset_i64(rows, p->min_reader_version);
+    rowset_i64(rows, p->min_writer_version);
+    rowset_list(rows, features, feature_count);
+    rowset_i64(rows, delta_snapshot_version(d->snapshot));
+}
+
+enum status exec_describe_detail(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                                 struct error *err)
+{
+    static const struct rowset_column columns[] = {
+        {"format", "u"}, {"id", "u"}, {"name", "u"}, {"description", "u"}, {"location", "u"}, {"createdAt", "tsu:UTC"}, {"lastModified", "tsu:UTC"},
+        {"partitionColumns", "+l:u"}, {"clusteringColumns", "+l:u"}, {"numFiles", "l"}, {"sizeInBytes", "l"}, {"properties", "+m:u"},
+        {"minReaderVersion", "i"}, {"minWriterVersion", "i"}, {"tableFeatures", "+l:u"}, {"version", "l"}};
+    struct described d = {0};
+    enum status status = described_open(ctx, s, st, &d, err);
+    if (status != STATUS_OK)
+        return status;
+    struct rowset *rows = rowset_new(columns, VV_ARRAY_COUNT(columns));
+    if (rows) {
+        detail_row(rows, arena, &d);
+        status = rowset_stream(rows, &out->stream, err);
+    } else {
+        status = error_oom(err);
+    }
+    described_release(&d);
+    return status;
+}
+
+/* ---- FILES -------------------------------------------------------------------------------------------- */
+
+static void partition_text(const struct delta_metadata *m, const struct delta_file *file, struct buf *out)
+{
+    buf_clear(out);
+    for (uint32_t i = 0; i < m->partition_column_count; i++) {
+        buf_z(out, i ? "/" : "");
+        buf_str(out, m->partition_columns[i]);
+        buf_char(out, '=');
+        hive_escape(out, file->partition_values[i]);
+    }
+}
+
+enum status exec_describe_files(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                                struct error *err)
+{
+    (void)arena;
+    static const struct rowset_column columns[] = {{"path", "u"}, {"size_in_bytes", "l"}, {"record_count", "l"}, {"partition", "u"},
+                                                   {"modification_time", "tsu:UTC"}, {"stats", "u"}};
+    struct described d = {0};
+    struct delta_file_list files = {0};
+    struct buf partition = BUF_INIT;
+    enum status status = described_open(ctx, s, st, &d, err);
+    if (status != STATUS_OK)
+        return status;
+    const struct delta_metadata *m = delta_snapshot_metadata(d.snapshot);
+    status = delta_scan(ctx, d.snapshot, NULL, true, &files, err);
+    struct rowset *rows = status == STATUS_OK ? rowset_new(columns, VV_ARRAY_COUNT(columns)) : NULL;
+    for (size_t i = 0; rows && i < files.count; i++) {
+        const struct delta_file *f = &files.files[i];
+        partition_text(m, f, &partition);
+        rowset_str(rows, f->path);
+        rowset_i64(rows, f->size_bytes);
+        if (f->record_count < 0)
+            rowset_null(rows);
+        else
+            rowset_i64(rows, f->record_count);
+        rowset_str(rows, buf_view(&partition));
+        rowset_i64(rows, ms_to_us(f->modified_ms));
+        rowset_str(rows, f->stats);
+    }
+    if (status == STATUS_OK)
+        status = rows ? rowset_stream(rows, &out->stream, err) : error_oom(err);
+    buf_release(&partition);
+    delta_file_list_release(&files);
+    described_release(&d);
+    return status;
+}
+
+/* ---- HISTORY --------------------------------------------------------------------------------------------- */
+
+struct commit_fields {
+    struct json json;
+    struct arena *arena;
+};
+
+static struct str field_text(const struct commit_fields *c, const char *key)
+{
+    uint32_t n = c->json.count ? json_member(&c->json, 0, key) : 0;
+    if (!n || c->json.nodes[n].type == JSON_NULL)
+        return STR_NULL;
+    return c->json.nodes[n].type == JSON_STRING ? json_text(&c->json, n, c->arena) : c->json.nodes[n].text;
+}
+
+static void field_i64(const struct commit_fields *c, const char *key, struct rowset *rows)
+{
+    int64_t v = 0;
+    uint32_t n = c->json.count ? json_member(&c->json, 0, key) : 0;
+    if (n && json_i64(&c->json, n, &v))
+        rowset_i64(rows, v);
+    else
+        rowset_null(rows);
+}
+
+static void field_bool(const struct commit_fields *c, const char *key, struct rowset *rows)
+{
+    bool v = false;
+    uint32_t n = c->json.count ? json_member(&c->json, 0, key) : 0;
+    if (n && json_bool(&c->json, n, &v))
+        rowset_bool(rows, v);
+    else
+        rowset_null(rows);
+}
+
+static void field_map(const struct commit_fields *c, const char *key, struct rowset *rows)
+{
+    uint32_t n = c->json.count ? json_member(&c->json, 0, key) : 0;
+    if (!n || c->json.nodes[n].type != JSON_OBJECT) {
+        rowset_null(rows);
+        return;
+    }
+    uint32_t count = c->json.nodes[n].count, at = 0;
+    struct str *keys = ARENA_ARRAY(c->arena, struct str, count + 1);
+    struct str *values = ARENA_ARRAY(c->arena, struct str, count + 1);
+    if (!keys || !values) {
+        rowset_null(rows);
+        return;
+    }
+    for (uint32_t i = json_first(&c->json, n); i < c->json.nodes[n].next; i = json_next(&c->json, i + 1), at++) {
+        const struct json_node *v = &c->json.nodes[i + 1];
+        keys[at] = json_text(&c->json, i, c->arena);
+        values[at] = v->type == JSON_NULL ? STR_NULL : v->type == JSON_STRING ? json_text(&c->json, i + 1, c->arena) : v->text;
+    }
+    rowset_map(rows, keys, values, count);
+}
+
+static void history_row(struct rowset *rows, struct arena *arena, const struct delta_commit_info *info)
+{
+    struct commit_fields c = {.arena = arena};
+    if (info->raw.ptr && json_parse(arena, info->raw, &c.json, NULL) != STATUS_OK)
+        c.json.count = 0;
+    rowset_i64(rows, info->version);
+    rowset_i64(rows, info->timestamp_us);
+    rowset_str(rows, field_text(&c, "userId"));
+    rowset_str(rows, field_text(&c, "userName"));
+    rowset_str(rows, field_text(&c, "operation"));
+    field_map(&c, "operationParameters", rows);
+    field_i64(&c, "readVersion", rows);
+    rowset_str(rows, field_text(&c, "isolationLevel"));
+    field_bool(&c, "isBlindAppend", rows);
+    field_map(&c, "operationMetrics", rows);
+    rowset_str(rows, field_text(&c, "userMetadata"));
+    rowset_str(rows, field_text(&c, "engineInfo"));
+    rowset_str(rows, field_text(&c, "txnId"));
+}
+
+enum status exec_describe_history(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                                  struct error *err)
+{
+    static const struct rowset_column columns[] = {
+        {"version", "l"}, {"timestamp", "tsu:UTC"}, {"userId", "u"}, {"userName", "u"}, {"operation", "u"}, {"operationParameters", "+m:u"},
+        {"readVersion", "l"}, {"isolationLevel", "u"}, {"isBlindAppend", "b"}, {"operationMetrics", "+m:u"}, {"userMetadata", "u"},
+        {"engineInfo", "u"}, {"txnId", "u"}};
+    struct catalog_name name = exec_catalog_name(s, &st->name);
+    struct catalog_table table = {0};
+    struct delta_commit_info *commits = NULL;
+    size_t count = 0;
+    enum status status = catalog_resolve(ctx, s->lake->catalog, &name, &table, err);
+    if (status != STATUS_OK)
+        return status;
+    status = delta_history(ctx, table.table, st->limit > 0 ? st->limit : 0, arena, &commits, &count, err);
+    if (status == STATUS_OK && st->limit == 0)
+        count = 0;
+    struct rowset *rows = status == STATUS_OK ? rowset_new(columns, VV_ARRAY_COUNT(columns)) : NULL;
+    for (size_t i = 0; rows && i < count; i++)
+        history_row(rows, arena, &commits[i]);
+    if (status == STATUS_OK)
+        status = rows ? rowset_stream(rows, &out->stream, err) : error_oom(err);
+    catalog_table_release(&table);
+    return status;
+}

@@ -1,0 +1,426 @@
+/* exec/select.c: one SELECT from text to rows.
+ *
+ *   prepare   Spark spellings -> engine text -> references -> tables and snapshots (versions are fixed here)
+ *   plan      stand-ins for the tables -> what is filtered on each; errors get their place in the user's text
+ *   relate    each snapshot's files that can hold matching rows -> relation text in place of the reference
+ *   run       the engine streams the rows
+ */
+#include "exec/exec_int.h"
+
+#include <stdio.h>
+
+struct select_ref {
+    struct sql_ref_extent extent;
+    struct str alias;              /* as the text has it, or NULL ptr */
+    struct str table;              /* last name part: the alias when there is none */
+    struct catalog_table place;
+    struct delta_snapshot *snapshot;
+    struct exec_read read;         /* name is owned */
+    struct str stand_in;
+    struct delta_pred *pred;
+};
+struct exec_select {
+    struct arena arena;
+    struct exec_session *session;
+    struct str query;              /* copy of what the user wrote */
+    size_t query_offset;
+    struct sql_text text;          /* the same in the engine's spelling */
+    struct engine_parsed parsed;
+    struct select_ref *refs;
+    size_t ref_count;
+    struct delta_type *schema;     /* of the result; after plan */
+    bool planned;
+    int64_t plan_us;
+};
+
+/* ---- substituting references ------------------------------------------------------------- */
+
+/* p->text with every reference replaced by what `relation` names, and a map of positions back to p->text. */
+struct substitution {
+    struct buf out;
+    struct sql_edit *edits;
+    size_t edit_count;
+};
+
+static void put_replacement(struct substitution *sub, const struct select_ref *ref, struct str relation)
+{
+    struct sql_edit *edit = &sub->edits[sub->edit_count++];
+    *edit = (struct sql_edit){.out_start = sub->out.len, .in_start = ref->extent.name_start, .in_end = ref->extent.name_end};
+    buf_str(&sub->out, relation);
+    if (!ref->alias.ptr) {
+        buf_z(&sub->out, " AS ");
+        engine_quote_identifier(ref->table, &sub->out);
+    }
+    edit->out_end = sub->out.len;
+}
+
+static void drop_at_clause(struct substitution *sub, const struct select_ref *ref)
+{
+    sub->edits[sub->edit_count++] = (struct sql_edit){.out_start = sub->out.len, .out_end = sub->out.len,
+                                                      .in_start = ref->extent.at_start, .in_end = ref->extent.at_end};
+}
+
+static enum status substitute(struct exec_select *p, const struct str *relations, struct substitution *sub, struct error *err)
+{
+    struct str in = p->text.text;
+    size_t at = 0;
+    *sub = (struct substitution){.edits = ARENA_ARRAY(&p->arena, struct sql_edit, 2 * p->ref_count + 1)};
+    if (!sub->edits)
+        return error_oom(err);
+    for (size_t i = 0; i < p->ref_count; i++) {
+        const struct select_ref *ref = &p->refs[i];
+        buf_append(&sub->out, in.ptr + at, ref->extent.name_start - at);
+        put_replacement(sub, ref, relations[i]);
+        at = ref->extent.name_end;
+        if (ref->extent.at_end > ref->extent.at_start) {
+            buf_append(&sub->out, in.ptr + at, ref->extent.at_start - at);
+            drop_at_clause(sub, ref);
+            at = ref->extent.at_end;
+        }
+    }
+    buf_append(&sub->out, in.ptr + at, in.len - at);
+    return buf_check(&sub->out, err);
+}
+
+/* Moves err->position from a substituted text (sub not NULL) or from p->text to the user's statement. */
+static void locate_error(const struct exec_select *p, const struct substitution *sub, struct error *err)
+{
+    if (!err || err->position < 0)
+        return;
+    size_t at = (size_t)err->position;
+    if (sub) {
+        struct sql_text map = {.text = buf_view(&sub->out), .edits = sub->edits, .edit_count = sub->edit_count};
+        at = sql_text_origin(&map, at);
+    }
+    err->position = (int64_t)(sql_text_origin(&p->text, at) + p->query_offset);
+}
+
+/* ---- prepare -------------------------------------------------------------------------------- */
+
+static bool is_path_schema(struct str schema) { return str_ieq(schema, STR("delta")); }
+
+/* FROM 'file.csv' and FROM "dir/x.parquet" are the engine's own file scans. */
+static bool is_file_reference(struct str text, size_t offset) { return offset < text.len && text.ptr[offset] == '\''; }
+
+static const struct select_ref *same_table_before(const struct exec_select *p, const struct select_ref *ref)
+{
+    for (size_t i = 0; i < p->ref_count; i++) {
+        const struct select_ref *other = &p->refs[i];
+        if (other->place.table == ref->place.table && other->extent.at.kind == SQL_AT_NONE)
+            return other;
+    }
+    return NULL;
+}
+
+/* Two plain references to one table in one statement must read one version. */
+static void share_snapshot(const struct exec_select *p, struct select_ref *ref)
+{
+    const struct select_ref *before = ref->extent.at.kind == SQL_AT_NONE ? same_table_before(p, ref) : NULL;
+    if (!before)
+        return;
+    delta_snapshot_unref(ref->snapshot);
+    ref->snapshot = delta_snapshot_ref(before->snapshot);
+}
+
+static enum status resolve_ref(struct ctx *ctx, struct exec_select *p, const struct engine_ref *parsed, struct error *err)
+{
+    struct select_ref *ref = &p->refs[p->ref_count];
+    enum status st = sql_ref_extent(p->text.text, parsed->offset, &ref->extent, err);
+    if (st != STATUS_OK)
+        return st;
+    ref->alias = parsed->alias;
+    ref->table = parsed->table;
+    struct sql_name name = {.catalog = parsed->catalog, .schema = parsed->schema, .table = parsed->table,
+                            .is_path = parsed->schema.ptr && is_path_schema(parsed->schema), .offset = parsed->offset};
+    struct catalog_name wanted = exec_catalog_name(p->session, &name);
+    st = exec_open_table(ctx, p->session, &wanted, &ref->extent.at, &ref->place, &ref->snapshot, err);
+    if (st != STATUS_OK) {
+        if (err && err->position < 0)
+            err->position = (int64_t)parsed->offset;
+        return st;
+    }
+    share_snapshot(p, ref);
+    ref->read.name = ref->place.qualified_name;
+    ref->read.version = delta_snapshot_version(ref->snapshot);
+    ref->read.timestamp_us = delta_snapshot_timestamp_us(ref->snapshot);
+    ref->stand_in = str_of(arena_printf(&p->arena, "varve_ref_%zu", p->ref_count));
+    p->ref_count++;
+    return ref->stand_in.ptr ? STATUS_OK : error_oom(err);
+}
+
+static enum status resolve_refs(struct ctx *ctx, struct exec_select *p, struct error *err)
+{
+    enum status st = STATUS_OK;
+    p->refs = ARENA_ARRAY(&p->arena, struct select_ref, p->parsed.ref_count + 1);
+    if (!p->refs)
+        return error_oom(err);
+    for (size_t i = 0; i < p->parsed.ref_count && st == STATUS_OK; i++) {
+        if (is_file_reference(p->text.text, p->parsed.refs[i].offset))
+            p->parsed.is_volatile = true;
+        else
+            st = resolve_ref(ctx, p, &p->parsed.refs[i], err);
+    }
+    return st;
+}
+
+enum status exec_select_prepare(struct ctx *ctx, struct exec_session *s, struct str query, size_t query_offset, struct exec_select **out,
+                                struct error *err)
+{
+    int64_t start_us = ctx_monotonic_us(ctx);
+    *out = NULL;
+    struct exec_select *p = mem_calloc(1, sizeof(*p));
+    if (!p)
+        return error_oom(err);
+    p->session = s;
+    p->query_offset = query_offset;
+    p->query = arena_str(&p->arena, query);
+    enum status st = p->query.ptr ? sql_to_engine(&p->arena, p->query, &p->text, err) : error_oom(err);
+    if (st != STATUS_OK) {
+        if (err && err->position >= 0)
+            err->position += (int64_t)query_offset;
+        goto out;
+    }
+    st = engine_parse(ctx, s->lake->engine, p->text.text, &p->arena, &p->parsed, err);
+    if (st == STATUS_OK)
+        st = resolve_refs(ctx, p, err);
+    if (st != STATUS_OK)
+        locate_error(p, NULL, err);
+    p->plan_us = ctx_monotonic_us(ctx) - start_us;
+out:
+    if (st == STATUS_OK)
+        *out = p;
+    else
+        exec_select_free(p);
+    return st;
+}
+
+void exec_select_free(struct exec_select *p)
+{
+    if (!p)
+        return;
+    for (size_t i = 0; i < p->ref_count; i++) {
+        delta_snapshot_unref(p->refs[i].snapshot);
+        catalog_table_release(&p->refs[i].place);
+    }
+    arena_release(&p->arena);
+    mem_free(p);
+}
+
+bool exec_select_cache_key(const struct exec_select *p, struct ctx *ctx, struct buf *key)
+{
+    if (p->parsed.is_volatile || sql_normalize(p->query, key, NULL) != STATUS_OK)
+        return false;
+    for (size_t i = 0; i < p->ref_count; i++) {
+        const struct delta_metadata *m = delta_snapshot_metadata(p->refs[i].snapshot);
+        buf_char(key, '\0');
+        buf_z(key, p->refs[i].place.location);
+        buf_char(key, '\0');
+        buf_str(key, m->id);
+        buf_printf(key, "@%lld", (long long)p->refs[i].read.version);
+    }
+    buf_char(key, '\0');
+    buf_str(key, ctx->identity);
+    buf_char(key, '\0');
+    buf_z(key, p->session->time_zone ? p->session->time_zone : "");
+    return !key->failed;
+}
+
+void exec_select_reads(const struct exec_select *p, struct exec_read **reads, size_t *count)
+{
+    *count = 0;
+    *reads = mem_calloc(p->ref_count ? p->ref_count : 1, sizeof(**reads));
+    if (!*reads)
+        return;
+    for (size_t i = 0; i < p->ref_count; i++) {
+        (*reads)[i] = p->refs[i].read;
+        (*reads)[i].name = mem_strndup(p->refs[i].read.name, strlen(p->refs[i].read.name));
+    }
+    *count = p->ref_count;
+}
+
+/* ---- plan -------------------------------------------------------------------------------------- */
+
+static enum status plan(struct ctx *ctx, struct exec_select *p, struct error *err)
+{
+    if (p->planned)
+        return STATUS_OK;
+    int64_t start_us = ctx_monotonic_us(ctx);
+    struct substitution sub = {0};
+    struct engine_stand_in *stand_ins = ARENA_ARRAY(&p->arena, struct engine_stand_in, p->ref_count + 1);
+    struct str *names = ARENA_ARRAY(&p->arena, struct str, p->ref_count + 1);
+    if (!stand_ins || !names)
+        return error_oom(err);
+    for (size_t i = 0; i < p->ref_count; i++) {
+        names[i] = p->refs[i].stand_in;
+        stand_ins[i] = (struct engine_stand_in){.name = names[i], .schema = delta_snapshot_schema(p->refs[i].snapshot)};
+    }
+    enum status st = substitute(p, names, &sub, err);
+    if (st == STATUS_OK) {
+        st = engine_bind(ctx, p->session->lake->engine, buf_view(&sub.out), stand_ins, p->ref_count, &p->arena, &p->schema, err);
+        if (st != STATUS_OK)
+            locate_error(p, &sub, err);
+    }
+    for (size_t i = 0; i < p->ref_count && st == STATUS_OK; i++)
+        p->refs[i].pred = stand_ins[i].pred;
+    buf_release(&sub.out);
+    p->planned = st == STATUS_OK;
+    p->plan_us += ctx_monotonic_us(ctx) - start_us;
+    return st;
+}
+
+/* ---- relate ---------------------------------------------------------------------------------------- */
+
+static void count_files(struct exec_lake *lake, struct exec_read *read, const struct delta_file_list *files)
+{
+    read->files_total = files->total;
+    read->files_pruned_partition = files->pruned_partition;
+    read->files_pruned_stats = files->pruned_stats;
+    read->files_read = (int64_t)files->count;
+    read->bytes_read = files->size_bytes;
+    atomic_fetch_add(&lake->counters.files_considered, (unsigned long long)files->total);
+    atomic_fetch_add(&lake->counters.files_pruned_partition, (unsigned long long)files->pruned_partition);
+    atomic_fetch_add(&lake->counters.files_pruned_stats, (unsigned long long)files->pruned_stats);
+    atomic_fetch_add(&lake->counters.files_read, (unsigned long long)files->count);
+}
+
+static enum status relate_ref(struct ctx *ctx, struct exec_select *p, struct select_ref *ref, struct str *relation, struct engine_hold **hold,
+                              struct error *err)
+{
+    const struct delta_metadata *m = delta_snapshot_metadata(ref->snapshot);
+    struct delta_file_list files = {0};
+    struct engine_hold *one = NULL;
+    struct buf sql = BUF_INIT;
+    enum status st = delta_scan(ctx, ref->snapshot, ref->pred, false, &files, err);
+    if (st == STATUS_OK) {
+        count_files(p->session->lake, &ref->read, &files);
+        struct engine_scan scan = {.table_name = str_of(ref->read.name), .schema = delta_snapshot_schema(ref->snapshot),
+                                   .partition_columns = m->partition_columns, .partition_column_count = m->partition_column_count,
+                                   .store = delta_table_store(ref->place.table), .files = files.files, .file_count = files.count};
+        st = engine_scan_sql(ctx, p->session->lake->engine, &scan, &sql, &one, err);
+    }
+    if (st == STATUS_OK)
+        st = buf_check(&sql, err);
+    if (st == STATUS_OK) {
+        *relation = arena_str(&p->arena, buf_view(&sql));
+        if (!relation->ptr)
+            st = error_oom(err);
+    }
+    if (one)
+        engine_hold_join(hold, one);
+    if (st != STATUS_OK)
+        error_context(err, "while choosing the files of table \"%s\" at version %lld", ref->read.name, (long long)ref->read.version);
+    delta_file_list_release(&files);
+    buf_release(&sql);
+    return st;
+}
+
+/* The text that the engine runs, in the arena, and what must be held meanwhile. */
+static enum status relate(struct ctx *ctx, struct exec_select *p, struct str *text, struct engine_hold **hold, struct error *err)
+{
+    struct substitution sub = {0};
+    struct str *relations = ARENA_ARRAY(&p->arena, struct str, p->ref_count + 1);
+    enum status st = relations ? STATUS_OK : error_oom(err);
+    int64_t start_us = ctx_monotonic_us(ctx);
+    *hold = NULL;
+    for (size_t i = 0; i < p->ref_count && st == STATUS_OK; i++)
+        st = relate_ref(ctx, p, &p->refs[i], &relations[i], hold, err);
+    if (st == STATUS_OK)
+        st = substitute(p, relations, &sub, err);
+    if (st == STATUS_OK) {
+        *text = arena_str(&p->arena, buf_view(&sub.out));
+        if (!text->ptr)
+            st = error_oom(err);
+    }
+    buf_release(&sub.out);
+    if (st != STATUS_OK) {
+        engine_hold_free(*hold);
+        *hold = NULL;
+    }
+    p->plan_us += ctx_monotonic_us(ctx) - start_us;
+    return st;
+}
+
+/* ---- run --------------------------------------------------------------------------------------------- */
+
+enum status exec_select_run(struct ctx *ctx, struct exec_select *p, struct exec_result *out, struct error *err)
+{
+    struct str text = STR_NULL;
+    struct engine_hold *hold = NULL;
+    enum status st = plan(ctx, p, err);
+    if (st == STATUS_OK)
+        st = relate(ctx, p, &text, &hold, err);
+    if (st == STATUS_OK)
+        st = engine_query(ctx, p->session->lake->engine, text, hold, exec_engine_settings(p->session, &p->arena), &out->stream, err);
+    out->kind = STATEMENT_SELECT;
+    out->version = -1;
+    out->plan_us = p->plan_us;
+    if (st == STATUS_OK)
+        exec_select_reads(p, &out->reads, &out->read_count);
+    return st;
+}
+
+enum status exec_select_source(struct ctx *ctx, struct exec_select *p, struct table_source *out, struct error *err)
+{
+    *out = (struct table_source){0};
+    enum status st = plan(ctx, p, err);
+    if (st == STATUS_OK)
+        st = relate(ctx, p, &out->select, &out->hold, err);
+    out->schema = p->schema;
+    out->session_settings = exec_engine_settings(p->session, &p->arena);
+    return st;
+}
+
+/* ---- EXPLAIN --------------------------------------------------------------------------------------------- */
+
+static void explain_refs(const struct exec_select *p, struct rowset *rows)
+{
+    for (size_t i = 0; i < p->ref_count; i++) {
+        const struct exec_read *r = &p->refs[i].read;
+        char line[512];
+        int len = snprintf(line, sizeof(line),
+                           "%s version %lld: %lld files considered, %lld pruned by partition, %lld pruned by statistics, %lld read (%lld bytes)",
+                           r->name, (long long)r->version, (long long)r->files_total, (long long)r->files_pruned_partition,
+                           (long long)r->files_pruned_stats, (long long)r->files_read, (long long)r->bytes_read);
+        rowset_str(rows, (struct str){line, len < (int)sizeof(line) ? (size_t)len : sizeof(line) - 1});
+    }
+}
+
+static void explain_plan(struct rowset *rows, struct str text)
+{
+    while (text.len) {
+        const char *nl = memchr(text.ptr, '\n', text.len);
+        size_t len = nl ? (size_t)(nl - text.ptr) : text.len;
+        rowset_str(rows, str_sub(text, 0, len));
+        text = str_sub(text, nl ? len + 1 : len, text.len - len - (nl ? 1 : 0));
+    }
+}
+
+enum status exec_explain(struct ctx *ctx, struct exec_session *s, const struct statement *stmt, struct exec_result *out, struct error *err)
+{
+    static const struct rowset_column columns[] = {{"explain", "u"}};
+    struct exec_select *p = NULL;
+    struct engine_hold *hold = NULL;
+    struct str text = STR_NULL;
+    struct buf tree = BUF_INIT;
+    struct rowset *rows = rowset_new(columns, VV_ARRAY_COUNT(columns));
+    enum status st = rows ? exec_select_prepare(ctx, s, stmt->query, stmt->query_offset, &p, err) : error_oom(err);
+    if (st == STATUS_OK)
+        st = plan(ctx, p, err);
+    if (st == STATUS_OK)
+        st = relate(ctx, p, &text, &hold, err);
+    if (st == STATUS_OK)
+        st = engine_explain(ctx, s->lake->engine, text, stmt->analyze, &tree, err);
+    if (st == STATUS_OK) {
+        explain_refs(p, rows);
+        explain_plan(rows, buf_view(&tree));
+        st = rowset_stream(rows, &out->stream, err);
+        rows = NULL;
+        out->plan_us = p->plan_us;
+        exec_select_reads(p, &out->reads, &out->read_count);
+    }
+    rowset_free(rows);
+    engine_hold_free(hold);
+    buf_release(&tree);
+    exec_select_free(p);
+    return st;
+}

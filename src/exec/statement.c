@@ -1,0 +1,93 @@
+/* exec/statement.c: the door: parse, dispatch, count. */
+#include "exec/exec_int.h"
+
+static enum status exec_select_statement(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                                         struct error *err)
+{
+    (void)arena;
+    struct exec_select *p = NULL;
+    enum status status = exec_select_prepare(ctx, s, st->query, st->query_offset, &p, err);
+    if (status == STATUS_OK)
+        status = exec_select_run(ctx, p, out, err);
+    exec_select_free(p);
+    return status;
+}
+
+static enum status exec_explain_statement(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st,
+                                          struct exec_result *out, struct error *err)
+{
+    (void)arena;
+    return exec_explain(ctx, s, st, out, err);
+}
+
+static const struct {
+    exec_fn run;
+    bool writes;
+} statements[STATEMENT_COUNT] = {
+    [STATEMENT_SELECT] = {exec_select_statement, false},
+    [STATEMENT_EXPLAIN] = {exec_explain_statement, false},
+    [STATEMENT_CREATE_TABLE] = {exec_create_table, true},
+    [STATEMENT_DROP_TABLE] = {exec_drop_table, true},
+    [STATEMENT_ALTER_TABLE] = {exec_alter_table, true},
+    [STATEMENT_INSERT] = {exec_insert, true},
+    [STATEMENT_COPY_INTO] = {exec_copy_into, true},
+    [STATEMENT_CREATE_SCHEMA] = {exec_create_schema, true},
+    [STATEMENT_DROP_SCHEMA] = {exec_drop_schema, true},
+    [STATEMENT_DESCRIBE_TABLE] = {exec_describe_table, false},
+    [STATEMENT_DESCRIBE_DETAIL] = {exec_describe_detail, false},
+    [STATEMENT_DESCRIBE_HISTORY] = {exec_describe_history, false},
+    [STATEMENT_DESCRIBE_FILES] = {exec_describe_files, false},
+    [STATEMENT_SHOW_TABLES] = {exec_show_tables, false},
+    [STATEMENT_SHOW_SCHEMAS] = {exec_show_schemas, false},
+    [STATEMENT_SHOW_CATALOGS] = {exec_show_catalogs, false},
+    [STATEMENT_SHOW_COLUMNS] = {exec_show_columns, false},
+    [STATEMENT_SHOW_TBLPROPERTIES] = {exec_show_tblproperties, false},
+    [STATEMENT_USE] = {exec_use, false},
+    [STATEMENT_SET] = {exec_set, false},
+};
+
+static enum status run(struct ctx *ctx, struct exec_session *s, struct arena *arena, struct str sql, struct exec_result *out, struct error *err)
+{
+    struct statement parsed = {0};
+    enum status st = sql_parse(arena, sql, &parsed, err);
+    if (st != STATUS_OK)
+        return st;
+    out->kind = parsed.kind;
+    if (statements[parsed.kind].writes)
+        st = exec_check_writable(s, statement_info(parsed.kind)->name, err);
+    if (st == STATUS_OK)
+        st = statements[parsed.kind].run(ctx, s, arena, &parsed, out, err);
+    return st;
+}
+
+enum status exec_statement(struct ctx *ctx, struct exec_session *s, struct str sql, struct exec_result *out, struct error *err)
+{
+    struct arena arena = ARENA_INIT;
+    *out = (struct exec_result){.version = -1};
+    atomic_fetch_add(&s->lake->counters.queries, 1);
+    atomic_fetch_add(&s->lake->counters.queries_running, 1);
+    enum status st = ctx_check(ctx, err);
+    if (st == STATUS_OK)
+        st = run(ctx, s, &arena, sql, out, err);
+    if (st == STATUS_OK && out->version >= 0)
+        atomic_fetch_add(&s->lake->counters.commits, 1);
+    if (st == STATUS_COMMIT_CONFLICT)
+        atomic_fetch_add(&s->lake->counters.commit_conflicts, 1);
+    if (st != STATUS_OK) {
+        atomic_fetch_add(&s->lake->counters.query_errors, 1);
+        exec_result_release(out);
+    }
+    atomic_fetch_sub(&s->lake->counters.queries_running, 1);
+    arena_release(&arena);
+    return st;
+}
+
+void exec_result_release(struct exec_result *r)
+{
+    if (r->stream.release)
+        r->stream.release(&r->stream);
+    for (size_t i = 0; i < r->read_count; i++)
+        mem_free(r->reads[i].name);
+    mem_free(r->reads);
+    *r = (struct exec_result){.version = -1};
+}
