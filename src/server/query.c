@@ -1,0 +1,447 @@
+/* server/query.c: POST /api/query.
+ *
+ * The statement runs on a thread of its own and pushes bytes into a pipe of bounded size; the connection's thread pulls them
+ * out.  The reply's status is chosen when the statement has finished, failed, or filled HOLD_BYTES, whichever is first, so that an error
+ * before that is a problem document and small answers have a length.  A client that leaves cancels the statement.
+ */
+#include "server_int.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define PIPE_BYTES (1u << 20)
+#define HOLD_BYTES (64u << 10)
+#define CLIENT_POLL_MS 50
+
+struct query {
+    struct request *request;
+    char *sql;
+    const char *format;
+    bool envelope;                 /* JSON: {"columns":…,"rows":…,"info":…} */
+    varve_format_options options;
+    varve_session *session;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    char *bytes;                   /* ring of PIPE_BYTES */
+    size_t head, len;
+    bool finished, abandoned, began;
+    int code;                      /* of the statement, when finished */
+    varve_error error;
+    char cache[8];
+};
+
+/* ---- the pipe ---------------------------------------------------------------------------------- */
+
+static bool pipe_push(struct query *q, const char *bytes, size_t len)
+{
+    pthread_mutex_lock(&q->lock);
+    while (len && !q->abandoned) {
+        if (q->len == PIPE_BYTES) {
+            pthread_cond_wait(&q->changed, &q->lock);
+            continue;
+        }
+        size_t tail = (q->head + q->len) % PIPE_BYTES;
+        size_t room = PIPE_BYTES - q->len;
+        size_t run = PIPE_BYTES - tail < room ? PIPE_BYTES - tail : room;
+        run = run < len ? run : len;
+        memcpy(q->bytes + tail, bytes, run);
+        q->len += run;
+        bytes += run;
+        len -= run;
+        if (q->len >= HOLD_BYTES || q->began)
+            pthread_cond_broadcast(&q->changed);
+    }
+    bool going = !q->abandoned;
+    pthread_mutex_unlock(&q->lock);
+    return going;
+}
+
+static size_t pipe_pull(struct query *q, char *out, size_t max)
+{
+    size_t run = PIPE_BYTES - q->head < q->len ? PIPE_BYTES - q->head : q->len;
+    run = run < max ? run : max;
+    memcpy(out, q->bytes + q->head, run);
+    q->head = (q->head + run) % PIPE_BYTES;
+    q->len -= run;
+    pthread_cond_broadcast(&q->changed);
+    return run;
+}
+
+/* ---- the statement's thread ------------------------------------------------------------------------ */
+
+static bool push_rows(void *user, const void *bytes, size_t len) { return pipe_push(user, bytes, len); }
+
+static void before_rows(void *user, const varve_info *info)
+{
+    struct query *q = user;
+    snprintf(q->cache, sizeof(q->cache), "%s", info->cache);
+    if (!q->envelope)
+        return;
+    static const char head[] = "{\"columns\":", middle[] = ",\"rows\":";
+    const char *columns = info->columns_json ? info->columns_json : "[]";
+    pipe_push(q, head, sizeof(head) - 1);
+    pipe_push(q, columns, strlen(columns));
+    pipe_push(q, middle, sizeof(middle) - 1);
+}
+
+static void add_time(struct reply_text *t, int64_t us)
+{
+    char text[40];
+    time_t seconds = (time_t)(us / 1000000);
+    struct tm tm;
+    gmtime_r(&seconds, &tm);
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+    reply_add(t, "\"%s.%06lldZ\"", text, (long long)(us % 1000000));
+}
+
+/* Table names may hold any character. */
+static void add_string(struct reply_text *t, const char *s)
+{
+    reply_bytes(t, "\"", 1);
+    for (; *s; s++) {
+        if (*s == '"' || *s == '\\')
+            reply_add(t, "\\%c", *s);
+        else if ((unsigned char)*s < 0x20)
+            reply_add(t, "\\u%04x", (unsigned char)*s);
+        else
+            reply_bytes(t, s, 1);
+    }
+    reply_bytes(t, "\"", 1);
+}
+
+static void add_read(struct reply_text *t, const varve_table_read *read)
+{
+    reply_add(t, "{\"name\":");
+    add_string(t, read->name);
+    reply_add(t, ",\"version\":%lld,\"timestamp\":", (long long)read->version);
+    add_time(t, read->timestamp_us);
+    reply_add(t, ",\"files_total\":%lld,\"files_pruned_partition\":%lld,\"files_pruned_stats\":%lld,\"files_read\":%lld,\"bytes_read\":%lld}",
+             (long long)read->files_total, (long long)read->files_pruned_partition, (long long)read->files_pruned_stats, (long long)read->files_read,
+             (long long)read->bytes_read);
+}
+
+static void add_info(struct reply_text *t, const varve_info *info)
+{
+    reply_add(t, ",\"info\":{\"statement\":\"%s\",\"cache\":\"%s\",\"tables\":[", info->statement, info->cache);
+    for (size_t i = 0; i < info->table_count; i++) {
+        reply_add(t, "%s", i ? "," : "");
+        add_read(t, &info->tables[i]);
+    }
+    reply_add(t, "],\"version\":%lld,\"row_count\":%lld,\"plan_ms\":%.3f,\"execute_ms\":%.3f,\"total_ms\":%.3f}}", (long long)info->version,
+             (long long)info->row_count, (double)info->plan_us / 1e3, (double)info->execute_us / 1e3, (double)info->total_us / 1e3);
+}
+
+static void push_info(struct query *q, const varve_info *info)
+{
+    struct reply_text t = {0};
+    add_info(&t, info);
+    if (!t.failed)
+        pipe_push(q, t.ptr, t.len);
+    free(t.ptr);
+}
+
+static void *run_statement(void *user)
+{
+    struct query *q = user;
+    varve_result *result = NULL;
+    int code = varve_query_write(q->session, q->sql, q->format, &q->options, before_rows, push_rows, q, &result, &q->error);
+    if (code == VARVE_OK && q->envelope)
+        push_info(q, varve_result_info(result));
+    varve_result_free(&result);
+    pthread_mutex_lock(&q->lock);
+    q->finished = true;
+    q->code = code;
+    pthread_cond_broadcast(&q->changed);
+    pthread_mutex_unlock(&q->lock);
+    return NULL;
+}
+
+/* ---- the connection's thread ------------------------------------------------------------------------- */
+
+static bool client_left(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (!info)
+        return false;
+    struct pollfd fd = {.fd = info->connect_fd, .events = POLLRDHUP};
+    return poll(&fd, 1, 0) > 0 && (fd.revents & (POLLRDHUP | POLLHUP | POLLERR));
+}
+
+static void wait_a_moment(struct query *q)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += CLIENT_POLL_MS * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(&q->changed, &q->lock, &until);
+}
+
+/* Called with the lock held. */
+static void watch_client(struct query *q)
+{
+    if (q->abandoned || !(client_left(q->request->connection) || atomic_load(&q->request->server->stopping)))
+        return;
+    varve_interrupt(q->session);
+    q->abandoned = client_left(q->request->connection);
+    pthread_cond_broadcast(&q->changed);
+}
+
+static void wait_for_first_bytes(struct query *q)
+{
+    pthread_mutex_lock(&q->lock);
+    while (!q->finished && q->len < HOLD_BYTES) {
+        wait_a_moment(q);
+        watch_client(q);
+    }
+    q->began = true;
+    pthread_mutex_unlock(&q->lock);
+}
+
+static ssize_t read_rows(void *user, uint64_t position, char *out, size_t max)
+{
+    struct query *q = user;
+    (void)position;
+    pthread_mutex_lock(&q->lock);
+    while (!q->len && !q->finished) {
+        wait_a_moment(q);
+        watch_client(q);
+    }
+    ssize_t n = (ssize_t)pipe_pull(q, out, max);
+    if (!n)
+        n = q->code == VARVE_OK ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+    pthread_mutex_unlock(&q->lock);
+    return n;
+}
+
+static void query_free(void *user)
+{
+    struct query *q = user;
+    pthread_mutex_lock(&q->lock);
+    q->abandoned = true;
+    if (!q->finished)
+        varve_interrupt(q->session);
+    pthread_cond_broadcast(&q->changed);
+    pthread_mutex_unlock(&q->lock);
+    pthread_join(q->thread, NULL);
+    varve_error_free(&q->error);
+    varve_session_close(&q->session);
+    pthread_mutex_destroy(&q->lock);
+    pthread_cond_destroy(&q->changed);
+    free(q->bytes);
+    free(q->sql);
+    free(q);
+}
+
+static enum MHD_Result send_rows(struct request *r, struct query *q)
+{
+    char cache_status[64];
+    uint64_t size = q->finished ? q->len : MHD_SIZE_UNKNOWN;
+    struct MHD_Response *response = MHD_create_response_from_callback(size, 64 << 10, read_rows, q, query_free);
+    if (!response) {
+        query_free(q);
+        return MHD_NO;
+    }
+    snprintf(cache_status, sizeof(cache_status), "varve; %s", !strcmp(q->cache, "hit") ? "hit" : !strcmp(q->cache, "miss") ? "fwd=miss; stored" : "fwd=bypass");
+    MHD_add_response_header(response, "Content-Type", varve_format_media_type(q->format));
+    MHD_add_response_header(response, "Cache-Status", cache_status);
+    MHD_add_response_header(response, "Cache-Control", "no-store");
+    MHD_add_response_header(response, "Vary", "Accept");
+    return send_response(r, 200, response);
+}
+
+/* ---- request -------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *media_type, *format;
+} accepted[] = {{"application/json", "json"},
+                {"text/csv", "csv"},
+                {"application/x-ndjson", "jsonlines"},
+                {"application/jsonl", "jsonlines"},
+                {"application/vnd.apache.arrow.stream", "arrow"},
+                {"text/markdown", "markdown"},
+                {"text/plain", "box"},
+                {"application/*", "json"},
+                {"*/*", "json"}};
+
+/* The first media type of Accept that is known; NULL when none is. */
+static const char *choose_format(struct request *r)
+{
+    const char *accept = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "Accept");
+    if (!accept || !*accept)
+        return "json";
+    for (const char *at = accept; *at;) {
+        at += strspn(at, " ,\t");
+        size_t len = strcspn(at, ";, \t");
+        for (size_t i = 0; i < sizeof(accepted) / sizeof(accepted[0]); i++)
+            if (strlen(accepted[i].media_type) == len && !strncasecmp(accepted[i].media_type, at, len))
+                return accepted[i].format;
+        at += strcspn(at, ",");
+    }
+    return NULL;
+}
+
+static int hex_digit(char c) { return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1; }
+
+static bool hex4(const char *p, const char *end, unsigned *out)
+{
+    *out = 0;
+    if (end - p < 4)
+        return false;
+    for (int i = 0; i < 4; i++) {
+        int d = hex_digit(p[i]);
+        if (d < 0)
+            return false;
+        *out = *out << 4 | (unsigned)d;
+    }
+    return true;
+}
+
+static void add_utf8(struct reply_text *t, unsigned c)
+{
+    char u[4];
+    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    static const unsigned char lead[] = {0, 0, 0xC0, 0xE0, 0xF0};
+    for (size_t i = n; i-- > 1; c >>= 6)
+        u[i] = (char)(0x80 | (c & 0x3F));
+    u[0] = (char)(lead[n] | c);
+    reply_bytes(t, u, n);
+}
+
+/* Decodes a JSON string that starts after its quote; returns the byte after the closing quote, or NULL. */
+static const char *read_string(const char *p, const char *end, struct reply_text *out)
+{
+    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    for (; p < end && *p != '"'; p++) {
+        if (*p != '\\') {
+            reply_bytes(out, p, 1);
+            continue;
+        }
+        unsigned c = 0, low = 0;
+        if (++p == end)
+            return NULL;
+        const char *simple = strchr(from, *p);
+        if (*p == 'u' && hex4(p + 1, end, &c)) {
+            p += 4;
+            if (c >= 0xD800 && c < 0xDC00 && end - p > 6 && p[1] == '\\' && p[2] == 'u' && hex4(p + 3, end, &low)) {
+                c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
+                p += 6;
+            }
+            add_utf8(out, c);
+        } else if (simple && *p) {
+            reply_bytes(out, &to[simple - from], 1);
+        } else {
+            return NULL;
+        }
+    }
+    return p < end ? p + 1 : NULL;
+}
+
+static const char *skip_blank(const char *p, const char *end)
+{
+    while (p < end && strchr(" \t\r\n", *p))
+        p++;
+    return p;
+}
+
+/* {"sql": "…"} with nothing else in it. */
+static bool read_sql_object(const char *p, const char *end, struct reply_text *sql)
+{
+    struct reply_text key = {0};
+    p = skip_blank(p, end);
+    p = p < end && *p == '{' ? skip_blank(p + 1, end) : NULL;
+    p = p && p < end && *p == '"' ? read_string(p + 1, end, &key) : NULL;
+    p = p && key.ptr && !strcmp(key.ptr, "sql") ? skip_blank(p, end) : NULL;
+    p = p && p < end && *p == ':' ? skip_blank(p + 1, end) : NULL;
+    p = p && p < end && *p == '"' ? read_string(p + 1, end, sql) : NULL;
+    p = p ? skip_blank(p, end) : NULL;
+    p = p && p < end && *p == '}' ? skip_blank(p + 1, end) : NULL;
+    free(key.ptr);
+    return p == end;
+}
+
+/* The body is a JSON object when it begins with '{', else the statement itself. */
+static char *statement_of(struct request *r, varve_error *error)
+{
+    struct reply_text sql = {0};
+    const char *end = r->body + r->body_len;
+    const char *start = skip_blank(r->body, end);
+    bool object = start < end && *start == '{';
+    if (object && !read_sql_object(start, end, &sql)) {
+        free(sql.ptr);
+        set_problem(error, "INVALID_ARGUMENT", "the body is not a JSON object of the form {\"sql\": \"…\"}");
+        return NULL;
+    }
+    if (!object)
+        reply_bytes(&sql, r->body, r->body_len);
+    if (sql.failed || !sql.ptr || memchr(sql.ptr, '\0', sql.len) || !sql.len) {
+        free(sql.ptr);
+        set_problem(error, "INVALID_ARGUMENT", "the request has no statement");
+        return NULL;
+    }
+    return sql.ptr;
+}
+
+static struct query *query_new(struct request *r, const char *format)
+{
+    struct query *q = calloc(1, sizeof(*q));
+    if (!q)
+        return NULL;
+    q->bytes = malloc(PIPE_BYTES);
+    if (!q->bytes) {
+        free(q);
+        return NULL;
+    }
+    const char *bigint = argument(r, "bigint");
+    q->request = r;
+    q->format = format;
+    q->envelope = !strcmp(format, "json");
+    q->options = (varve_format_options){.struct_size = sizeof(q->options), .bigint_as_string = bigint && !strcmp(bigint, "string")};
+    q->error.position = -1;
+    strcpy(q->cache, "bypass");
+    pthread_mutex_init(&q->lock, NULL);
+    pthread_cond_init(&q->changed, NULL);
+    return q;
+}
+
+static void query_discard(struct query *q)
+{
+    varve_session_close(&q->session);
+    pthread_mutex_destroy(&q->lock);
+    pthread_cond_destroy(&q->changed);
+    free(q->bytes);
+    free(q->sql);
+    free(q);
+}
+
+enum MHD_Result handle_query(struct request *r)
+{
+    varve_error error = {.position = -1};
+    const char *format = choose_format(r);
+    if (!format)
+        return send_new_problem(r, error_code("NOT_SUPPORTED"), "none of the media types in Accept can be answered");
+    struct query *q = query_new(r, format);
+    if (!q)
+        return send_new_problem(r, error_code("OUT_OF_MEMORY"), "memory ran out");
+    q->sql = statement_of(r, &error);
+    if (!q->sql || !open_session(r, &q->session, &error)) {
+        query_discard(q);
+        return send_problem(r, &error);
+    }
+    if (pthread_create(&q->thread, NULL, run_statement, q)) {
+        query_discard(q);
+        return send_new_problem(r, error_code("UNAVAILABLE"), "no thread could be started for the statement");
+    }
+    wait_for_first_bytes(q);
+    if (q->finished && q->code != VARVE_OK) {
+        error = q->error;
+        q->error = (varve_error){.position = -1};
+        query_free(q);
+        return send_problem(r, &error);
+    }
+    return send_rows(r, q);
+}
