@@ -4,6 +4,7 @@
  *   bench refresh DIR COMMITS        S4: one commit appended, then the snapshot refreshed
  *   bench append DIR COMMITS DURABLE W1: INSERT of 100 rows x 23 columns, one commit each
  *   bench floor DIR COMMITS          the durable put-if-absent alone, with two files a commit (data, log)
+ *   bench copy FILE SELECT           W6: the engine's COPY of the rows to one file
  *   bench query LAKE TABLE ROUNDS    Q1: queries on a table, beside read_parquet over the same files
  *
  * Prints one JSON object a line.
@@ -335,6 +336,26 @@ static void bench_query(const char *lake, const char *table, int rounds)
     varve_close(&db);
 }
 
+/* ---- W6 ------------------------------------------------------------------------------------------------------- */
+
+static void bench_copy(const char *file, const char *select)
+{
+    duckdb_database database;
+    duckdb_connection duck;
+    duckdb_result result;
+    char sql[4096];
+    duckdb_open(NULL, &database);
+    duckdb_connect(database, &duck);
+    snprintf(sql, sizeof(sql), "SET TimeZone = 'UTC'; COPY (%s) TO '%s' (FORMAT parquet, COMPRESSION snappy)", select, file);
+    if (duckdb_query(duck, sql, &result)) {
+        fprintf(stderr, "bench: %s\n", duckdb_result_error(&result));
+        exit(1);
+    }
+    duckdb_destroy_result(&result);
+    duckdb_disconnect(&duck);
+    duckdb_close(&database);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 4 && !strcmp(argv[1], "open"))
@@ -345,6 +366,8 @@ int main(int argc, char **argv)
         bench_append(argv[2], atoi(argv[3]), atoi(argv[4]));
     else if (argc == 4 && !strcmp(argv[1], "floor"))
         bench_floor(argv[2], atoi(argv[3]));
+    else if (argc == 4 && !strcmp(argv[1], "copy"))
+        bench_copy(argv[2], argv[3]);
     else if (argc == 5 && !strcmp(argv[1], "query"))
         bench_query(argv[2], argv[3], atoi(argv[4]));
     else {

@@ -256,7 +256,8 @@ static enum status plan(struct ctx *ctx, struct exec_select *p, struct error *er
     }
     enum status st = substitute(p, names, &sub, err);
     if (st == STATUS_OK) {
-        st = engine_bind(ctx, p->session->lake->engine, buf_view(&sub.out), stand_ins, p->ref_count, &p->arena, &p->schema, err);
+        st = engine_bind_session(ctx, p->session->lake->engine, buf_view(&sub.out), exec_engine_settings(p->session, &p->arena), stand_ins, p->ref_count,
+                                 &p->arena, &p->schema, err);
         if (st != STATUS_OK)
             locate_error(p, &sub, err);
     }

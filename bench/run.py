@@ -1,0 +1,293 @@
+#!/usr/bin/env python3
+"""./dev bench [ID…]: measures the goals beside their peers in one interleaved run, and writes bench/results/<id>.json and bench/results/README.md.
+
+Ids: s1 s4 w1 w6 q1 start h1.  Every figure comes with its unit; ratios are ours / peer unless said otherwise.
+"""
+import json
+import os
+import pathlib
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BENCH = ROOT / "build/varve_bench"
+VARVE = ROOT / "build/varve"
+RESULTS = ROOT / "bench/results"
+SCRATCH = pathlib.Path(os.environ.get("BENCH_DIR", ROOT / "build/bench-data"))
+
+
+def machine():
+    model = next((l.split(":", 1)[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), platform.machine())
+    memory = next(int(l.split()[1]) // 2**20 for l in open("/proc/meminfo") if l.startswith("MemTotal"))
+    return {"cpu": model, "cores": os.cpu_count(), "memory_gib": memory + 1, "kernel": platform.release(), "load_before": round(os.getloadavg()[0], 2)}
+
+
+def bench(*args):
+    out = subprocess.run([BENCH, *map(str, args)], check=True, capture_output=True, text=True).stdout
+    return {row["what"]: row for row in map(json.loads, out.splitlines())}
+
+
+def python_seconds(code, runs):
+    """Each run in a process of its own; the code prints seconds."""
+    times = [float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout) for _ in range(runs)]
+    return statistics.median(times)
+
+
+def fresh(name):
+    path = SCRATCH / name
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    return path
+
+
+# ---- S1, S4: a table of a million files ---------------------------------------------------------------
+
+
+def million():
+    path = SCRATCH / "million"
+    if (path / "_delta_log/_last_checkpoint").exists():
+        return path
+    import duckdb
+    fresh("million")
+    log = path / "_delta_log"
+    log.mkdir()
+    fields = [{"name": n, "type": t, "nullable": True, "metadata": {}} for n, t in (("id", "long"), ("ts", "timestamp"), ("sym", "string"), ("price", "double"))]
+    schema = json.dumps({"type": "struct", "fields": fields})
+    stats = ('{"numRecords":1000,"minValues":{"id":%d,"ts":"2024-01-01T00:00:00.000Z","sym":"A","price":1.5},"maxValues":{"id":%d,"ts":"2024-01-02T00:00:00.000Z",'
+             '"sym":"ZZZ","price":99.5},"nullCount":{"id":0,"ts":0,"sym":0,"price":0}}')
+    duckdb.sql(f"""COPY (
+      SELECT NULL::STRUCT(path VARCHAR, partitionValues MAP(VARCHAR, VARCHAR), size BIGINT, modificationTime BIGINT, dataChange BOOLEAN, tags MAP(VARCHAR, VARCHAR), stats VARCHAR) AS "add",
+             {{'id': '6f0e5c1e-0000-4000-8000-000000000001', 'format': {{'provider': 'parquet', 'options': MAP {{}}::MAP(VARCHAR, VARCHAR)}}, 'schemaString': '{schema}',
+               'partitionColumns': []::VARCHAR[], 'configuration': MAP {{}}::MAP(VARCHAR, VARCHAR), 'createdTime': 1700000000000}} AS "metaData",
+             NULL::STRUCT(minReaderVersion INT, minWriterVersion INT) AS protocol
+      UNION ALL SELECT NULL, NULL, {{'minReaderVersion': 1, 'minWriterVersion': 2}}
+      UNION ALL SELECT {{'path': printf('part-%05d-%s.c000.snappy.parquet', i % 1000, uuid()), 'partitionValues': MAP {{}}::MAP(VARCHAR, VARCHAR), 'size': 100000 + i,
+             'modificationTime': 1700000000000 + i, 'dataChange': false, 'tags': NULL, 'stats': printf('{stats}', i * 1000, i * 1000 + 999)}}, NULL, NULL FROM range(1000000) t(i)
+    ) TO '{log}/00000000000000000010.checkpoint.parquet' (FORMAT parquet)""")
+    (log / "00000000000000000010.json").write_text(json.dumps({"commitInfo": {"timestamp": 1700000000000, "operation": "WRITE"}}) + "\n")
+    (log / "_last_checkpoint").write_text(json.dumps({"version": 10, "size": 1000002}))
+    return path
+
+
+def s1():
+    path = million()
+    rows = bench("open", path, 9)
+    peer = python_seconds(f"import time, deltalake\nt = time.perf_counter(); deltalake.DeltaTable({str(path)!r}); print(time.perf_counter() - t)", 3)
+    ours, bare = rows["varve snapshot"]["median_us"] / 1e3, rows["engine bare scan"]["median_us"] / 1e3
+    return {"goal": "open 1 M files: at least 10 x deltalake, at most 1.3 x the engine's bare scan of the same columns",
+            "figures": {"varve_ms": ours, "bare_scan_ms": bare, "deltalake_ms": peer * 1e3}, "ratios": {"deltalake / varve": peer * 1e3 / ours, "varve / bare scan": ours / bare},
+            "holds": {"10 x deltalake": peer * 1e3 / ours >= 10, "1.3 x bare scan": ours / bare <= 1.3}}
+
+
+def s4():
+    path = million()
+    rows = bench("refresh", path, 1000)
+    code = f"""
+import time, json, deltalake, os
+p = {str(path)!r}
+dt = deltalake.DeltaTable(p)
+f = p + '/_delta_log/%020d.json' % 11
+open(f, 'w').write(json.dumps({{'add': {{'path': 'x.parquet', 'partitionValues': {{}}, 'size': 1, 'modificationTime': 1, 'dataChange': True}}}}) + chr(10))
+t = time.perf_counter(); dt.update_incremental(); print(time.perf_counter() - t)
+os.remove(f)
+"""
+    peer = python_seconds(code, 3)
+    median, p99 = rows["varve refresh"]["median_us"], rows["varve refresh"]["p99_us"]
+    return {"goal": "refresh by one commit at 1 M files: p50 at most 100 us, p99 at most 1 ms",
+            "figures": {"varve_p50_us": median, "varve_p99_us": p99, "first_refresh_us": rows["first refresh"]["us"], "deltalake_us": peer * 1e6},
+            "ratios": {"deltalake / varve p50": peer * 1e6 / median}, "holds": {"p50": median <= 100, "p99": p99 <= 1000}}
+
+
+# ---- W1, W6: writing ------------------------------------------------------------------------------------
+
+
+def w1():
+    durable = bench("append", fresh("append"), 300, 1)["varve append"]
+    loose = bench("append", fresh("append-loose"), 300, 0)["varve append"]
+    rate = lambda row: 1e6 / row["median_us"]
+    floor = bench("floor", fresh("floor"), 1000)["fsync floor"]
+    code = f"""
+import time, pyarrow as pa, datetime, decimal, deltalake
+n = 100
+cols = {{'ts': pa.array([datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)] * n), 'id': pa.array(range(n))}}
+for i in range(4): cols['a%d' % i] = pa.array([x % 7 for x in range(n)], pa.int32())
+for i in range(6): cols['d%d' % i] = pa.array([x * 0.5 for x in range(n)])
+for i in range(2): cols['p%d' % i] = pa.array([decimal.Decimal(x) for x in range(n)], pa.decimal128(18, 4))
+for i in range(4): cols['s%d' % i] = pa.array(['sensor %d' % (x % 10) for x in range(n)])
+for i in range(2): cols['b%d' % i] = pa.array([x % 2 == 0 for x in range(n)])
+for i in range(2): cols['t%d' % i] = pa.array([datetime.date(2024, 1, 1)] * n)
+cols['l1'] = pa.array(range(n))
+t = pa.table(cols)
+p = {str(fresh('append-peer'))!r}
+deltalake.write_deltalake(p, t)
+s = time.perf_counter()
+for i in range(60): deltalake.write_deltalake(p, t, mode='append')
+print((time.perf_counter() - s) / 60)
+"""
+    peer = 1 / python_seconds(code, 1)
+    ours = rate(durable)
+    return {"goal": "durable appends of 100 rows x 23 columns, one commit each (reported; goal of the layout issue: 1,500/s, 70 % of the fsync floor)",
+            "figures": {"varve_durable_per_s": ours, "varve_not_durable_per_s": rate(loose), "fsync_floor_per_s": rate(floor), "deltalake_per_s (never fsyncs)": peer},
+            "ratios": {"varve durable / fsync floor": ours / rate(floor), "varve durable / deltalake": ours / peer, "varve not durable / deltalake": rate(loose) / peer},
+            "holds": {"70 % of the floor": ours / rate(floor) >= 0.7, "1,500 per s": ours >= 1500}}
+
+
+ROWS = ("SELECT i AS id, CAST(i % 1000 AS INT) AS k, 's' || (i % 50) AS s, (i * 7919) % 10007 AS v1, CAST((i * 31) % 100003 AS DOUBLE) / 7 AS v2, "
+        "TIMESTAMPTZ '2024-01-01 00:00:00+00' + to_milliseconds(i) AS ts FROM range({n}) r(i)")
+
+
+def seconds(command, **kw):
+    start = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True, **kw)
+    return time.perf_counter() - start
+
+
+def w6():
+    n = 10_000_000
+    ours, peer = [], []
+    for _ in range(3):
+        lake = fresh("bulk")
+        script = f"CREATE TABLE t USING DELTA AS {ROWS.format(n=n)};"
+        ours.append(seconds([VARVE, "--lake", lake, "--no-durable", "-c", script]))
+        target = fresh("bulk-peer")
+        peer.append(seconds([BENCH, "copy", target / "t.parquet", ROWS.format(n=n)]))
+    a, b = statistics.median(ours), statistics.median(peer)
+    return {"goal": "bulk write of 10 M rows with statistics and commit: at least 0.95 x the engine's COPY", "figures": {"varve_s": a, "engine_copy_s": b, "rows": n},
+            "ratios": {"speed against COPY": b / a}, "holds": {"0.95 x COPY": b / a >= 0.95}}
+
+
+# ---- Q1: reading -----------------------------------------------------------------------------------------
+
+
+def q1():
+    lake = SCRATCH / "query"
+    if not (lake / "default/t/_delta_log").exists():
+        fresh("query")
+        script = ("CREATE TABLE t (id BIGINT, k INT, s STRING, v1 BIGINT, v2 DOUBLE, ts TIMESTAMP) USING DELTA TBLPROPERTIES ('delta.targetFileSize' = '16mb');"
+                  f"INSERT INTO t {ROWS.format(n=20_000_000)};")
+        subprocess.run([VARVE, "--lake", lake, "-c", script], check=True, capture_output=True)
+    rows = bench("query", lake, "t", 9)
+    ratios = {f"q{i}": rows[f"varve q{i}"]["median_us"] / rows[f"bare q{i}"]["median_us"] for i in range(1, 7)}
+    mean = statistics.geometric_mean(ratios.values())
+    files = len(list((lake / "default/t").glob("*.parquet")))
+    figures = {f"q{i}_ms": [rows[f"varve q{i}"]["median_us"] / 1e3, rows[f"bare q{i}"]["median_us"] / 1e3] for i in range(1, 7)}
+    return {"goal": "a Delta table against read_parquet over the same files (20 M rows): at most 3 % over, geometric mean", "figures": {"files": files, **figures},
+            "ratios": {**ratios, "geometric mean": mean}, "holds": {"3 %": mean <= 1.03, "worst 10 %": max(ratios.values()) <= 1.10}}
+
+
+def start():
+    lake = fresh("start")
+    subprocess.run([VARVE, "--lake", lake, "-c", "CREATE TABLE t (a INT) USING DELTA; INSERT INTO t VALUES (1)"], check=True, capture_output=True)
+    ours = sorted(seconds([VARVE, "--lake", lake, "--csv", "-c", "SELECT a FROM t"]) for _ in range(21))
+    peer = sorted(seconds([sys.executable, "-c", f"import deltalake; deltalake.DeltaTable({str(lake / 'default/t')!r}).to_pyarrow_table()"]) for _ in range(5))
+    a, b = ours[len(ours) // 2] * 1e3, peer[len(peer) // 2] * 1e3
+    return {"goal": "process start to first answer from a table: under 50 ms", "figures": {"varve_ms": a, "varve_min_ms": ours[0] * 1e3, "python_deltalake_ms": b},
+            "ratios": {"deltalake / varve": b / a}, "holds": {"50 ms": a < 50}}
+
+
+# ---- H1: a cached search over HTTP ---------------------------------------------------------------------------
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def load(pid, url):
+    before = cpu_seconds(pid)
+    out = subprocess.run(["taskset", "-c", "1", "wrk", "-t1", "-c16", "-d5s", "--latency", url], check=True, capture_output=True, text=True).stdout
+    requests = int(next(l.split()[0] for l in out.splitlines() if "requests in" in l))
+    return {"cpu_us": (cpu_seconds(pid) - before) * 1e6 / requests, "per_s": requests / 5, "p99": next(l.split()[1] for l in out.splitlines() if "99%" in l)}
+
+
+def h1():
+    lake = fresh("search")
+    companies = ROOT / "examples/market/data/sp500_constituents_2018-04-02.csv"
+    subprocess.run([VARVE, "--lake", lake, "-c", "CREATE SCHEMA gold; CREATE TABLE gold.companies (symbol STRING, name STRING, sector STRING) USING DELTA; "
+                    f"COPY INTO gold.companies FROM '{companies}' FILEFORMAT = CSV FORMAT_OPTIONS ('header' = 'true')"], check=True, capture_output=True)
+    config = lake / "search.json"
+    config.write_text(json.dumps({"search": {"tables": {"gold.companies": {"columns": {"id": "symbol", "title": "name", "category": "sector"}, "searchColumns": ["symbol", "name", "sector"]}}}}))
+    server = subprocess.Popen(["taskset", "-c", "0", VARVE, "--lake", lake, "serve", "--port", "0", "--config", config], stdout=subprocess.PIPE, text=True)
+    figures = {}
+    try:
+        url = server.stdout.readline().split()[-1] + "/api/search?q=AAPL&limit=1"
+        subprocess.run(["wrk", "-t1", "-c1", "-d1s", url], capture_output=True)
+        figures["varve"] = load(server.pid, url)
+        size = len(subprocess.run(["curl", "-s", url], capture_output=True).stdout)
+    finally:
+        server.terminate()
+        server.wait()
+    with tempfile.TemporaryDirectory() as d:
+        pathlib.Path(d, "body.json").write_bytes(b"x" * size)
+        pathlib.Path(d, "h2o.conf").write_text(f"listen:\n  port: 18090\n  host: 127.0.0.1\nhosts:\n  default:\n    paths:\n      /:\n        file.dir: {d}\nnum-threads: 1\n")
+        h2o = subprocess.Popen(["taskset", "-c", "0", "h2o", "-c", f"{d}/h2o.conf"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        redis = subprocess.Popen(["taskset", "-c", "0", "redis-server", "--port", "18091", "--save", "", "--dir", d], stdout=subprocess.DEVNULL)
+        time.sleep(1)
+        try:
+            figures["h2o, file of the same size"] = load(h2o.pid, "http://127.0.0.1:18090/body.json")
+            subprocess.run(["redis-cli", "-p", "18091", "-x", "set", "key:000000000000"], input=b"x" * size, check=True, capture_output=True)
+            before = cpu_seconds(redis.pid)
+            subprocess.run(["taskset", "-c", "1", "redis-benchmark", "-p", "18091", "-n", "300000", "-c", "16", "-q", "get", "key:000000000000"], check=True, capture_output=True)
+            figures["redis GET of the same size"] = {"cpu_us": (cpu_seconds(redis.pid) - before) * 1e6 / 300000}
+        finally:
+            h2o.terminate()
+            redis.terminate()
+            h2o.wait()
+            redis.wait()
+    ours = figures["varve"]["cpu_us"]
+    peers = {name: row["cpu_us"] / ours for name, row in figures.items() if name != "varve"}
+    return {"goal": "CPU of a cached search (reported; goal of the search issue: below h2o, 0.75 x Redis GET)", "figures": {"reply_bytes": size, **figures},
+            "ratios": {f"{name} / varve": ratio for name, ratio in peers.items()}, "holds": {"below h2o": min(peers.values()) > 1}}
+
+
+# ---- results ------------------------------------------------------------------------------------------------
+
+GOALS = {"s1": s1, "s4": s4, "w1": w1, "w6": w6, "q1": q1, "start": start, "h1": h1}
+
+
+def shown(value):
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 100 else f"{value:,.0f}"
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {shown(v)}" for k, v in value.items())
+    if isinstance(value, list):
+        return " / ".join(map(shown, value))
+    return str(value)
+
+
+def summary():
+    lines = ["# Measured", "", "Made by `./dev bench`. The machine of each run is in its JSON file. `no` is the work list.", "",
+             "| id | goal | figures | ratios | holds |", "|---|---|---|---|---|"]
+    for name in GOALS:
+        path = RESULTS / f"{name}.json"
+        if not path.exists():
+            continue
+        r = json.loads(path.read_text())
+        holds = ", ".join(f"{k}: {'yes' if v else '**no**'}" for k, v in r["holds"].items())
+        lines.append(f"| {name} | {r['goal']} | {shown(r['figures'])} | {shown(r['ratios'])} | {holds} |")
+    (RESULTS / "README.md").write_text("\n".join(lines) + "\n")
+
+
+def main():
+    names = sys.argv[1:] or list(GOALS)
+    unknown = [n for n in names if n not in GOALS]
+    if unknown:
+        sys.exit(f"bench: unknown id {unknown[0]!r}; there are {', '.join(GOALS)}")
+    RESULTS.mkdir(exist_ok=True)
+    SCRATCH.mkdir(parents=True, exist_ok=True)
+    print(json.dumps(machine()), flush=True)
+    for name in names:
+        before = machine()
+        result = {"id": name, **GOALS[name](), "machine": before}
+        (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+        print(f"{name}: {shown(result['figures'])}\n    {shown(result['ratios'])}\n    holds: {result['holds']}", flush=True)
+    summary()
+
+
+if __name__ == "__main__":
+    main()
