@@ -150,6 +150,9 @@ enum engine_file_format { ENGINE_CSV, ENGINE_JSON, ENGINE_PARQUET };
 enum status engine_read_files_sql(struct ctx *ctx, enum engine_file_format format, const struct str *paths, size_t path_count,
                                   const struct delta_property *options, size_t option_count, const struct delta_type *schema,
                                   struct buf *sql, struct error *err);
+/* The columns that the header line of an uncompressed CSV file names, all of them STRING, read without the engine.  NULL when there is anything about the
+ * line or the options that needs more than splitting at the separator (quotes, blanks, names twice…): then ask engine_describe. In the arena. */
+struct delta_type *engine_csv_header(struct str path, const struct delta_property *options, size_t option_count, struct arena *arena);
 /* Result schema of any executable SELECT text, as engine_bind gives it, but on the executing instance (sees files). */
 enum status engine_describe(struct ctx *ctx, struct engine *e, struct str sql, struct arena *arena, struct delta_type **schema, struct error *err);
 /* Expands a path or glob to files with size and modification time: sorted by path.  None: FILE_NOT_FOUND. */

@@ -77,6 +77,9 @@ static enum status describe(const struct loading *l, const struct group *g, bool
 {
     struct str sql;
     uint32_t option_count = l->option_count;
+    if (names_only && l->copy->format == ENGINE_CSV && l->has_header && g->count == 1 &&
+        (*out = engine_csv_header(g->paths[0], l->options, l->option_count, l->arena)))
+        return STATUS_OK;
     struct delta_property *options = ARENA_ARRAY(l->arena, struct delta_property, (size_t)option_count + 1);
     if (!options)
         return error_oom(err);
