@@ -74,7 +74,7 @@ static inline bool parse_located(struct lines_handler *h, struct ctx *ctx, struc
 
 struct column_copy {
     struct str *path, *dv_storage, *dv_path, *stats, **partition;
-    int64_t *size, *modified, *dv_offset, *dv_size, *dv_cardinality, *row;
+    int64_t *size, *modified, *dv_offset, *dv_size, *dv_cardinality;
 };
 
 static inline void fill_row(struct column_copy *c, size_t at, const struct delta_action_add *add, const struct str *columns, size_t column_count)
@@ -114,8 +114,8 @@ static inline enum status lines_read_adds(struct delta_handler *self, struct ctx
             struct column_copy c = {ARENA_ARRAY(&arena, struct str, n), ARENA_ARRAY(&arena, struct str, n), ARENA_ARRAY(&arena, struct str, n),
                                     ARENA_ARRAY(&arena, struct str, n), ARENA_ARRAY(&arena, struct str *, column_count),
                                     ARENA_ARRAY(&arena, int64_t, n), ARENA_ARRAY(&arena, int64_t, n), ARENA_ARRAY(&arena, int64_t, n),
-                                    ARENA_ARRAY(&arena, int64_t, n), ARENA_ARRAY(&arena, int64_t, n), ARENA_ARRAY(&arena, int64_t, n)};
-            ok = c.row && c.partition && c.path;
+                                    ARENA_ARRAY(&arena, int64_t, n), ARENA_ARRAY(&arena, int64_t, n)};
+            ok = c.dv_cardinality && c.partition && c.path;
             for (size_t p = 0; ok && p < column_count; p++)
                 ok = (c.partition[p] = ARENA_ARRAY(&arena, struct str, n)) != NULL;
             if (!ok)
@@ -123,10 +123,9 @@ static inline enum status lines_read_adds(struct delta_handler *self, struct ctx
             for (size_t i = 0; ok && i < n; i++) {
                 size_t row = h->reverse_rows ? total - 1 - (from + i) : from + i;
                 fill_row(&c, i, &rows.adds[row], columns, column_count);
-                c.row[i] = (int64_t)row;
             }
             struct delta_checkpoint_batch b = {n, c.path, c.size, c.modified, (const struct str *const *)c.partition, c.dv_storage, c.dv_path,
-                                               c.dv_offset, c.dv_size, c.dv_cardinality, want_stats ? c.stats : NULL, c.row};
+                                               c.dv_offset, c.dv_size, c.dv_cardinality, want_stats ? c.stats : NULL, NULL};
             ok = ok && batch(user, part, &b, err);
             arena_release(&arena);
         }
