@@ -1,17 +1,44 @@
 #!/usr/bin/env bash
-# ./dev check: formatting, layers, warnings as errors with gcc and clang, clang-tidy.
+# ./dev check: formatting, layers, warnings as errors with gcc and clang, clang-tidy.  Findings go to the console, logs to build/check-*.
 set -uo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$ROOT"
-failed=0
-step() { printf '== %s\n' "$1"; shift; "$@" || { failed=1; printf '   failed: %s\n' "$*"; }; }
-sources() { git ls-files -- 'src/*.c' 'src/*.h' 'include/*.h'; }
-format() { sources | xargs -d '\n' clang-format --dry-run --Werror; }
-compile() { CC=$1 cmake -G Ninja -S . -B "build/check-$1" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=-Werror >/dev/null && ninja -C "build/check-$1" >"build/check-$1/ninja.log" 2>&1 || { tail -n 40 "build/check-$1/ninja.log"; return 1; }; }
-tidy() { git ls-files -- 'src/*.c' | grep -v '_fuzz\.c$' | xargs -d '\n' -n 8 -P 2 clang-tidy --quiet -p build/check-clang 2>/dev/null; }
+. tools/progress.sh
+failed=()
+step() { local title=$1; shift; say "$title"; "$@" || failed+=("$title"); }
+findings() { grep -E '(error|warning):|^FAILED|^CMake Error' "$1" | sed "s|$ROOT/||g" | sort -u; }
+
+format() {
+  find src include -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run --Werror 2>build/check-format.log && return 0
+  grep -c 'error:' build/check-format.log | sed 's/$/ places differ (.\/dev fmt formats them); the first:/'
+  grep 'error:' build/check-format.log | head -n 10
+  return 1
+}
+
+# compile COMPILER BUILD_TYPE: everything, tests too, with warnings as errors, in a build folder of its own.
+compile() {
+  local dir=build/check-$1
+  mkdir -p "$dir"
+  CC=$1 watched "cmake" "$dir/cmake.log" cmake --fresh -G Ninja -S . -B "$dir" "-DCMAKE_BUILD_TYPE=$2" -DCMAKE_C_FLAGS=-Werror || { cat "$dir/cmake.log"; return 1; }
+  watched "compiling with $1" "$dir/ninja.log" ninja -C "$dir" -k 0 || { findings "$dir/ninja.log"; return 1; }
+}
+
+tidy() {
+  local log=build/check-tidy.log
+  watched "clang-tidy" "$log" tidy_all && return 0
+  findings "$log"
+  return 1
+}
+tidy_all() { find src -name '*.c' ! -name '*_fuzz.c' -print0 | sort -z | xargs -0 -n 4 -P 2 clang-tidy --quiet -p build/check-clang; }
+
 step 'format (clang-format)' format
 step 'layers' python3 tools/check_layers.py
-step 'warnings as errors: gcc' compile gcc
-step 'warnings as errors: clang' compile clang
+step 'the generated page of protocol features' python3 tools/protocol_support.py --check
+step 'warnings as errors: gcc' compile gcc Release
+step 'warnings as errors: clang' compile clang Debug
 step 'clang-tidy' tidy
-exit $failed
+if [ ${#failed[@]} -gt 0 ]; then
+  printf 'check: failed: %s\n' "$(printf '%s; ' "${failed[@]}" | sed 's/; $//')"
+  exit 1
+fi
+echo 'check: all is well'

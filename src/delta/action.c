@@ -330,9 +330,21 @@ static bool read_domain(struct reading *r, uint32_t node)
     return true;
 }
 
+/* A commit has at most one of these (protocol: "Actions"). */
+static bool only_one(struct reading *r, uint32_t node, bool has_one)
+{
+    if (!has_one)
+        return true;
+    r->status = error_set(r->err, STATUS_PROTOCOL_VIOLATION, "the commit has more than one %.*s action", STR_ARG(r->action));
+    r->offset = (size_t)(r->json.nodes[node].text.ptr - r->line.ptr);
+    return false;
+}
+
 static bool read_protocol(struct reading *r, uint32_t node)
 {
     struct delta_commit *c = r->commit;
+    if (!only_one(r, node, c->has_protocol))
+        return false;
     c->protocol = (struct delta_protocol){0};
     c->has_protocol = true;
     c->protocol_raw = r->line;
@@ -342,8 +354,9 @@ static bool read_protocol(struct reading *r, uint32_t node)
 static bool read_metadata(struct reading *r, uint32_t node)
 {
     struct delta_commit *c = r->commit;
-    /* Without a schemaString the table has no columns (yet), as Spark reads it. */
-    c->metadata = (struct delta_metadata){.id = STR(""), .schema_string = STR("{\"type\":\"struct\",\"fields\":[]}"), .created_time_ms = INT64_MIN};
+    if (!only_one(r, node, c->has_metadata))
+        return false;
+    c->metadata = (struct delta_metadata){.id = STR(""), .created_time_ms = INT64_MIN};
     c->has_metadata = true;
     c->metadata_raw = r->line;
     return READ(r, node, metadata_fields, &c->metadata);

@@ -219,10 +219,22 @@ static bool asks_for_feature(const struct property *p, struct str value)
     return !str_ieq(value, str_of(p->fallback ? p->fallback : ""));
 }
 
+/* What Spark keeps for clauses of its own. */
+static enum status check_reserved(struct str key, struct error *err)
+{
+    static const struct str reserved[] = {STR("provider"), STR("location"), STR("owner"), STR("comment"), STR("external"), STR("is_managed_location")};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(reserved); i++)
+        if (str_eq(key, reserved[i])) {
+            error_set(err, STATUS_INVALID_ARGUMENT, "property \"%.*s\" is reserved", STR_ARG(key));
+            return error_hint(err, "use the clause of CREATE TABLE for it, such as LOCATION or COMMENT, or another name");
+        }
+    return STATUS_OK;
+}
+
 enum status delta_property_check(struct str key, struct str value, struct error *err)
 {
     if (!str_starts(key, STR("delta.")))
-        return STATUS_OK;
+        return check_reserved(key, err);
     if (str_starts(key, STR("delta.feature.")))
         return check_feature(key, value, err);
     if (str_starts(key, STR("delta.constraints.")))

@@ -119,7 +119,7 @@ static enum status read_state_rows(struct replay *r, const struct str *located, 
     if (status == STATUS_OK && rows.has_v2_checkpoint)
         status = error_set(err, STATUS_UNSUPPORTED_FEATURE, "table \"%s\" needs the reader feature \"v2Checkpoint\"", r->table->name);
     if (status == STATUS_OK && (!r->has_metadata || !r->has_protocol))
-        status = error_set(err, STATUS_CORRUPT_DATA, "the checkpoint has no %s", r->has_metadata ? "protocol" : "metaData");
+        status = error_set(err, STATUS_PROTOCOL_VIOLATION, "the checkpoint has no %s", r->has_metadata ? "protocol" : "metaData");
     delta_commit_release(&rows);
     return status;
 }

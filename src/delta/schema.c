@@ -67,6 +67,8 @@ static enum status type_unknown(struct schema_reader *r, const struct schema_pat
     path_text(path, &where);
     error_set(r->err, STATUS_UNSUPPORTED_FEATURE, "column \"%.*s\" has type \"%.*s\", which is not supported",
               STR_ARG(buf_view(&where)), STR_ARG(name));
+    if (str_starts(name, STR("geometry")) || str_starts(name, STR("geography")))
+        error_hint(r->err, "the type belongs to the table feature \"geospatial\"");
     buf_release(&where);
     return STATUS_UNSUPPORTED_FEATURE;
 }
@@ -254,6 +256,10 @@ static enum status parse_type(struct schema_reader *r, uint32_t node, const stru
 
 enum status delta_schema_parse(struct arena *arena, struct str schema_json, struct delta_type **out, struct error *err)
 {
+    if (!schema_json.ptr) {
+        *out = NULL;
+        return error_set(err, STATUS_PROTOCOL_VIOLATION, "the metaData action has no schemaString");
+    }
     struct schema_reader r = {.arena = arena, .err = err};
     struct error parse_error = ERROR_INIT;
     *out = NULL;

@@ -63,6 +63,28 @@ static bool read_date(struct str text, struct delta_value *v)
     return true;
 }
 
+/* Moments written with a zone's offset near the ends of the calendar fall into years such as 10000 or -9999.  The calendar repeats every 400 years, so the
+ * year is moved into reach and the value back by as many days. */
+static bool read_far_timestamp(struct str text, struct delta_value *v)
+{
+    enum { CYCLE_YEARS = 400, CYCLE_DAYS = 146097 };
+    const int64_t us_per_day = 86400000000;
+    char near[64];
+    bool negative = text.len && text.ptr[0] == '-', has_zone;
+    size_t sign = text.len && (negative || text.ptr[0] == '+') ? 1 : 0, digits = sign;
+    int64_t year = 0;
+    while (digits < text.len && digits < sign + 6 && text.ptr[digits] >= '0' && text.ptr[digits] <= '9')
+        year = year * 10 + (text.ptr[digits++] - '0');
+    if (digits < sign + 4 || text.len - digits > 48)
+        return false;
+    year = negative ? -year : year;
+    int64_t moved = 2000 + ((year % CYCLE_YEARS) + CYCLE_YEARS) % CYCLE_YEARS;
+    int length = snprintf(near, sizeof(near), "%04d%.*s", (int)moved, (int)(text.len - digits), text.ptr + digits);
+    if (!timestamp_from_text((struct str){near, (size_t)length}, &v->i64, &has_zone))
+        return false;
+    return !__builtin_add_overflow(v->i64, (year - moved) / CYCLE_YEARS * CYCLE_DAYS * us_per_day, &v->i64);
+}
+
 /* The text's value as v->type, set already. */
 static bool read_text(struct str text, struct delta_value *v)
 {
@@ -76,7 +98,7 @@ static bool read_text(struct str text, struct delta_value *v)
     case DELTA_DECIMAL: return read_decimal(text, v);
     case DELTA_DATE: return read_date(text, v);
     case DELTA_TIMESTAMP:
-    case DELTA_TIMESTAMP_NTZ: return timestamp_from_text(text, &v->i64, &has_zone);
+    case DELTA_TIMESTAMP_NTZ: return timestamp_from_text(text, &v->i64, &has_zone) || read_far_timestamp(text, v);
     default: return read_integer(text, v);
     }
 }

@@ -357,7 +357,7 @@ static enum status hand_out(const struct add_scan *scan, struct add_block *b, st
                                            .dv_storage = b->text_columns[TEXT_DV_STORAGE], .dv_path = b->text_columns[TEXT_DV_PATH],
                                            .dv_offset = b->numbers[NUMBER_DV_OFFSET], .dv_size = b->numbers[NUMBER_DV_SIZE],
                                            .dv_cardinality = b->numbers[NUMBER_DV_ROWS]};
-    if (scan->batch(scan->user, (size_t)b->file, &batch, err))
+    if (scan->batch(scan->user, scan->parts[b->file], &batch, err))
         return STATUS_OK;
     return err && err->code != STATUS_OK ? err->code : STATUS_CANCELLED;
 }

@@ -153,6 +153,7 @@ struct add_scan {
     const struct str *partition_columns;
     size_t partition_count;
     bool want_stats;
+    const size_t *parts; /* of the checkpoint: what the files of the scan are */
     bool (*batch)(void *user, size_t part_index, const struct delta_checkpoint_batch *batch, struct error *err);
     void *user;
     bool has_text[4], has_partitions; /* filled by add_scan_run: what the file has */

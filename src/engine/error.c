@@ -90,6 +90,16 @@ static const struct error_words {
     {STATUS_INVALID_ARGUMENT, "hrift", STATUS_CORRUPT_DATA},
     {STATUS_INVALID_ARGUMENT, "Snappy", STATUS_CORRUPT_DATA},
     {STATUS_INVALID_ARGUMENT, "ZSTD", STATUS_CORRUPT_DATA},
+    {STATUS_INVALID_ARGUMENT, "hen sniffing file", STATUS_CONVERSION},
+    {STATUS_INVALID_ARGUMENT, "JSON transform error", STATUS_CONVERSION},
+    {STATUS_INVALID_ARGUMENT, "Malformed JSON", STATUS_CONVERSION},
+    {STATUS_INVALID_ARGUMENT, "maximum_object_size", STATUS_LIMIT_EXCEEDED},
+    {STATUS_INVALID_ARGUMENT, "Maximum line size", STATUS_LIMIT_EXCEEDED},
+    {STATUS_INVALID_ARGUMENT, "nvalid unicode", STATUS_CONVERSION},
+    {STATUS_INVALID_ARGUMENT, "not utf-8 encoded", STATUS_CONVERSION},
+    {STATUS_INVALID_ARGUMENT, "GZIP", STATUS_CORRUPT_DATA},
+    {STATUS_STORE_IO, "GZIP", STATUS_CORRUPT_DATA},
+    {STATUS_INTERNAL, "don't know what type", STATUS_CORRUPT_DATA},
     {STATUS_INTERNAL, "hrift", STATUS_CORRUPT_DATA},
     {STATUS_INTERNAL, "TProtocolException", STATUS_CORRUPT_DATA},
 };
@@ -240,9 +250,34 @@ static enum status fill_kind(struct ctx *ctx, const struct error_kind *kind, str
     return fill(code, text, err);
 }
 
+static struct str line_after(struct str text, const char *mark)
+{
+    const char *at = memmem(text.ptr, text.len, mark, strlen(mark));
+    if (!at)
+        return STR_NULL;
+    at += strlen(mark);
+    size_t left = (size_t)(text.ptr + text.len - at);
+    const char *end = memchr(at, '\n', left);
+    return str_trim((struct str){at, end ? (size_t)(end - at) : left});
+}
+
+/* A row of a CSV file that cannot be read: DuckDB's message names it among much else. */
+static enum status csv_error(struct str text, struct error *err)
+{
+    struct str number = line_after(text, "CSV Error on Line:"), row = line_after(text, "Original Line:"), file = line_after(text, "  file = ");
+    const char *reason = row.ptr ? memchr(row.ptr, '\n', (size_t)(text.ptr + text.len - row.ptr)) : NULL;
+    struct str why = reason ? line_after((struct str){reason, (size_t)(text.ptr + text.len - reason)}, "\n") : STR("the row does not fit");
+    error_set(err, STATUS_CONVERSION, "line %.*s of \"%.*s\" cannot be read: %.*s", STR_ARG(number), STR_ARG(file), STR_ARG(why));
+    if (row.len)
+        error_detail(err, "the line is: %.*s", (int)(row.len < 400 ? row.len : 400), row.ptr);
+    return error_hint(err, "correct the file, or say how it is written with FORMAT_OPTIONS (sep, quote, escape, header, nullValue…)");
+}
+
 enum status error_from_duck(struct ctx *ctx, duckdb_error_type type, const char *text, struct error *err)
 {
     struct str message = text ? str_of(text) : STR("");
+    if (memmem(message.ptr, message.len, "CSV Error on Line:", 18))
+        return csv_error(message, err);
     const struct error_kind *prefix = take_prefix(&message);
     const struct error_kind *kind = type != DUCKDB_ERROR_INVALID ? kind_by_type(type) : NULL;
     return fill_kind(ctx, kind ? kind : prefix, without_excerpt(message), err);

@@ -200,7 +200,7 @@ static enum status blame(const struct reading *r, enum status code, struct error
     struct buf key = BUF_INIT;
     struct store_entry entry;
     bool missing = false;
-    if (code == STATUS_CANCELLED || code == STATUS_DEADLINE_EXCEEDED || code == STATUS_OUT_OF_MEMORY)
+    if (code == STATUS_CANCELLED || code == STATUS_DEADLINE_EXCEEDED || code == STATUS_OUT_OF_MEMORY || code == STATUS_STORE_PERMISSION)
         return code;
     for (size_t i = 0; i < r->unknown_count && !missing; i++) {
         struct str path = r->scan->files[r->unknown[i]].path;

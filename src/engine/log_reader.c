@@ -21,7 +21,7 @@ static void put_files(struct buf *sql, const struct str *paths, size_t count)
     buf_z(sql, "], hive_partitioning=false)");
 }
 
-/* All parts of a checkpoint come from one writer, so the first tells the columns of all. */
+/* The columns of one part. */
 static enum status checkpoint_columns(struct engine_run *run, const struct str *paths, struct arena *arena, struct delta_type **out, struct error *err)
 {
     struct buf sql = BUF_INIT;
@@ -62,6 +62,51 @@ static enum status unreadable(enum status st, const struct str *paths, struct er
 
 /* ---- adds by column ------------------------------------------------------------------------- */
 
+/* The parts of a checkpoint that have adds.  A writer may leave out columns that a part has no rows for, so each part is asked. */
+struct add_parts {
+    struct arena arena;
+    const struct delta_type **types; /* of the column add, beside paths */
+    struct str *paths;
+    size_t *parts;
+    size_t count;
+};
+
+static enum status find_add_parts(struct engine_run *run, const struct str *paths, size_t path_count, struct add_parts *p, struct error *err)
+{
+    p->types = ARENA_ARRAY(&p->arena, const struct delta_type *, path_count);
+    p->paths = ARENA_ARRAY(&p->arena, struct str, path_count);
+    p->parts = ARENA_ARRAY(&p->arena, size_t, path_count);
+    if (!p->types || !p->paths || !p->parts)
+        return error_oom(err);
+    for (size_t i = 0; i < path_count; i++) {
+        struct delta_type *columns = NULL;
+        enum status st = checkpoint_columns(run, &paths[i], &p->arena, &columns, err);
+        if (st != STATUS_OK)
+            return unreadable(st, &paths[i], err);
+        const struct delta_type *add = struct_column(columns, "add");
+        if (!has_field(add, "path"))
+            continue;
+        p->types[p->count] = add;
+        p->paths[p->count] = paths[i];
+        p->parts[p->count++] = i;
+    }
+    return STATUS_OK;
+}
+
+/* Parts [from, to), whose add columns are alike, in one scan. */
+static enum status scan_parts(struct ctx *ctx, struct engine *e, struct engine_run *run, const struct add_parts *p, size_t from, size_t to, struct add_scan *scan,
+                              struct error *err)
+{
+    struct buf files = BUF_INIT;
+    put_files(&files, p->paths + from, to - from);
+    scan->parts = p->parts + from;
+    enum status st = buf_check(&files, err);
+    if (st == STATUS_OK)
+        st = add_scan_run(ctx, run, &e->log_reader.scans, scan, p->types[from], buf_view(&files), err);
+    buf_release(&files);
+    return unreadable(st, p->paths + from, err);
+}
+
 static enum status read_adds(struct delta_handler *h, struct ctx *ctx, const struct str *paths, size_t path_count,
                              const struct str *partition_columns, size_t partition_column_count, bool want_stats,
                              bool (*batch)(void *user, size_t part_index, const struct delta_checkpoint_batch *batch, struct error *err), void *user,
@@ -70,24 +115,20 @@ static enum status read_adds(struct delta_handler *h, struct ctx *ctx, const str
     struct add_scan scan = {.partition_columns = partition_columns, .partition_count = partition_column_count, .want_stats = want_stats, .batch = batch,
                             .user = user};
     struct engine_run run = {0};
-    struct arena arena = ARENA_INIT;
-    struct buf files = BUF_INIT;
-    struct delta_type *columns = NULL;
+    struct add_parts p = {0};
     if (path_count == 0)
         return STATUS_OK;
     enum status st = run_begin(ctx, engine_of(h), STR_NULL, &run, err);
     if (st == STATUS_OK)
-        st = checkpoint_columns(&run, paths, &arena, &columns, err);
-    put_files(&files, paths, path_count);
-    if (st == STATUS_OK)
-        st = buf_check(&files, err);
-    const struct delta_type *add = st == STATUS_OK ? struct_column(columns, "add") : NULL;
-    if (has_field(add, "path")) /* else a part without adds */
-        st = add_scan_run(ctx, &run, &engine_of(h)->log_reader.scans, &scan, add, buf_view(&files), err);
+        st = find_add_parts(&run, paths, path_count, &p, err);
+    for (size_t from = 0, to; from < p.count && st == STATUS_OK; from = to) {
+        for (to = from + 1; to < p.count && delta_type_equal(p.types[to], p.types[from]);)
+            to++;
+        st = scan_parts(ctx, engine_of(h), &run, &p, from, to, &scan, err);
+    }
     run_end(&run);
-    buf_release(&files);
-    arena_release(&arena);
-    return unreadable(st, paths, err);
+    arena_release(&p.arena);
+    return st;
 }
 
 /* ---- chunks ------------------------------------------------------------------------------------ */

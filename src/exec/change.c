@@ -266,6 +266,7 @@ enum status exec_drop_table(struct ctx *ctx, struct exec_session *s, struct aren
     enum status status = catalog_drop_table(ctx, s->lake->catalog, &name, &existed, &absent);
     bool forgiven = st->if_exists && (status == STATUS_TABLE_NOT_FOUND || status == STATUS_SCHEMA_NOT_FOUND);
     if (status != STATUS_OK && !forgiven) {
+        absent.position = (int64_t)st->name.offset;
         error_move(err, &absent);
         return status;
     }

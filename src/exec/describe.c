@@ -259,8 +259,11 @@ enum status exec_describe_history(struct ctx *ctx, struct exec_session *s, struc
     struct delta_commit_info *commits = NULL;
     size_t count = 0;
     enum status status = catalog_resolve(ctx, s->lake->catalog, &name, &table, err);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
+        if (err && err->position < 0)
+            err->position = (int64_t)st->name.offset;
         return status;
+    }
     status = delta_history(ctx, table.table, st->limit > 0 ? st->limit : 0, arena, &commits, &count, err);
     if (status == STATUS_OK && st->limit == 0)
         count = 0;

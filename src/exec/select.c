@@ -238,6 +238,17 @@ void exec_select_reads(const struct exec_select *p, struct exec_read **reads, si
     *count = p->ref_count;
 }
 
+/* A table may have no columns yet.  To the engine it is an empty relation with one column, whose name says why. */
+static struct delta_type text_type = {.id = DELTA_STRING};
+static struct delta_field no_column = {.name = {"(no columns)", 12}, .type = &text_type, .nullable = true};
+static const struct delta_type no_columns = {.id = DELTA_STRUCT, .field_count = 1, .fields = &no_column};
+
+static const struct delta_type *ref_schema(const struct select_ref *ref)
+{
+    const struct delta_type *schema = delta_snapshot_schema(ref->snapshot);
+    return schema->field_count ? schema : &no_columns;
+}
+
 /* ---- plan -------------------------------------------------------------------------------------- */
 
 static enum status plan(struct ctx *ctx, struct exec_select *p, struct error *err)
@@ -252,7 +263,7 @@ static enum status plan(struct ctx *ctx, struct exec_select *p, struct error *er
         return error_oom(err);
     for (size_t i = 0; i < p->ref_count; i++) {
         names[i] = p->refs[i].stand_in;
-        stand_ins[i] = (struct engine_stand_in){.name = names[i], .schema = delta_snapshot_schema(p->refs[i].snapshot)};
+        stand_ins[i] = (struct engine_stand_in){.name = names[i], .schema = ref_schema(&p->refs[i])};
     }
     enum status st = substitute(p, names, &sub, err);
     if (st == STATUS_OK) {
@@ -294,7 +305,7 @@ static enum status relate_ref(struct ctx *ctx, struct exec_select *p, struct sel
     enum status st = delta_scan(ctx, ref->snapshot, ref->pred, false, &files, err);
     if (st == STATUS_OK) {
         count_files(p->session->lake, &ref->read, &files);
-        struct engine_scan scan = {.table_name = str_of(ref->read.name), .schema = delta_snapshot_schema(ref->snapshot),
+        struct engine_scan scan = {.table_name = str_of(ref->read.name), .schema = ref_schema(ref),
                                    .partition_columns = m->partition_columns, .partition_column_count = m->partition_column_count,
                                    .store = delta_table_store(ref->place.table), .files = files.files, .file_count = files.count};
         st = engine_scan_sql(ctx, p->session->lake->engine, &scan, &sql, &one, err);

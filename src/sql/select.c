@@ -224,6 +224,10 @@ static enum status rewrite(struct sql_parser *p, struct sql_writer *w, struct pl
                 ref.table_word = before;
             write_reference(w, written, &ref);
             written = p->last_end;
+        } else if (table_here && sql_token_is_word(p->text, before, "TABLE")) {
+            sql_write_range(w, written, before.start); /* TABLE takes no subquery, FROM does */
+            sql_write_edit(w, STR("FROM"), before.start, before.end);
+            written = before.end;
         }
         place->table_next = place->after_distinct = false;
         place->table_before = table_here;

@@ -138,11 +138,23 @@ static void end_try(struct copying *c)
     arena_clear(&c->attempt);
 }
 
+/* Wrong options are wrong even when every file was loaded before. */
+static enum status check_options(struct ctx *ctx, const struct table_copy *copy, struct error *err)
+{
+    const struct str any = STR("any");
+    struct buf ignored = BUF_INIT;
+    enum status status = engine_read_files_sql(ctx, copy->format, &any, 1, copy->format_options, copy->format_option_count, NULL, &ignored, err);
+    buf_release(&ignored);
+    return status;
+}
+
 enum status table_copy_into(struct ctx *ctx, struct engine *e, struct catalog_table *t, const struct table_copy *copy, struct table_change *out,
                             struct error *err)
 {
     struct copying c = {.ctx = ctx, .e = e, .arena = ARENA_INIT, .attempt = ARENA_INIT, .table = t, .copy = copy};
-    enum status status = source_files(ctx, e, copy->from, &c.arena, &c.files, &c.file_count, err);
+    enum status status = check_options(ctx, copy, err);
+    if (!status)
+        status = source_files(ctx, e, copy->from, &c.arena, &c.files, &c.file_count, err);
     for (int attempt = 1; !status; attempt++) {
         *out = (struct table_change){.version = -1};
         status = copy_once(&c, out, err);
@@ -153,8 +165,11 @@ enum status table_copy_into(struct ctx *ctx, struct engine *e, struct catalog_ta
             error_release(err);
         status = STATUS_OK;
     }
-    if (status)
+    if (status) {
         *out = (struct table_change){.version = -1};
+        if (c.file_count)
+            error_context(err, "while loading \"%.*s\"%s", STR_ARG(c.files[0].path), c.file_count > 1 ? " and other files" : "");
+    }
     arena_release(&c.attempt);
     arena_release(&c.arena);
     return status;

@@ -4,6 +4,9 @@
  * header, Parquet for its footer, JSON for its keys; those that are alike are read together. */
 #include "table/table_int.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 /* Files with the same columns. */
 struct group {
     struct str *paths;
@@ -69,6 +72,29 @@ static enum status read_sql(const struct loading *l, const struct group *g, cons
     if (!status && !(*out = arena_str(l->arena, buf_view(&sql))).ptr)
         status = error_oom(err);
     buf_release(&sql);
+    return status;
+}
+
+/* Text has no zero bytes, and the engine takes what follows one for the end of the file.  The beginning tells a binary file. */
+static enum status refuse_binary(const struct loading *l, struct str path, struct error *err)
+{
+    enum { LOOK_BYTES = 64 << 10 };
+    static const struct str packed[] = {STR(".gz"), STR(".zst"), STR(".bz2"), STR(".xz")};
+    bool is_packed = l->copy->format == ENGINE_PARQUET;
+    for (size_t i = 0; i < VV_ARRAY_COUNT(packed); i++)
+        is_packed |= str_ends(path, packed[i]);
+    char *bytes = is_packed ? NULL : mem_alloc(LOOK_BYTES);
+    int fd = bytes ? open(path.ptr, O_RDONLY | O_CLOEXEC) : -1;
+    ssize_t len = fd < 0 ? 0 : read(fd, bytes, LOOK_BYTES);
+    const char *zero = len > 0 ? memchr(bytes, '\0', (size_t)len) : NULL;
+    enum status status = STATUS_OK;
+    if (zero) {
+        status = error_set(err, STATUS_CONVERSION, "\"%.*s\" is not text: byte %zu is zero", STR_ARG(path), (size_t)(zero - bytes));
+        error_hint(err, "check the file, and that FILEFORMAT says what it is");
+    }
+    if (fd >= 0)
+        close(fd);
+    mem_free(bytes);
     return status;
 }
 
@@ -147,6 +173,8 @@ static enum status group_each(struct loading *l, struct source_file *const *file
             continue;
         enum status status = ctx_check(l->ctx, err);
         if (!status)
+            status = refuse_binary(l, files[i]->path, err);
+        if (!status)
             status = describe(l, &alone, l->copy->format == ENGINE_CSV, &found, err);
         if (status)
             return status;
@@ -164,9 +192,15 @@ static enum status group_json(struct loading *l, struct source_file *const *file
     struct group *all = new_group(l);
     if (!all)
         return error_oom(err);
-    for (size_t i = 0; i < count; i++)
-        if (files[i]->size_bytes && !add_path(l, all, files[i]->path))
+    for (size_t i = 0; i < count; i++) {
+        if (!files[i]->size_bytes)
+            continue;
+        enum status status = refuse_binary(l, files[i]->path, err);
+        if (status)
+            return status;
+        if (!add_path(l, all, files[i]->path))
             return error_oom(err);
+    }
     if (!all->count) {
         l->group_count = 0;
         return STATUS_OK;

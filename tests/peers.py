@@ -1,0 +1,140 @@
+"""The outside judges: delta-rs and Spark, and how they see a table."""
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import tempfile
+
+import deltalake
+
+import golden
+import values
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+JARS = ROOT / ".deps/jars"
+
+
+@dataclasses.dataclass
+class Contents:
+    """A table at one version as one reader sees it; None is what it was not asked."""
+    rows: list
+    columns: list      # (name, type as DESCRIBE spells it)
+    history: list      # (version, operation), oldest first
+    partitions: list
+
+    @property
+    def checksum(self):
+        return hashlib.sha256("\n".join(sorted(self.rows)).encode()).hexdigest()
+
+
+def disagreement(expected, got):
+    """What differs between two readers, as text; None when they agree on everything."""
+    found = []
+    for what in ("columns", "partitions", "history"):
+        if None not in (getattr(expected, what), getattr(got, what)) and getattr(expected, what) != getattr(got, what):
+            found.append(f"{what}: {getattr(expected, what)} against {getattr(got, what)}")
+    if len(expected.rows) != len(got.rows) or expected.checksum != got.checksum:
+        found.append(f"rows: {values.difference(expected.rows, got.rows) or 'the checksums differ'}")
+    return "\n".join(found) or None
+
+
+def fields_of(schema):
+    return [(f["name"], golden.type_text(f["type"])) for f in schema["fields"]]
+
+
+def history_of(commits):
+    return sorted((c["version"], c["operation"]) for c in commits)
+
+
+# ---- Varve ---------------------------------------------------------------------------------------------------
+
+
+def by_varve(session, path, version=None):
+    table = f"delta.`{path}`"
+    rows = session.query(f"SELECT * FROM {table}" + (f" VERSION AS OF {version}" if version is not None else ""))
+    described = session.rows(f"DESCRIBE {table}")
+    commits = session.rows(f"DESCRIBE HISTORY {table}")
+    partitions = session.rows(f"DESCRIBE DETAIL {table}")[0]["partitionColumns"]
+    return Contents(values.encode_rows(rows), [(c["col_name"], c["data_type"]) for c in described], history_of(commits), partitions)
+
+
+# ---- delta-rs ------------------------------------------------------------------------------------------------
+
+
+def by_delta_rs(path, version=None):
+    table = deltalake.DeltaTable(str(path), version=version)
+    latest = table if version is None else deltalake.DeltaTable(str(path))
+    rows = table.to_pyarrow_table()
+    return Contents(values.encode_rows(rows), fields_of(json.loads(latest.schema().to_json())), history_of(latest.history()),
+                    list(latest.metadata().partition_columns))
+
+
+def delta_rs_bug(path):
+    """Why delta-rs 1.6.6 cannot read this table although it is right, or None."""
+    metadata, negative = {}, set()
+    for commit in sorted(pathlib.Path(path, "_delta_log").glob("*.json")):
+        for line in commit.read_text().splitlines():
+            action = json.loads(line)
+            metadata = action.get("metaData", metadata)
+            negative |= {name for name, value in action.get("add", {}).get("partitionValues", {}).items() if (value or "").startswith("-")}
+    types = {f["name"]: f["type"] for f in json.loads(metadata["schemaString"])["fields"]}
+    if any(str(types.get(name)).startswith("decimal") for name in negative):
+        return "it reads the decimal partition value -0.001 as 0.0-1"
+    return None
+
+
+# ---- Spark ---------------------------------------------------------------------------------------------------
+
+
+def why_no_spark():
+    """None when Spark can be started, else the reason."""
+    try:
+        import delta  # noqa: F401
+        import pyspark  # noqa: F401
+    except ImportError as missing:
+        return f"{missing}: ./dev test installs it"
+    if not list(JARS.glob("delta-spark_*.jar")):
+        return f"no Delta jars in {JARS}: ./dev test fetches them"
+    return None
+
+
+def start_spark():
+    import pyspark.sql
+
+    folder = tempfile.mkdtemp(prefix="varve-spark-")
+    # A proxy or driver address of the machine must not reach a session on loopback.
+    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    settings = {
+        "spark.jars": ",".join(map(str, sorted(JARS.glob("*.jar")))),
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.driver.memory": "3g",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.warehouse.dir": f"{folder}/warehouse",
+        "spark.driver.extraJavaOptions": f"-Dderby.system.home={folder} -Duser.timezone=UTC",
+    }
+    builder = pyspark.sql.SparkSession.builder.master("local[2]").appName("judge")
+    for key, value in settings.items():
+        builder = builder.config(key, value)
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("ERROR")
+    return spark
+
+
+def by_spark(spark, path, version=None, brief=False):
+    """brief: rows and columns only, which is much faster."""
+    reader = spark.read.format("delta")
+    if version is not None:
+        reader = reader.option("versionAsOf", version)
+    rows = reader.load(str(path)).toArrow()
+    latest = spark.read.format("delta").load(str(path)).schema.jsonValue()
+    if brief:
+        return Contents(values.encode_rows(rows), fields_of(latest), None, None)
+    commits = [r.asDict() for r in spark.sql(f"DESCRIBE HISTORY delta.`{path}`").select("version", "operation").collect()]
+    partitions = spark.sql(f"DESCRIBE DETAIL delta.`{path}`").select("partitionColumns").collect()[0][0]
+    return Contents(values.encode_rows(rows), fields_of(latest), history_of(commits), list(partitions))

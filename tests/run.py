@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+"""Runs every test and ends with `N passed, N failed, N skipped`.
+
+  tests/run.py [-k PATTERN]
+
+Jobs are the cmocka executables of the sanitizer build, the layer check, and one pytest process for each test file; two run at a time, long ones
+first.  -k keeps the executables whose name, and the pytest tests whose name, match.
+"""
+import argparse
+import concurrent.futures
+import dataclasses
+import os
+import pathlib
+import pty
+import re
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+
+import program as programs
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent
+BUILD = pathlib.Path(os.environ.get("VARVE_TEST_BUILD") or ROOT / "build/test")
+WORKERS = 2
+UNIT_TIMEOUT_S, FILE_TIMEOUT_S = 300, 1200
+SANITIZER_REPORT = re.compile(r"ERROR: AddressSanitizer|ERROR: LeakSanitizer|runtime error:|WARNING: ThreadSanitizer")
+# The longest first, so that the two workers end together.
+LONGEST = ["test_interop.py", "test_golden.py", "test_crash.py", "test_page.py", "test_bad_input.py", "test_cli.py", "test_docs.py"]
+
+
+@dataclasses.dataclass
+class Job:
+    name: str
+    command: list
+    timeout: int
+    kind: str  # "unit", "check" or "pytest"
+
+
+@dataclasses.dataclass
+class Result:
+    job: Job
+    seconds: float = 0
+    passed: int = 0
+    failed: int = 0
+    skipped: list = dataclasses.field(default_factory=list)   # (test, reason)
+    failures: list = dataclasses.field(default_factory=list)  # texts
+    times: list = dataclasses.field(default_factory=list)     # (seconds, test)
+
+    def fail(self, text):
+        self.failed += 1
+        self.failures.append(text)
+
+
+# ---- running ---------------------------------------------------------------------------------------------
+
+
+def drain(fd, process, timeout):
+    """What a process writes to a terminal until it ends; None for the code when the time ran out."""
+    deadline = time.monotonic() + timeout
+    chunks = []
+    with selectors.DefaultSelector() as selector:
+        selector.register(fd, selectors.EVENT_READ)
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                return b"".join(chunks), None
+            if selector.select(min(left, 0.5)):
+                try:
+                    chunk = os.read(fd, 65536)
+                except OSError:  # EIO: the other side of the terminal is closed
+                    chunk = b""
+                if not chunk:
+                    return b"".join(chunks), process.wait()
+                chunks.append(chunk)
+            elif process.poll() is not None:
+                return b"".join(chunks), process.returncode
+
+
+def execute(command, timeout, environment):
+    """A terminal as stdout keeps the lines of a crashed program: they are written out one by one."""
+    ours, theirs = pty.openpty()
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, cwd=ROOT, env=environment, start_new_session=True)
+        os.close(theirs)
+        out, code = drain(ours, process, timeout)
+    finally:
+        os.close(ours)
+    return out.decode(errors="replace").replace("\r\n", "\n"), code
+
+
+# ---- reading the outcomes -----------------------------------------------------------------------------------
+
+
+def read_unit(result, out, code):
+    """cmocka's lines: each test begins with RUN and ends with OK, FAILED or SKIPPED."""
+    running, ended = None, 0
+    for line in out.splitlines():
+        match = re.match(r"\[ +(RUN|OK|FAILED|SKIPPED) +\] (\w+)$", line)
+        if not match:
+            continue
+        word, test = match.groups()
+        if word == "RUN":
+            running = test
+        elif test == running:
+            running = None
+            ended += 1
+            if word == "OK":
+                result.passed += 1
+            elif word == "SKIPPED":
+                result.skipped.append((f"{result.job.name}: {test}", "skipped by the test itself"))
+            else:
+                result.fail(f"{result.job.name}: {test} failed\n{excerpt(out, test)}")
+    if code is None:
+        result.fail(f"{result.job.name}: {running or 'the run'} did not end within {result.job.timeout} s\n{tail(out)}")
+    elif running:
+        result.fail(f"{result.job.name}: {running} crashed (exit code {code})\n{report_of(out)}")
+    elif SANITIZER_REPORT.search(out):
+        result.fail(f"{result.job.name}: sanitizer report\n{report_of(out)}")
+    elif code != 0 and not result.failed:
+        result.fail(f"{result.job.name}: exit code {code}\n{tail(out)}")
+    elif not ended:
+        result.fail(f"{result.job.name}: ran no test\n{tail(out)}")
+
+
+def read_check(result, out, code):
+    if code == 0:
+        result.passed += 1
+    else:
+        result.fail(f"{result.job.name}: exit code {code}\n{tail(out, 60)}")
+
+
+def read_pytest(result, out, code, report):
+    try:
+        cases = list(ET.parse(report).iter("testcase"))
+    except (OSError, ET.ParseError):
+        result.fail(f"{result.job.name}: pytest left no report (exit code {code})\n{tail(out, 60)}")
+        return
+    for case in cases:
+        name = f"{result.job.name}: {case.get('name')}"
+        result.times.append((float(case.get("time") or 0), name))
+        trouble = case.find("failure") if case.find("failure") is not None else case.find("error")
+        skipped = case.find("skipped")
+        if trouble is not None:
+            result.fail(f"{name}\n{(trouble.text or trouble.get('message') or '').strip()}")
+        elif skipped is not None:
+            result.skipped.append((name, skipped.get("message") or "no reason given"))
+        else:
+            result.passed += 1
+    if code is None:
+        result.fail(f"{result.job.name}: did not end within {result.job.timeout} s\n{tail(out)}")
+    elif code not in (0, 1, 5) and not result.failed:
+        result.fail(f"{result.job.name}: pytest ended with {code}\n{tail(out, 60)}")
+
+
+def report_of(out):
+    """The beginning of a sanitizer's report, which says what and where; else the end of the output."""
+    found = SANITIZER_REPORT.search(out)
+    return "\n".join(out[found.start():].splitlines()[:30]) if found else tail(out)
+
+
+def tail(out, lines=30):
+    return "\n".join(out.splitlines()[-lines:])
+
+
+def excerpt(out, test):
+    """The lines of one failed cmocka test."""
+    lines = out.splitlines()
+    starts = [i for i, line in enumerate(lines) if line.startswith("[ RUN") and line.endswith(test)]
+    return "\n".join(lines[starts[-1]:starts[-1] + 30]) if starts else tail(out)
+
+
+# ---- jobs -----------------------------------------------------------------------------------------------------
+
+
+def unit_jobs(pattern):
+    folder = BUILD / "tests"
+    names = sorted(p.name for p in folder.iterdir() if os.access(p, os.X_OK) and p.is_file()) if folder.is_dir() else []
+    return [Job(name, [str(folder / name)], UNIT_TIMEOUT_S, "unit") for name in names if not pattern or pattern.lower() in name.lower()]
+
+
+def pytest_jobs(pattern):
+    files = sorted(p.name for p in HERE.glob("test_*.py"))
+    files.sort(key=lambda name: LONGEST.index(name) if name in LONGEST else len(LONGEST))
+    extra = ["-k", pattern] if pattern else []
+    return [Job(name, [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(HERE), str(HERE / name), *extra],
+                FILE_TIMEOUT_S, "pytest") for name in files]
+
+
+def check_jobs(pattern):
+    if pattern and pattern.lower() not in "layers":
+        return []
+    return [Job("layers", [sys.executable, str(ROOT / "tools/check_layers.py")], 60, "check")]
+
+
+def run_job(job, environment, folder):
+    result = Result(job)
+    started = time.monotonic()
+    if job.kind == "pytest":
+        report = folder / f"{job.name}.xml"
+        out, code = execute([*job.command, f"--junit-xml={report}"], job.timeout, environment)
+        read_pytest(result, out, code, report)
+    else:
+        out, code = execute(job.command, job.timeout, environment)
+        (read_unit if job.kind == "unit" else read_check)(result, out, code)
+    result.seconds = time.monotonic() - started
+    return result
+
+
+def environment_of(folder):
+    """Unit tests report to their output; the pytest tests give their own processes a log."""
+    environment = {**os.environ, **programs.sanitizer_environment("stderr"), "TZ": "UTC", "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(folder)}
+    program = BUILD / "varve"
+    if program.exists():
+        environment["VARVE"] = str(program)
+    return environment
+
+
+# ---- telling ----------------------------------------------------------------------------------------------------
+
+
+def tell(result, done, total):
+    if not (result.passed or result.failed or result.skipped):
+        return
+    text = f"[{done}/{total}] {result.job.name}: {result.passed} passed"
+    text += f", {result.failed} FAILED" if result.failed else ""
+    text += f", {len(result.skipped)} skipped" if result.skipped else ""
+    print(f"{text} ({result.seconds:.1f} s)", flush=True)
+    for failure in result.failures:
+        print("\n    " + failure.replace("\n", "\n    ") + "\n", flush=True)
+
+
+def tell_times(results, seconds):
+    units = [r for r in results if r.job.kind == "unit"]
+    rows = [(sum(r.seconds for r in units), f"unit tests ({len(units)} executables)")] if units else []
+    rows += [(r.seconds, r.job.name) for r in results if r.job.kind != "unit" and r.seconds >= 0.5]
+    print(f"\nwhere the time goes ({seconds:.0f} s with {WORKERS} jobs at a time):")
+    for taken, name in sorted(rows, reverse=True):
+        print(f"  {taken:7.1f} s  {name}")
+    slowest = sorted((t for r in results for t in r.times), reverse=True)[:8]
+    if slowest and slowest[0][0] >= 1:
+        print("slowest tests:")
+        for taken, name in slowest:
+            if taken >= 1:
+                print(f"  {taken:7.1f} s  {name}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-k", metavar="PATTERN", default="", help="only tests whose name matches")
+    pattern = parser.parse_args().k
+    jobs = pytest_jobs(pattern) + unit_jobs(pattern) + check_jobs(pattern)
+    results, started = [], time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="varve-tests-") as folder:
+        folder = pathlib.Path(folder)
+        environment = environment_of(folder)
+        with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+            for future in concurrent.futures.as_completed(pool.submit(run_job, job, environment, folder) for job in jobs):
+                results.append(future.result())
+                tell(results[-1], len(results), len(jobs))
+    tell_times(results, time.monotonic() - started)
+    skipped = sorted(s for r in results for s in r.skipped)
+    for name, reason in skipped:
+        print(f"skipped: {name}: {reason}")
+    passed, failed = sum(r.passed for r in results), sum(r.failed for r in results)
+    if pattern and not (passed or failed or skipped):
+        print(f"no test matches {pattern!r}")
+    print(f"{passed} passed, {failed} failed, {len(skipped)} skipped")
+    return 1 if failed or not (passed or skipped) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
