@@ -117,7 +117,8 @@ static void bench_open(const char *dir, int rounds)
     duckdb_open(NULL, &database);
     duckdb_connect(database, &duck);
     snprintf(sql, sizeof(sql),
-             "SELECT \"add\".path, \"add\".size, \"add\".modificationTime, \"add\".partitionValues FROM read_parquet('%s/_delta_log/*.checkpoint.parquet') "
+             "SELECT \"add\".path, \"add\".size, \"add\".modificationTime, \"add\".partitionValues FROM "
+             "read_parquet('%s/_delta_log/*.checkpoint.parquet') "
              "WHERE \"add\".path IS NOT NULL",
              dir);
     for (int i = -1; i < rounds; i++) {
@@ -158,8 +159,11 @@ static void bench_refresh(const char *dir, int commits)
     delta_snapshot_unref(snapshot);
     for (int i = -1; i < commits; i++) {
         buf_clear(&line);
-        buf_printf(&line, "{\"add\":{\"path\":\"part-refresh-%lld.parquet\",\"partitionValues\":{},\"size\":1000,\"modificationTime\":1700000000000,\"dataChange\":true,"
-                          "\"stats\":\"{\\\"numRecords\\\":100}\"}}\n", (long long)version + i);
+        buf_printf(&line,
+                   "{\"add\":{\"path\":\"part-refresh-%lld.parquet\",\"partitionValues\":{},\"size\":1000,\"modificationTime\":1700000000000,"
+                   "\"dataChange\":true,"
+                   "\"stats\":\"{\\\"numRecords\\\":100}\"}}\n",
+                   (long long)version + i);
         snprintf(key, sizeof(key), "_delta_log/%020lld.json", (long long)version + i + 2);
         if (store_put(p.store, &p.ctx, str_of(key), line.ptr, line.len, &err) != STORE_OK)
             die(&err);
@@ -203,13 +207,14 @@ static void run(varve_session *s, const char *sql)
     varve_result_free(&r);
 }
 
-static const char sensor_columns[] =
-    "ts TIMESTAMP, id BIGINT, a1 INT, a2 INT, a3 INT, a4 INT, d1 DOUBLE, d2 DOUBLE, d3 DOUBLE, d4 DOUBLE, d5 DOUBLE, d6 DOUBLE, p1 DECIMAL(18,4), p2 DECIMAL(18,4), "
-    "s1 STRING, s2 STRING, s3 STRING, s4 STRING, b1 BOOLEAN, b2 BOOLEAN, t1 DATE, t2 DATE, l1 BIGINT";
-static const char sensor_rows[] =
-    "SELECT TIMESTAMPTZ '2024-01-01 00:00:00+00' + to_microseconds(i), i, CAST(i % 7 AS INT), CAST(i % 11 AS INT), CAST(i % 13 AS INT), CAST(i % 17 AS INT), i * 0.5, i * 1.5, i * 2.5, "
-    "i * 3.5, i * 4.5, i * 5.5, CAST(i AS DECIMAL(18,4)), CAST(i AS DECIMAL(18,4)), 'sensor ' || (i % 10), 'site ' || (i % 3), 'kind ' || (i % 5), 'x', i % 2 = 0, i % 3 = 0, "
-    "DATE '2024-01-01', DATE '2024-01-02', i FROM range(100) r(i)";
+static const char sensor_columns[] = "ts TIMESTAMP, id BIGINT, a1 INT, a2 INT, a3 INT, a4 INT, d1 DOUBLE, d2 DOUBLE, d3 DOUBLE, d4 DOUBLE, d5 "
+                                     "DOUBLE, d6 DOUBLE, p1 DECIMAL(18,4), p2 DECIMAL(18,4), "
+                                     "s1 STRING, s2 STRING, s3 STRING, s4 STRING, b1 BOOLEAN, b2 BOOLEAN, t1 DATE, t2 DATE, l1 BIGINT";
+static const char sensor_rows[] = "SELECT TIMESTAMPTZ '2024-01-01 00:00:00+00' + to_microseconds(i), i, CAST(i % 7 AS INT), CAST(i % 11 AS INT), "
+                                  "CAST(i % 13 AS INT), CAST(i % 17 AS INT), i * 0.5, i * 1.5, i * 2.5, "
+                                  "i * 3.5, i * 4.5, i * 5.5, CAST(i AS DECIMAL(18,4)), CAST(i AS DECIMAL(18,4)), 'sensor ' || (i % 10), 'site ' || "
+                                  "(i % 3), 'kind ' || (i % 5), 'x', i % 2 = 0, i % 3 = 0, "
+                                  "DATE '2024-01-01', DATE '2024-01-02', i FROM range(100) r(i)";
 
 static void bench_append(const char *dir, int commits, bool durable)
 {

@@ -55,14 +55,14 @@ run -f "$HERE/gold.sql"
 ask "What is there" "SHOW ALL TABLES"
 ask "619,040 real daily bars" "SELECT count(*) AS bars, count(DISTINCT symbol) AS symbols, min(date) AS first_day, max(date) AS last_day FROM silver.bars"
 ask "The known defects, flagged and kept" "SELECT flag, count(*) AS bars FROM silver.bars, unnest(dq_flags) AS f(flag) GROUP BY flag ORDER BY flag"
-ask "What happened to the table" "SELECT symbol, count(*) AS bars FROM silver.bars VERSION AS OF 1 GROUP BY symbol ORDER BY symbol LIMIT 3"
+ask "The table as it was before the newer edition: version 1" "SELECT symbol, count(*) AS bars FROM silver.bars VERSION AS OF 1 GROUP BY symbol ORDER BY symbol LIMIT 3"
 ask "Its history" "DESCRIBE HISTORY silver.bars"
 ask "AAPL's bar of 2017-08-11, as of version 1 and now" "SELECT a.date, a.high AS high_as_of_version_1, b.high AS high_now, a.close AS close_as_of_version_1, b.close AS close_now
 FROM silver.bars VERSION AS OF 1 a JOIN silver.bars b ON b.symbol = a.symbol AND b.date = a.date
 WHERE a.symbol = 'AAPL' AND a.date = DATE '2017-08-11'"
 ask "What changed between the versions" "SELECT CASE WHEN a.symbol IS NULL THEN 'added' WHEN b.symbol IS NULL THEN 'gone' WHEN a.close <> b.close THEN 'close restated' ELSE 'same close' END AS change, count(*) AS bars
 FROM silver.bars VERSION AS OF 1 a FULL JOIN silver.bars VERSION AS OF 2 b ON b.symbol = a.symbol AND b.date = a.date GROUP BY change ORDER BY change"
-ask "A one-symbol query opens one file; the plan says which were skipped" "EXPLAIN SELECT avg(close) FROM silver.bars WHERE symbol = 'AAPL'"
+ask "A one-symbol query skips the files without it; the plan counts them" "EXPLAIN SELECT avg(close) FROM silver.bars WHERE symbol = 'AAPL'"
 ask "A partition filter skips the other sectors' files" "EXPLAIN SELECT count(*) FROM gold.daily_returns WHERE sector = 'Energy'"
 ask "The five best days of a sector" "SELECT date, round(100 * mean_return, 2) AS percent, advancing, symbols FROM gold.sector_daily WHERE sector = 'Information Technology' ORDER BY mean_return DESC LIMIT 5"
 

@@ -25,8 +25,8 @@ def date_text(days):
     day = day_of_year - (153 * shifted_month + 2) // 5 + 1
     month = shifted_month + 3 if shifted_month < 10 else shifted_month - 9
     year = year_of_era + era * 400 + (month <= 2)
-    era_mark = " (BC)" if year < 1 else ""  # there is no year 0: 1 BC comes before 1
-    return f"{year if year > 0 else 1 - year:04d}-{month:02d}-{day:02d}{era_mark}"
+    era_mark = " (BC)" if year < 0 else ""  # as the collection spells them; it writes year 0 as it is
+    return f"{year if year >= 0 else 1 - year:04d}-{month:02d}-{day:02d}{era_mark}"
 
 
 def timestamp_text(micros, zone):

@@ -76,8 +76,8 @@ VARVE_API const char *varve_engine_version(void); /* "v1.5.6" */
 
 typedef struct varve_session_options {
     size_t struct_size;
-    const char *identity;        /* principal; NULL: the local owner */
-    const char *client;          /* "cli", "http", …; recorded in commits */
+    const char *identity; /* principal; NULL: the local owner */
+    const char *client;   /* "cli", "http", …; recorded in commits */
     const char *trace_id;
 } varve_session_options;
 VARVE_API int varve_connect(varve_db *db, const varve_session_options *options, varve_session **session, varve_error *error);
@@ -99,23 +99,23 @@ VARVE_API int varve_query(varve_session *session, const char *sql, varve_result 
 VARVE_API bool varve_next_statement(const char *script, size_t length, size_t *at, size_t *start, size_t *statement_length, bool *complete);
 VARVE_API void varve_result_free(varve_result **result);
 
-/* One table reference of a statement, as it was resolved. */
+/* One table reference of a statement, as it was resolved.  For an answer from the cache the file counts are those of the run that made it. */
 typedef struct varve_table_read {
-    const char *name;        /* "varve.bronze.bars" */
+    const char *name; /* "varve.bronze.bars" */
     int64_t version;
-    int64_t timestamp_us;    /* commit time of that version */
+    int64_t timestamp_us; /* commit time of that version */
     int64_t files_total, files_pruned_partition, files_pruned_stats, files_read;
-    int64_t bytes_read;      /* sizes of the files read */
+    int64_t bytes_read; /* sizes of the files read */
 } varve_table_read;
 typedef struct varve_info {
-    const char *statement;   /* "select", "insert", … */
-    const char *cache;       /* "hit", "miss", "bypass" */
+    const char *statement; /* "select", "insert", … */
+    const char *cache;     /* "hit", "miss", "bypass" */
     const varve_table_read *tables;
     size_t table_count;
-    int64_t version;         /* committed by this statement, or -1 */
+    int64_t version;                       /* committed by this statement, or -1 */
     int64_t plan_us, execute_us, total_us; /* parse to plan; until the last row was handed out; all */
-    int64_t row_count;       /* rows handed out so far */
-    const char *columns_json; /* [{"name":"symbol","type":"varchar"},…]; duplicate names are numbered: "a", "a_1" */
+    int64_t row_count;                     /* rows handed out so far */
+    const char *columns_json;              /* [{"name":"symbol","type":"varchar"},…]; duplicate names are numbered: "a", "a_1" */
 } varve_info;
 VARVE_API const varve_info *varve_result_info(const varve_result *result);
 
@@ -125,11 +125,11 @@ VARVE_API int varve_result_stream(varve_result *result, struct ArrowArrayStream 
 typedef struct varve_format_options {
     size_t struct_size;
     bool no_headers;
-    const char *null_text;     /* NULL: the format's own */
-    char separator;            /* csv; 0: ',' */
-    int max_width;             /* box: terminal columns, 0 = unlimited */
-    int64_t max_rows;          /* box: rows shown, 0 = all */
-    bool bigint_as_string;     /* json: 64-bit integers and decimals as strings */
+    const char *null_text; /* NULL: the format's own */
+    char separator;        /* csv; 0: ',' */
+    int max_width;         /* box: terminal columns, 0 = unlimited */
+    int64_t max_rows;      /* box: rows shown, 0 = all */
+    bool bigint_as_string; /* json: 64-bit integers and decimals as strings */
 } varve_format_options;
 /* Return false to stop. */
 typedef bool (*varve_write_fn)(void *user, const void *bytes, size_t length);
@@ -138,9 +138,9 @@ VARVE_API int varve_result_write(varve_result *result, const char *format, const
                                  int64_t *row_count, varve_error *error);
 VARVE_API const char *varve_format_media_type(const char *format); /* NULL for an unknown format */
 
-/* Runs one SELECT (or DESCRIBE, SHOW…) straight into bytes, through the result cache: the key is (statement text without layout, format, version of every
- * table read, identity), so an entry is never stale.  Once the first byte is written an error ends the stream early.
- * before_write (may be NULL) is called once before the first byte, with the info known then (cache status, versions). */
+/* Runs one SELECT (or DESCRIBE, SHOW…) straight into bytes, through the result cache: the key is (statement text without layout, format, version of
+ * every table read, identity), so an entry is never stale.  Once the first byte is written an error ends the stream early. before_write (may be NULL)
+ * is called once before the first byte, with the info known then (cache status, versions). */
 typedef void (*varve_before_write_fn)(void *user, const varve_info *info);
 VARVE_API int varve_query_write(varve_session *session, const char *sql, const char *format, const varve_format_options *options,
                                 varve_before_write_fn before_write, varve_write_fn write, void *user, varve_result **result, varve_error *error);
@@ -150,16 +150,17 @@ VARVE_API int varve_query_write(varve_session *session, const char *sql, const c
 typedef struct varve_search_request {
     size_t struct_size;
     const char *query;
-    int64_t page;        /* from 1 */
-    int64_t limit;       /* rows a page, 1…500 */
-    const char *filters; /* JSON object or NULL: {"dateRange":{"start":…,"end":…},"category":[…],"custom":{"column":value}} */
-    const char *sort_by; /* relevance (default), date, name, or a column; NULL */
+    int64_t page;           /* from 1 */
+    int64_t limit;          /* rows a page, 1…500 */
+    const char *filters;    /* JSON object or NULL: {"dateRange":{"start":…,"end":…},"category":[…],"custom":{"column":value}} */
+    const char *sort_by;    /* relevance (default), date, name, or a column; NULL */
     const char *sort_order; /* asc, desc; NULL */
-    const char *table;   /* only this configured table; NULL: all */
-    int64_t version;     /* -1: newest */
+    const char *table;      /* only this configured table; NULL: all */
+    int64_t version;        /* -1: newest */
 } varve_search_request;
 /* Answers the JSON object of GET /api/search; *json is freed with varve_free.  *cache gets "hit" or "miss" (static text). */
-VARVE_API int varve_search(varve_session *session, const varve_search_request *request, char **json, size_t *json_length, const char **cache, varve_error *error);
+VARVE_API int varve_search(varve_session *session, const varve_search_request *request, char **json, size_t *json_length, const char **cache,
+                           varve_error *error);
 
 /* ---- what there is, as JSON ------------------------------------------------------------- */
 
@@ -181,9 +182,10 @@ typedef struct varve_stats {
 } varve_stats;
 VARVE_API void varve_db_stats(varve_db *db, varve_stats *stats);
 
-/* Words for completion: key words of the dialect (kind 0), schemas and tables (1), columns of the tables named in `sql` (2).  Calls fn for each that begins
- * with prefix (case-insensitive). */
-VARVE_API void varve_complete(varve_session *session, const char *sql, const char *prefix, void (*fn)(void *user, int kind, const char *word), void *user);
+/* Words for completion: key words of the dialect (kind 0), schemas and tables (1), columns of the tables named in `sql` (2).  Calls fn for each that
+ * begins with prefix (case-insensitive). */
+VARVE_API void varve_complete(varve_session *session, const char *sql, const char *prefix, void (*fn)(void *user, int kind, const char *word),
+                              void *user);
 /* Row i of the statement table for help; false past the end. */
 VARVE_API bool varve_statement_help(size_t index, const char **name, const char **syntax, const char **what);
 

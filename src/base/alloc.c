@@ -14,20 +14,11 @@ static bool must_fail(void)
     return true;
 }
 
-void alloc_fail_after(uint64_t n)
-{
-    fail_at = n ? calls + n : 0;
-}
+void alloc_fail_after(uint64_t n) { fail_at = n ? calls + n : 0; }
 
-uint64_t alloc_count(void)
-{
-    return calls;
-}
+uint64_t alloc_count(void) { return calls; }
 
-void *mem_alloc(size_t size_bytes)
-{
-    return must_fail() ? NULL : malloc(size_bytes ? size_bytes : 1);
-}
+void *mem_alloc(size_t size_bytes) { return must_fail() ? NULL : malloc(size_bytes ? size_bytes : 1); }
 
 void *mem_calloc(size_t count, size_t size_bytes)
 {
@@ -36,15 +27,9 @@ void *mem_calloc(size_t count, size_t size_bytes)
     return count && size_bytes ? calloc(count, size_bytes) : calloc(1, 1);
 }
 
-void *mem_realloc(void *old, size_t size_bytes)
-{
-    return must_fail() ? NULL : realloc(old, size_bytes ? size_bytes : 1);
-}
+void *mem_realloc(void *old, size_t size_bytes) { return must_fail() ? NULL : realloc(old, size_bytes ? size_bytes : 1); }
 
-void mem_free(void *p)
-{
-    free(p);
-}
+void mem_free(void *p) { free(p); }
 
 char *mem_strndup(const char *s, size_t len)
 {

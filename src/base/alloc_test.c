@@ -128,9 +128,12 @@ static void arena_refuses_what_cannot_be(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_nth_call_fails_and_no_other), cmocka_unit_test(counting_and_failing_are_per_thread),
-        cmocka_unit_test(nothing_is_something),            cmocka_unit_test(arena_gives_zeroed_aligned_pieces),
-        cmocka_unit_test(arena_pieces_do_not_touch),       cmocka_unit_test(arena_refuses_what_cannot_be),
+        cmocka_unit_test(the_nth_call_fails_and_no_other),
+        cmocka_unit_test(counting_and_failing_are_per_thread),
+        cmocka_unit_test(nothing_is_something),
+        cmocka_unit_test(arena_gives_zeroed_aligned_pieces),
+        cmocka_unit_test(arena_pieces_do_not_touch),
+        cmocka_unit_test(arena_refuses_what_cannot_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -158,7 +158,7 @@ bool buf_reserve(struct buf *b, size_t more_bytes);
 void buf_clear(struct buf *b);
 void buf_release(struct buf *b);
 static inline struct str buf_view(const struct buf *b) { return (struct str){b->ptr ? b->ptr : "", b->len}; }
-char *buf_detach(struct buf *b); /* returns-owned (mem_free) NUL-terminated text; NULL if failed; b becomes empty */
+char *buf_detach(struct buf *b);                               /* returns-owned (mem_free) NUL-terminated text; NULL if failed; b becomes empty */
 enum status buf_check(const struct buf *b, struct error *err); /* OK, or OUT_OF_MEMORY / LIMIT_EXCEEDED */
 
 /* ---- clock, random, ctx ------------------------------------------------ */
@@ -224,12 +224,12 @@ uint32_t crc32_ieee(const void *p, size_t len, uint32_t seed);
 /* ---- time and decimals as text ----------------------------------------- */
 
 /* Civil time, proleptic Gregorian, years 1..9999 outside of which false. */
-bool date_from_text(struct str s, int32_t *days);      /* "2024-03-15" */
+bool date_from_text(struct str s, int32_t *days); /* "2024-03-15" */
 void date_to_text(int32_t days, char out[16]);
 /* "2024-03-15T10:20:30[.ffffff][Z|+hh:mm]" or with a blank; date alone is midnight.
  * *has_zone says whether the text named a zone; the value is converted to UTC when it did. */
 bool timestamp_from_text(struct str s, int64_t *us, bool *has_zone);
-void timestamp_to_iso(int64_t us, bool zulu, char out[40]);   /* 2024-03-15T10:20:30.123456Z, trailing zeros cut to 3 or 6 digits */
+void timestamp_to_iso(int64_t us, bool zulu, char out[40]); /* 2024-03-15T10:20:30.123456Z, trailing zeros cut to 3 or 6 digits */
 /* "-12.34" at the given scale without loss (digits beyond scale must be zero); exponent form accepted. */
 bool decimal_from_text(struct str s, int scale, __int128 *out);
 void decimal_to_text(__int128 v, int scale, char out[48]);

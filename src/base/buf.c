@@ -44,20 +44,11 @@ void buf_append(struct buf *b, const void *bytes, size_t len)
     b->ptr[b->len] = '\0';
 }
 
-void buf_str(struct buf *b, struct str s)
-{
-    buf_append(b, s.ptr, s.len);
-}
+void buf_str(struct buf *b, struct str s) { buf_append(b, s.ptr, s.len); }
 
-void buf_z(struct buf *b, const char *z)
-{
-    buf_append(b, z, z ? strlen(z) : 0);
-}
+void buf_z(struct buf *b, const char *z) { buf_append(b, z, z ? strlen(z) : 0); }
 
-void buf_char(struct buf *b, char c)
-{
-    buf_append(b, &c, 1);
-}
+void buf_char(struct buf *b, char c) { buf_append(b, &c, 1); }
 
 void buf_i64(struct buf *b, int64_t v)
 {

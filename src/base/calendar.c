@@ -70,8 +70,7 @@ static bool take_number(struct str *s, size_t count, int *out)
 static bool take_date(struct str *s, int64_t *days)
 {
     int year, month, day;
-    if (!take_number(s, 4, &year) || !take_char(s, '-') || !take_number(s, 2, &month) || !take_char(s, '-') ||
-        !take_number(s, 2, &day))
+    if (!take_number(s, 4, &year) || !take_char(s, '-') || !take_number(s, 2, &month) || !take_char(s, '-') || !take_number(s, 2, &day))
         return false;
     if (year < 1 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
         return false;
@@ -176,8 +175,7 @@ void timestamp_to_iso(int64_t us, bool zulu, char out[40])
     }
     struct civil c = civil_from_days(days);
     int second = (int)(rest / us_per_second), fraction = (int)(rest % us_per_second);
-    int n = snprintf(out, 40, "%04d-%02d-%02dT%02d:%02d:%02d", (int)c.year, c.month & 15, c.day & 31, second / 3600,
-                     second / 60 % 60, second % 60);
+    int n = snprintf(out, 40, "%04d-%02d-%02dT%02d:%02d:%02d", (int)c.year, c.month & 15, c.day & 31, second / 3600, second / 60 % 60, second % 60);
     if (fraction % 1000)
         n += snprintf(out + n, 40 - (size_t)n, ".%06d", fraction);
     else if (fraction)

@@ -14,9 +14,16 @@ static void every_day_of_ten_thousand_years(void **state)
         for (int m = 1; m <= 12; m++) {
             bool leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
             for (int d = 1; d <= lengths[m - 1] + (m == 2 && leap); d++, want++) {
-                char text[16] = {(char)('0' + y / 1000), (char)('0' + y / 100 % 10), (char)('0' + y / 10 % 10),
-                                 (char)('0' + y % 10),   '-', (char)('0' + m / 10), (char)('0' + m % 10), '-',
-                                 (char)('0' + d / 10),   (char)('0' + d % 10)};
+                char text[16] = {(char)('0' + y / 1000),
+                                 (char)('0' + y / 100 % 10),
+                                 (char)('0' + y / 10 % 10),
+                                 (char)('0' + y % 10),
+                                 '-',
+                                 (char)('0' + m / 10),
+                                 (char)('0' + m % 10),
+                                 '-',
+                                 (char)('0' + d / 10),
+                                 (char)('0' + d % 10)};
                 char back[16];
                 int32_t days;
                 if (!date_from_text(str_of(text), &days) || days != want)
@@ -31,9 +38,9 @@ static void every_day_of_ten_thousand_years(void **state)
 
 static void bad_dates(void **state)
 {
-    const char *bad[] = {"", "2024", "2024-02-30", "2023-02-29", "1900-02-29", "2024-13-01", "2024-00-01", "2024-01-00",
-                         "2024-04-31", "0000-01-01", "10000-01-01", "-001-01-01", "2024-1-01", "2024-01-1", "2024-01-01 ",
-                         " 2024-01-01", "2024/01/01", "2024-01-0x", "2024-01-01T00:00:00"};
+    const char *bad[] = {"",           "2024",       "2024-02-30",         "2023-02-29", "1900-02-29", "2024-13-01", "2024-00-01",  "2024-01-00",
+                         "2024-04-31", "0000-01-01", "10000-01-01",        "-001-01-01", "2024-1-01",  "2024-01-1",  "2024-01-01 ", " 2024-01-01",
+                         "2024/01/01", "2024-01-0x", "2024-01-01T00:00:00"};
     int32_t days;
     for (size_t i = 0; i < VV_ARRAY_COUNT(bad); i++)
         if (date_from_text(str_of(bad[i]), &days))

@@ -14,15 +14,9 @@ static int64_t read_clock_us(clockid_t id)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-static int64_t system_now_us(void *self)
-{
-    return read_clock_us(CLOCK_REALTIME);
-}
+static int64_t system_now_us(void *self) { return read_clock_us(CLOCK_REALTIME); }
 
-static int64_t system_monotonic_us(void *self)
-{
-    return read_clock_us(CLOCK_MONOTONIC);
-}
+static int64_t system_monotonic_us(void *self) { return read_clock_us(CLOCK_MONOTONIC); }
 
 const struct clock clock_system = {.now_us = system_now_us, .monotonic_us = system_monotonic_us};
 
@@ -70,10 +64,7 @@ static uint64_t splitmix64(uint64_t *x)
     return z ^ (z >> 31);
 }
 
-static inline uint64_t rotate_left(uint64_t x, int by)
-{
-    return (x << by) | (x >> (64 - by));
-}
+static inline uint64_t rotate_left(uint64_t x, int by) { return (x << by) | (x >> (64 - by)); }
 
 /* xoroshiro128++ (Blackman and Vigna, public domain). */
 static uint64_t seeded_next(struct rng_seeded *r)

@@ -7,10 +7,7 @@
 #include <cmocka.h>
 #include <unistd.h>
 
-static int64_t fixed_now_us(void *self)
-{
-    return *(int64_t *)self;
-}
+static int64_t fixed_now_us(void *self) { return *(int64_t *)self; }
 
 static void deadline_and_cancel(void **state)
 {
@@ -101,13 +98,12 @@ static void a_log_line_is_json(void **state)
     close(ends[1]);
     read_all(ends[0], text, sizeof text);
     close(ends[0]);
-    assert_string_equal(text,
-                        "{\"ts\":\"2024-03-15T10:20:30.123Z\",\"level\":\"info\",\"event\":\"commit\","
-                        "\"table\":\"a\\\"b\\\\c\\u000a\\u0001\xEF\xBF\xBDz\xC3\xA4\",\"none\":\"\"}\n"
-                        "{\"ts\":\"2024-03-15T10:20:30.123Z\",\"level\":\"error\",\"event\":\"bare\",\"trace_id\":\"t1\"}\n"
-                        "{\"ts\":\"2024-03-15T10:20:30.123Z\",\"level\":\"warn\",\"event\":\"null_value\",\"trace_id\":\"t1\","
-                        "\"k\":\"\"}\n"
-                        "{\"ts_us\":1710498030123000,\"level\":\"warn\",\"event\":\"no_memory\",\"shortened\":\"true\"}\n");
+    assert_string_equal(text, "{\"ts\":\"2024-03-15T10:20:30.123Z\",\"level\":\"info\",\"event\":\"commit\","
+                              "\"table\":\"a\\\"b\\\\c\\u000a\\u0001\xEF\xBF\xBDz\xC3\xA4\",\"none\":\"\"}\n"
+                              "{\"ts\":\"2024-03-15T10:20:30.123Z\",\"level\":\"error\",\"event\":\"bare\",\"trace_id\":\"t1\"}\n"
+                              "{\"ts\":\"2024-03-15T10:20:30.123Z\",\"level\":\"warn\",\"event\":\"null_value\",\"trace_id\":\"t1\","
+                              "\"k\":\"\"}\n"
+                              "{\"ts_us\":1710498030123000,\"level\":\"warn\",\"event\":\"no_memory\",\"shortened\":\"true\"}\n");
 }
 
 /* Lines longer than a pipe takes in one piece, which only the lock keeps together. */
@@ -176,9 +172,8 @@ static void lines_of_threads_do_not_mix(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(deadline_and_cancel),   cmocka_unit_test(system_clock_moves),
-        cmocka_unit_test(seeded_random_repeats), cmocka_unit_test(uuids_have_their_form),
-        cmocka_unit_test(a_log_line_is_json),    cmocka_unit_test(lines_of_threads_do_not_mix),
+        cmocka_unit_test(deadline_and_cancel),   cmocka_unit_test(system_clock_moves), cmocka_unit_test(seeded_random_repeats),
+        cmocka_unit_test(uuids_have_their_form), cmocka_unit_test(a_log_line_is_json), cmocka_unit_test(lines_of_threads_do_not_mix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,8 +5,7 @@
 
 static const struct status_info status_table[STATUS_COUNT] = {
     [STATUS_OK] = {"OK", "00000", 200, false, "it worked", "nothing needs doing"},
-#define ERROR_CODE(NAME, SQLSTATE, HTTP, RETRIABLE, CAUSE, ACTION) \
-    [STATUS_##NAME] = {#NAME, SQLSTATE, HTTP, RETRIABLE, CAUSE, ACTION},
+#define ERROR_CODE(NAME, SQLSTATE, HTTP, RETRIABLE, CAUSE, ACTION) [STATUS_##NAME] = {#NAME, SQLSTATE, HTTP, RETRIABLE, CAUSE, ACTION},
 #include "base/errors.def"
 #undef ERROR_CODE
 };

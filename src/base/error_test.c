@@ -19,7 +19,7 @@ static void every_code_has_a_whole_row(void **state)
             assert_string_not_equal(info->name, status_info(other)->name);
     }
     assert_ptr_equal(status_info(STATUS_COUNT), status_info(STATUS_INTERNAL));
-    assert_ptr_equal(status_info((enum status)-1), status_info(STATUS_INTERNAL));
+    assert_ptr_equal(status_info((enum status) - 1), status_info(STATUS_INTERNAL));
 }
 
 static void parts_are_kept_apart_and_replaced(void **state)
@@ -127,12 +127,9 @@ static void move_leaves_nothing_behind(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_code_has_a_whole_row),
-        cmocka_unit_test(parts_are_kept_apart_and_replaced),
-        cmocka_unit_test(long_messages_are_whole),
-        cmocka_unit_test(errno_picks_the_code_and_names_the_reason),
-        cmocka_unit_test(null_error_is_accepted),
-        cmocka_unit_test(out_of_memory_still_leaves_a_message),
+        cmocka_unit_test(every_code_has_a_whole_row), cmocka_unit_test(parts_are_kept_apart_and_replaced),
+        cmocka_unit_test(long_messages_are_whole),    cmocka_unit_test(errno_picks_the_code_and_names_the_reason),
+        cmocka_unit_test(null_error_is_accepted),     cmocka_unit_test(out_of_memory_still_leaves_a_message),
         cmocka_unit_test(move_leaves_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,7 @@
 #include "base/base.h"
 
 /* Odd constants with balanced bits, as the multiply-and-fold family of hashes wants. */
-static const uint64_t key_a = 0x9E3779B97F4A7C15u, key_b = 0xD6E8FEB86659FD93u, key_c = 0xA0761D6478BD642Fu,
-                      key_d = 0xE7037ED1A0B428DBu;
+static const uint64_t key_a = 0x9E3779B97F4A7C15u, key_b = 0xD6E8FEB86659FD93u, key_c = 0xA0761D6478BD642Fu, key_d = 0xE7037ED1A0B428DBu;
 
 static inline uint64_t load64(const uint8_t *p)
 {
@@ -86,8 +85,8 @@ uint32_t crc32_ieee(const void *bytes, size_t len, uint32_t seed)
     uint32_t c = ~seed;
     for (; len >= 8; len -= 8, p += 8) {
         uint32_t lo = c ^ (p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
-        c = crc_table[7][lo & 0xFF] ^ crc_table[6][(lo >> 8) & 0xFF] ^ crc_table[5][(lo >> 16) & 0xFF] ^
-            crc_table[4][lo >> 24] ^ crc_table[3][p[4]] ^ crc_table[2][p[5]] ^ crc_table[1][p[6]] ^ crc_table[0][p[7]];
+        c = crc_table[7][lo & 0xFF] ^ crc_table[6][(lo >> 8) & 0xFF] ^ crc_table[5][(lo >> 16) & 0xFF] ^ crc_table[4][lo >> 24] ^ crc_table[3][p[4]] ^
+            crc_table[2][p[5]] ^ crc_table[1][p[6]] ^ crc_table[0][p[7]];
     }
     for (; len; len--, p++)
         c = (c >> 8) ^ crc_table[0][(c ^ *p) & 0xFF];

@@ -3,20 +3,11 @@
 #include <math.h>
 #include <stdlib.h>
 
-static char ascii_lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
+static char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c; }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-bool str_eq(struct str a, struct str b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
+bool str_eq(struct str a, struct str b) { return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0); }
 
 bool str_ieq(struct str a, struct str b)
 {
@@ -35,20 +26,11 @@ int str_cmp(struct str a, struct str b)
     return order ? order : (a.len > b.len) - (a.len < b.len);
 }
 
-bool str_starts(struct str s, struct str prefix)
-{
-    return s.len >= prefix.len && str_eq((struct str){s.ptr, prefix.len}, prefix);
-}
+bool str_starts(struct str s, struct str prefix) { return s.len >= prefix.len && str_eq((struct str){s.ptr, prefix.len}, prefix); }
 
-bool str_ends(struct str s, struct str suffix)
-{
-    return s.len >= suffix.len && str_eq(str_sub(s, s.len - suffix.len, suffix.len), suffix);
-}
+bool str_ends(struct str s, struct str suffix) { return s.len >= suffix.len && str_eq(str_sub(s, s.len - suffix.len, suffix.len), suffix); }
 
-static bool is_white(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
+static bool is_white(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 struct str str_trim(struct str s)
 {
@@ -242,8 +224,7 @@ static int edit_distance(struct str a, struct str b)
         for (size_t j = 1; j <= b.len; j++) {
             char x = ascii_lower(a.ptr[i - 1]), y = ascii_lower(b.ptr[j - 1]);
             row[j] = min3(above[j] + 1, row[j - 1] + 1, above[j - 1] + (x != y));
-            if (i > 1 && j > 1 && x != y && x == ascii_lower(b.ptr[j - 2]) && y == ascii_lower(a.ptr[i - 2]) &&
-                above2[j - 2] + 1 < row[j])
+            if (i > 1 && j > 1 && x != y && x == ascii_lower(b.ptr[j - 2]) && y == ascii_lower(a.ptr[i - 2]) && above2[j - 2] + 1 < row[j])
                 row[j] = above2[j - 2] + 1;
         }
     }

@@ -33,8 +33,7 @@ static void integers(void **state)
     assert_true(str_to_i64(STR("9223372036854775807"), &v) && v == INT64_MAX);
     assert_true(str_to_i64(STR("-9223372036854775808"), &v) && v == INT64_MIN);
     assert_true(str_to_i64(STR("+0007"), &v) && v == 7);
-    const char *bad[] = {"", "-", "+", "9223372036854775808", "-9223372036854775809", "1 ", " 1", "1.0", "0x1", "--1",
-                         "99999999999999999999999"};
+    const char *bad[] = {"", "-", "+", "9223372036854775808", "-9223372036854775809", "1 ", " 1", "1.0", "0x1", "--1", "99999999999999999999999"};
     for (size_t i = 0; i < VV_ARRAY_COUNT(bad); i++)
         assert_false(str_to_i64(str_of(bad[i]), &v));
 }
@@ -50,11 +49,33 @@ static void check_double(const char *text)
 
 static void doubles_agree_with_strtod(void **state)
 {
-    const char *good[] = {"0", "-0", "0.0", "1", "-1.5", ".5", "5.", "1e0", "1E+5", "1e-5", "123456789012345678901234567890",
-                          "1.7976931348623157e308", "-1.7976931348623157e308", "4.9e-324", "2.4703282292062327e-324",
-                          "2.4703282292062328e-324", "2.2250738585072011e-308", "9007199254740993", "9007199254740992.5",
-                          "1e-9999999999999999999999", "0e99999999999999999999", "0.1", "0.30000000000000004", "1e22", "1e23",
-                          "8.5e22", "00000000000000000000000000000000000001"};
+    const char *good[] = {"0",
+                          "-0",
+                          "0.0",
+                          "1",
+                          "-1.5",
+                          ".5",
+                          "5.",
+                          "1e0",
+                          "1E+5",
+                          "1e-5",
+                          "123456789012345678901234567890",
+                          "1.7976931348623157e308",
+                          "-1.7976931348623157e308",
+                          "4.9e-324",
+                          "2.4703282292062327e-324",
+                          "2.4703282292062328e-324",
+                          "2.2250738585072011e-308",
+                          "9007199254740993",
+                          "9007199254740992.5",
+                          "1e-9999999999999999999999",
+                          "0e99999999999999999999",
+                          "0.1",
+                          "0.30000000000000004",
+                          "1e22",
+                          "1e23",
+                          "8.5e22",
+                          "00000000000000000000000000000000000001"};
     for (size_t i = 0; i < VV_ARRAY_COUNT(good); i++)
         check_double(good[i]);
     struct rng_seeded seeded;
@@ -93,8 +114,8 @@ static void doubles_with_names_and_bad_ones(void **state)
     assert_true(str_to_f64(STR("-Infinity"), &v) && v == -INFINITY);
     assert_true(str_to_f64(STR("inf"), &v) && v == INFINITY);
     assert_true(str_to_f64(STR("-0"), &v) && v == 0 && signbit(v));
-    const char *bad[] = {"", "-", ".", "e5", "1e", "1e+", "1 ", " 1", "1,5", "0x10", "1..2", "1.2.3", "infin", "1e400",
-                         "-1e400", "1f", "--1", "1e5.0"};
+    const char *bad[] = {"",     "-",    ".",     "e5",    "1e",    "1e+",    "1 ", " 1",  "1,5",
+                         "0x10", "1..2", "1.2.3", "infin", "1e400", "-1e400", "1f", "--1", "1e5.0"};
     for (size_t i = 0; i < VV_ARRAY_COUNT(bad); i++)
         if (str_to_f64(str_of(bad[i]), &v))
             fail_msg("accepted \"%s\"", bad[i]);
@@ -130,10 +151,29 @@ static void nearest(void **state)
 
 static void utf8_validity(void **state)
 {
-    const char *good[] = {"", "plain ascii longer than eight", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF",
-                          "\xEE\x80\x80", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF", "abcdefgh\xE2\x82\xACijklmnop"};
-    const char *bad[] = {"\x80", "\xC0\x80", "\xC1\xBF", "\xC2", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xF0\x8F\xBF\xBF",
-                         "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "abcdefg\xE2\x82", "\xE2\x28\xA1", "abcdefgh\xC3("};
+    const char *good[] = {"",
+                          "plain ascii longer than eight",
+                          "\xC2\x80",
+                          "\xDF\xBF",
+                          "\xE0\xA0\x80",
+                          "\xED\x9F\xBF",
+                          "\xEE\x80\x80",
+                          "\xF0\x90\x80\x80",
+                          "\xF4\x8F\xBF\xBF",
+                          "abcdefgh\xE2\x82\xACijklmnop"};
+    const char *bad[] = {"\x80",
+                         "\xC0\x80",
+                         "\xC1\xBF",
+                         "\xC2",
+                         "\xE0\x9F\xBF",
+                         "\xED\xA0\x80",
+                         "\xF0\x8F\xBF\xBF",
+                         "\xF4\x90\x80\x80",
+                         "\xF5\x80\x80\x80",
+                         "\xFF",
+                         "abcdefg\xE2\x82",
+                         "\xE2\x28\xA1",
+                         "abcdefgh\xC3("};
     for (size_t i = 0; i < VV_ARRAY_COUNT(good); i++)
         if (!utf8_valid(str_of(good[i])))
             fail_msg("good text %zu refused", i);
@@ -148,10 +188,10 @@ static void utf8_columns(void **state)
 {
     assert_int_equal(utf8_width(STR("")), 0);
     assert_int_equal(utf8_width(STR("abc")), 3);
-    assert_int_equal(utf8_width(STR("e\xCC\x81")), 1);             /* e and a combining acute */
+    assert_int_equal(utf8_width(STR("e\xCC\x81")), 1);                /* e and a combining acute */
     assert_int_equal(utf8_width(STR("\xE6\xBC\xA2\xE5\xAD\x97")), 4); /* two han characters */
-    assert_int_equal(utf8_width(STR("\xF0\x9F\x98\x80")), 2);      /* emoji */
-    assert_int_equal(utf8_width(STR("\xE2\x80\x8B")), 0);          /* zero width space */
+    assert_int_equal(utf8_width(STR("\xF0\x9F\x98\x80")), 2);         /* emoji */
+    assert_int_equal(utf8_width(STR("\xE2\x80\x8B")), 0);             /* zero width space */
     assert_int_equal(utf8_width(STR("\xE2\x82\xAC\xC3\xA4")), 2);
     assert_int_equal(utf8_width(STR("a\xFF\xFE")), 3);
     assert_int_equal(utf8_width(STR("\x1B\n")), 0);

@@ -1,9 +1,6 @@
 #include "base/base.h"
 
-static bool is_continuation(char c)
-{
-    return ((unsigned char)c & 0xC0) == 0x80;
-}
+static bool is_continuation(char c) { return ((unsigned char)c & 0xC0) == 0x80; }
 
 /* Bytes announced by a lead byte, and the smallest code point that needs so many (RFC 3629). */
 static size_t lead_length(unsigned char lead, uint32_t *smallest)

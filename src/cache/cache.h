@@ -8,7 +8,7 @@
 struct cache_value {
     atomic_int refs;
     size_t len;
-    size_t meta_len;   /* the first meta_len bytes are the owner's header, not payload */
+    size_t meta_len; /* the first meta_len bytes are the owner's header, not payload */
     char bytes[];
 };
 struct cache_value *cache_value_new(size_t len); /* one reference; bytes uninitialised; NULL when out of memory */

@@ -65,10 +65,7 @@ static struct cache_value *value_ref(struct cache_value *v)
 
 /* ---- one shard, under its lock ------------------------------------------------------ */
 
-static struct entry **bucket_of(const struct shard *s, uint64_t hash)
-{
-    return &s->buckets[hash & (s->bucket_count - 1)];
-}
+static struct entry **bucket_of(const struct shard *s, uint64_t hash) { return &s->buckets[hash & (s->bucket_count - 1)]; }
 
 static struct entry *find(const struct shard *s, uint64_t hash, struct str key)
 {
@@ -158,10 +155,7 @@ static void entries_free(struct entry *e)
 /* ---- the vtable -------------------------------------------------------------------------- */
 
 /* The low bits choose the bucket, the high ones the shard. */
-static struct shard *shard_of(struct memory_cache *m, uint64_t hash)
-{
-    return &m->shards[(hash >> 48) & (m->shard_count - 1)];
-}
+static struct shard *shard_of(struct memory_cache *m, uint64_t hash) { return &m->shards[(hash >> 48) & (m->shard_count - 1)]; }
 
 static struct cache_value *memory_get(struct cache *c, struct str key)
 {

@@ -123,8 +123,8 @@ out:
     return status;
 }
 
-static enum status resolve_name(struct ctx *ctx, struct catalog *c, struct arena *arena, const struct catalog_name *name,
-                                struct catalog_table *out, struct error *err)
+static enum status resolve_name(struct ctx *ctx, struct catalog *c, struct arena *arena, const struct catalog_name *name, struct catalog_table *out,
+                                struct error *err)
 {
     struct catalog_id id;
     struct catalog_entry_object entry;
@@ -206,8 +206,7 @@ enum status catalog_resolve(struct ctx *ctx, struct catalog *c, const struct cat
 {
     struct arena arena = ARENA_INIT;
     *out = (struct catalog_table){0};
-    enum status status = name->is_path ? resolve_path(ctx, c, &arena, name->table, out, err)
-                                       : resolve_name(ctx, c, &arena, name, out, err);
+    enum status status = name->is_path ? resolve_path(ctx, c, &arena, name->table, out, err) : resolve_name(ctx, c, &arena, name, out, err);
     arena_release(&arena);
     return status;
 }

@@ -15,7 +15,7 @@
 #include "store/store.h"
 
 struct catalog;
-#define CATALOG_NAME "varve"         /* the one catalog of a lake: varve.schema.table */
+#define CATALOG_NAME "varve" /* the one catalog of a lake: varve.schema.table */
 #define CATALOG_DEFAULT_SCHEMA "default"
 
 /* store: the lake's root.  The schema "default" always exists. handler is given to every table. Opened tables stay cached. */
@@ -38,9 +38,11 @@ enum status catalog_resolve(struct ctx *ctx, struct catalog *c, const struct cat
 void catalog_table_release(struct catalog_table *t);
 
 /* Claims a name for a new table and opens its place (no log yet).  location NULL ptr: managed.  TABLE_EXISTS when a committed table has the name.
- * A relative location is below the lake's root.  Where a Delta table is already, it is registered: the name leads to it at once, and the caller sees its log.
- * Call catalog_claim_abandon when version 0 was not committed after all, or the table there does not suit: it takes the claim back and releases t. */
-enum status catalog_claim(struct ctx *ctx, struct catalog *c, const struct catalog_name *name, struct str location, struct catalog_table *out, struct error *err);
+ * A relative location is below the lake's root.  Where a Delta table is already, it is registered: the name leads to it at once, and the caller sees
+ * its log. Call catalog_claim_abandon when version 0 was not committed after all, or the table there does not suit: it takes the claim back and
+ * releases t. */
+enum status catalog_claim(struct ctx *ctx, struct catalog *c, const struct catalog_name *name, struct str location, struct catalog_table *out,
+                          struct error *err);
 void catalog_claim_abandon(struct ctx *ctx, struct catalog *c, const struct catalog_name *name, struct catalog_table *t);
 /* Takes the name away first, then removes the files of a managed table (empty directories stay). *existed says whether there was a table; when not:
  * TABLE_NOT_FOUND or SCHEMA_NOT_FOUND with the nearest name, and an unfinished claim of the name is gone. */
@@ -56,6 +58,7 @@ struct catalog_entry {
     struct str schema, table;
 };
 enum status catalog_list_schemas(struct ctx *ctx, struct catalog *c, struct arena *arena, struct str **out, size_t *count, struct error *err);
-enum status catalog_list_tables(struct ctx *ctx, struct catalog *c, struct str schema, struct arena *arena, struct catalog_entry **out, size_t *count, struct error *err);
+enum status catalog_list_tables(struct ctx *ctx, struct catalog *c, struct str schema, struct arena *arena, struct catalog_entry **out, size_t *count,
+                                struct error *err);
 
 #endif

@@ -9,16 +9,16 @@
 
 /* An opened table.  It is used again only while the name's entry still says the same place. */
 struct catalog_opened {
-    char *key;                 /* "schema/table", or the root of a table opened by path */
-    char *place;               /* entry id and location; empty for paths */
-    char *log_id;              /* identity of the log's first file; empty while there is none */
+    char *key;    /* "schema/table", or the root of a table opened by path */
+    char *place;  /* entry id and location; empty for paths */
+    char *log_id; /* identity of the log's first file; empty while there is none */
     struct delta_table *table;
 };
 struct catalog {
     struct store *lake;
     struct delta_handler *handler;
     bool durable;
-    pthread_mutex_t lock;      /* guards opened */
+    pthread_mutex_t lock;          /* guards opened */
     struct catalog_opened *opened; /* sorted by key */
     size_t opened_count, opened_cap;
 };
@@ -53,11 +53,12 @@ struct catalog_entry_object {
     struct str location; /* absolute path, or a key in the lake's store */
     struct str id;       /* made by the claimer */
     bool managed;
-    bool registers;      /* the place had a log when it was claimed */
+    bool registers; /* the place had a log when it was claimed */
     enum catalog_entry_state state;
 };
 /* *found is false when there is no such object; entries that are dropped are found. */
-enum status catalog_entry_read(struct ctx *ctx, struct catalog *c, struct arena *arena, struct str key, struct catalog_entry_object *out, bool *found, struct error *err);
+enum status catalog_entry_read(struct ctx *ctx, struct catalog *c, struct arena *arena, struct str key, struct catalog_entry_object *out, bool *found,
+                               struct error *err);
 /* The object's bytes. */
 enum status catalog_entry_json(struct ctx *ctx, const struct catalog_entry_object *entry, struct buf *out, struct error *err);
 /* Replaces the object. */
@@ -105,9 +106,11 @@ enum status catalog_path_qualified(struct arena *arena, struct str root, struct 
 /* ---- listings (list.c) ------------------------------------------------------------------------ */
 
 /* Keys of the lake's store below a prefix, in the arena, in byte order. */
-enum status catalog_list_keys(struct ctx *ctx, struct store *s, struct str prefix, struct arena *arena, struct store_entry **out, size_t *count, struct error *err);
+enum status catalog_list_keys(struct ctx *ctx, struct store *s, struct str prefix, struct arena *arena, struct store_entry **out, size_t *count,
+                              struct error *err);
 /* The committed tables whose entries are below a prefix, sorted. */
-enum status catalog_list_committed(struct ctx *ctx, struct catalog *c, struct str prefix, struct arena *arena, struct catalog_entry **out, size_t *count, struct error *err);
+enum status catalog_list_committed(struct ctx *ctx, struct catalog *c, struct str prefix, struct arena *arena, struct catalog_entry **out,
+                                   size_t *count, struct error *err);
 /* "schema/table" objects of an entry key, both unescaped; false for other objects. */
 bool catalog_entry_key_split(struct arena *arena, struct str key, struct catalog_entry *out);
 

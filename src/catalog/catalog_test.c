@@ -32,10 +32,7 @@ static struct catalog_name named(const char *schema, const char *table)
     return (struct catalog_name){.schema = str_of(schema), .table = str_of(table)};
 }
 
-static int remove_node(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    return remove(path);
-}
+static int remove_node(const char *path, const struct stat *st, int type, struct FTW *at) { return remove(path); }
 
 static struct lake *lake_open(bool local)
 {
@@ -640,15 +637,30 @@ static void threads_resolve_while_tables_change(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_MEMORY(creates_resolves_and_drops), ON_DISK(creates_resolves_and_drops), IN_MEMORY(hints_at_near_names),
-        IN_MEMORY(default_schema_needs_no_name), IN_MEMORY(odd_names_survive), ON_DISK(odd_names_survive),
-        ON_DISK(refuses_names_that_cannot_be), IN_MEMORY(schemas_come_and_go), ON_DISK(schemas_come_and_go),
-        IN_MEMORY(unfinished_claim_is_no_table), ON_DISK(abandoned_claim_shared_by_another_stays), IN_MEMORY(claimed_table_stays_open),
-        ON_DISK(other_places_table_is_never_handed_out), IN_MEMORY(orphaned_log_is_left_alone),
-        cmocka_unit_test(survives_every_store_fault), cmocka_unit_test(interrupted_drop_leaves_a_name_to_reuse),
-        IN_MEMORY(every_allocation_may_fail), IN_MEMORY(relative_location_is_below_the_lake), ON_DISK(relative_location_is_below_the_lake),
-        ON_DISK(registers_what_is_there), IN_MEMORY(two_locations_do_not_share_a_claim), IN_MEMORY(log_without_version_0_is_a_log),
-        IN_MEMORY(damaged_entry_is_named_and_can_be_dropped), ON_DISK(of_racing_processes_one_wins),
+        IN_MEMORY(creates_resolves_and_drops),
+        ON_DISK(creates_resolves_and_drops),
+        IN_MEMORY(hints_at_near_names),
+        IN_MEMORY(default_schema_needs_no_name),
+        IN_MEMORY(odd_names_survive),
+        ON_DISK(odd_names_survive),
+        ON_DISK(refuses_names_that_cannot_be),
+        IN_MEMORY(schemas_come_and_go),
+        ON_DISK(schemas_come_and_go),
+        IN_MEMORY(unfinished_claim_is_no_table),
+        ON_DISK(abandoned_claim_shared_by_another_stays),
+        IN_MEMORY(claimed_table_stays_open),
+        ON_DISK(other_places_table_is_never_handed_out),
+        IN_MEMORY(orphaned_log_is_left_alone),
+        cmocka_unit_test(survives_every_store_fault),
+        cmocka_unit_test(interrupted_drop_leaves_a_name_to_reuse),
+        IN_MEMORY(every_allocation_may_fail),
+        IN_MEMORY(relative_location_is_below_the_lake),
+        ON_DISK(relative_location_is_below_the_lake),
+        ON_DISK(registers_what_is_there),
+        IN_MEMORY(two_locations_do_not_share_a_claim),
+        IN_MEMORY(log_without_version_0_is_a_log),
+        IN_MEMORY(damaged_entry_is_named_and_can_be_dropped),
+        ON_DISK(of_racing_processes_one_wins),
         ON_DISK(threads_resolve_while_tables_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,8 +62,7 @@ static enum status name_taken(const struct claim *k, struct error *err)
 
 static enum status being_created(const struct claim *k, const struct catalog_entry_object *there, struct error *err)
 {
-    error_set(err, STATUS_TABLE_EXISTS, "table \"%.*s.%.*s\" is being created at another place", STR_ARG(k->id.schema),
-              STR_ARG(k->id.table));
+    error_set(err, STATUS_TABLE_EXISTS, "table \"%.*s.%.*s\" is being created at another place", STR_ARG(k->id.schema), STR_ARG(k->id.table));
     error_detail(err, "an unfinished CREATE TABLE has claimed the name for \"%.*s\"", STR_ARG(there->location));
     error_hint(err, "if that statement is no longer running, DROP TABLE IF EXISTS frees the name");
     return STATUS_TABLE_EXISTS;
@@ -190,8 +189,8 @@ enum status catalog_claim(struct ctx *ctx, struct catalog *c, const struct catal
 /* ---- giving up --------------------------------------------------------------------------------- */
 
 /* A claim that registered a table which was there before is taken back whole: nobody else can have shared it. */
-static enum status give_up(struct ctx *ctx, struct catalog *c, struct arena *arena, const struct catalog_name *name,
-                           struct delta_table *table, struct error *err)
+static enum status give_up(struct ctx *ctx, struct catalog *c, struct arena *arena, const struct catalog_name *name, struct delta_table *table,
+                           struct error *err)
 {
     struct catalog_id id;
     struct catalog_entry_object entry;

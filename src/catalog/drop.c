@@ -18,15 +18,15 @@ static void delete_files(struct ctx *ctx, struct catalog *c, const struct catalo
     if (!status)
         status = catalog_place_delete(ctx, store, &err);
     if (status)
-        log_event(ctx, LOG_WARN, "drop_left_files", "table", id->qualified.ptr, "location", location.ptr, "reason",
-                  err.message ? err.message : "", NULL);
+        log_event(ctx, LOG_WARN, "drop_left_files", "table", id->qualified.ptr, "location", location.ptr, "reason", err.message ? err.message : "",
+                  NULL);
     store_unref(store);
     error_release(&err);
 }
 
 /* An unfinished claim is taken away too, but its files are its claimer's. */
-static enum status drop_found(struct ctx *ctx, struct catalog *c, const struct catalog_id *id, struct catalog_entry_object *entry,
-                              bool *existed, struct error *err)
+static enum status drop_found(struct ctx *ctx, struct catalog *c, const struct catalog_id *id, struct catalog_entry_object *entry, bool *existed,
+                              struct error *err)
 {
     struct catalog_log log = {0};
     bool was_dropped = entry->state == CATALOG_DROPPED;
@@ -121,8 +121,8 @@ static enum status drop_all_entries(struct ctx *ctx, struct catalog *c, struct a
 }
 
 /* Without CASCADE a table that appeared at the last moment brings the schema back. */
-static enum status check_still_empty(struct ctx *ctx, struct catalog *c, struct arena *arena, struct str schema, struct str prefix,
-                                     struct str key, struct str body, struct error *err)
+static enum status check_still_empty(struct ctx *ctx, struct catalog *c, struct arena *arena, struct str schema, struct str prefix, struct str key,
+                                     struct str body, struct error *err)
 {
     struct catalog_entry *tables = NULL;
     size_t count = 0;
@@ -134,8 +134,8 @@ static enum status check_still_empty(struct ctx *ctx, struct catalog *c, struct 
 }
 
 /* The schema's object goes first: from there on nothing can be claimed in it. */
-static enum status drop_existing(struct ctx *ctx, struct catalog *c, struct arena *arena, struct str schema, struct str key,
-                                 struct str body, bool cascade, struct error *err)
+static enum status drop_existing(struct ctx *ctx, struct catalog *c, struct arena *arena, struct str schema, struct str key, struct str body,
+                                 bool cascade, struct error *err)
 {
     struct str prefix = str_sub(key, 0, key.len - (sizeof CATALOG_SCHEMA_OBJECT - 1));
     struct catalog_entry *tables = NULL;
@@ -147,8 +147,7 @@ static enum status drop_existing(struct ctx *ctx, struct catalog *c, struct aren
         status = catalog_object_remove(ctx, c->lake, key, err);
     if (status)
         return status;
-    return cascade ? drop_all_entries(ctx, c, arena, schema, prefix, err)
-                   : check_still_empty(ctx, c, arena, schema, prefix, key, body, err);
+    return cascade ? drop_all_entries(ctx, c, arena, schema, prefix, err) : check_still_empty(ctx, c, arena, schema, prefix, key, body, err);
 }
 
 enum status catalog_drop_schema(struct ctx *ctx, struct catalog *c, struct str schema, bool cascade, bool *existed, struct error *err)

@@ -62,8 +62,8 @@ static enum status entry_parse(struct arena *arena, struct str key, struct str t
     return STATUS_OK;
 }
 
-enum status catalog_entry_read(struct ctx *ctx, struct catalog *c, struct arena *arena, struct str key, struct catalog_entry_object *out,
-                               bool *found, struct error *err)
+enum status catalog_entry_read(struct ctx *ctx, struct catalog *c, struct arena *arena, struct str key, struct catalog_entry_object *out, bool *found,
+                               struct error *err)
 {
     *out = (struct catalog_entry_object){0};
     *found = false;

@@ -77,10 +77,7 @@ bool catalog_entry_key_split(struct arena *arena, struct str key, struct catalog
 
 /* ---- schemas ----------------------------------------------------------------------------- */
 
-static int compare_texts(const void *a, const void *b)
-{
-    return str_cmp(*(const struct str *)a, *(const struct str *)b);
-}
+static int compare_texts(const void *a, const void *b) { return str_cmp(*(const struct str *)a, *(const struct str *)b); }
 
 enum status catalog_list_schemas(struct ctx *ctx, struct catalog *c, struct arena *arena, struct str **out, size_t *count, struct error *err)
 {
@@ -189,8 +186,8 @@ static enum status keep_existing_schemas(struct ctx *ctx, struct catalog *c, str
     return STATUS_OK;
 }
 
-enum status catalog_list_tables(struct ctx *ctx, struct catalog *c, struct str schema, struct arena *arena, struct catalog_entry **out,
-                                size_t *count, struct error *err)
+enum status catalog_list_tables(struct ctx *ctx, struct catalog *c, struct str schema, struct arena *arena, struct catalog_entry **out, size_t *count,
+                                struct error *err)
 {
     struct str lowered, key, prefix = STR(CATALOG_PREFIX);
     *out = NULL;

@@ -10,10 +10,7 @@ enum { SEGMENT_MAX_BYTES = 240 };
 
 /* ---- names -------------------------------------------------------------------------- */
 
-static char lower_byte(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
+static char lower_byte(char c) { return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c; }
 
 static struct str lower(struct arena *arena, struct str name)
 {
@@ -24,10 +21,7 @@ static struct str lower(struct arena *arena, struct str name)
 }
 
 /* A leading '_' is escaped too: such names are taken by the catalog's own objects, and readers of directories skip them. */
-static bool stands_for_itself(char c, size_t at)
-{
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c == '_' && at > 0);
-}
+static bool stands_for_itself(char c, size_t at) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c == '_' && at > 0); }
 
 static enum status escape(struct arena *arena, struct str name, const char *what, struct str *out, struct error *err)
 {
@@ -40,16 +34,15 @@ static enum status escape(struct arena *arena, struct str name, const char *what
     }
     enum status status = buf_check(&text, err);
     if (!status && text.len > SEGMENT_MAX_BYTES)
-        status = error_set(err, STATUS_LIMIT_EXCEEDED, "the %s name \"%.*s…\" is too long: %zu bytes as a file name, at most %d",
-                           what, 40, name.ptr, text.len, SEGMENT_MAX_BYTES);
+        status = error_set(err, STATUS_LIMIT_EXCEEDED, "the %s name \"%.*s…\" is too long: %zu bytes as a file name, at most %d", what, 40, name.ptr,
+                           text.len, SEGMENT_MAX_BYTES);
     if (!status && !(*out = arena_str(arena, buf_view(&text))).ptr)
         status = error_oom(err);
     buf_release(&text);
     return status;
 }
 
-static enum status canonical(struct arena *arena, struct str name, const char *what, struct str *lowered, struct str *segment,
-                             struct error *err)
+static enum status canonical(struct arena *arena, struct str name, const char *what, struct str *lowered, struct str *segment, struct error *err)
 {
     if (name.len == 0)
         return error_set(err, STATUS_INVALID_ARGUMENT, "a %s name must not be empty", what);
@@ -73,8 +66,7 @@ enum status catalog_id_make(struct arena *arena, const struct catalog_name *name
     *out = (struct catalog_id){0};
     enum status status = check_catalog(name->catalog, err);
     if (!status)
-        status = canonical(arena, name->schema.ptr ? name->schema : STR(CATALOG_DEFAULT_SCHEMA), "schema", &out->schema,
-                           &out->schema_dir, err);
+        status = canonical(arena, name->schema.ptr ? name->schema : STR(CATALOG_DEFAULT_SCHEMA), "schema", &out->schema, &out->schema_dir, err);
     if (!status)
         status = canonical(arena, name->table, "table", &out->table, &out->table_dir, err);
     if (status)
@@ -174,8 +166,8 @@ enum status catalog_path_absolute(struct arena *arena, struct str text, struct s
         return error_set(err, STATUS_INVALID_ARGUMENT, "a path must not be empty or hold a zero byte");
     size_t scheme = scheme_length(text);
     if (scheme && !str_ieq(str_sub(text, 0, scheme), STR("file"))) {
-        error_set(err, STATUS_NOT_SUPPORTED, "locations with the scheme \"%.*s:\" are not supported: \"%.*s\"",
-                  STR_ARG(str_sub(text, 0, scheme)), STR_ARG(text));
+        error_set(err, STATUS_NOT_SUPPORTED, "locations with the scheme \"%.*s:\" are not supported: \"%.*s\"", STR_ARG(str_sub(text, 0, scheme)),
+                  STR_ARG(text));
         error_hint(err, "use a local directory");
         return STATUS_NOT_SUPPORTED;
     }

@@ -13,8 +13,8 @@ enum { VERSION_DIGITS = 20 };
 static void log_found(struct catalog_log *out, struct str name, const struct store_entry *entry)
 {
     out->found = true;
-    snprintf(out->id, sizeof out->id, "%.*s:%lld:%lld", (int)(name.len < 40 ? name.len : 40), name.ptr,
-             (long long)entry->size_bytes, (long long)entry->modified_us);
+    snprintf(out->id, sizeof out->id, "%.*s:%lld:%lld", (int)(name.len < 40 ? name.len : 40), name.ptr, (long long)entry->size_bytes,
+             (long long)entry->modified_us);
 }
 
 /* A commit or a checkpoint: <20 digits>.json or <20 digits>.checkpoint… */
@@ -89,10 +89,7 @@ enum status catalog_place_probe(struct ctx *ctx, struct catalog *c, struct str l
     return status;
 }
 
-static bool is_local(const struct store *s)
-{
-    return s->root.len && s->root.ptr[0] == '/';
-}
+static bool is_local(const struct store *s) { return s->root.len && s->root.ptr[0] == '/'; }
 
 /* The key of a path below the lake's root; NULL ptr when it lies elsewhere, "" for the root itself. */
 static struct str key_in_lake(const struct catalog *c, struct str path)
@@ -126,8 +123,7 @@ static enum status place_absolute(struct arena *arena, const struct catalog *c, 
     return check_key(*path, text, err);
 }
 
-enum status catalog_place_named(struct ctx *ctx, struct catalog *c, struct arena *arena, struct str text, struct str *location,
-                                struct error *err)
+enum status catalog_place_named(struct ctx *ctx, struct catalog *c, struct arena *arena, struct str text, struct str *location, struct error *err)
 {
     struct str path;
     enum status status = place_absolute(arena, c, text, &path, err);

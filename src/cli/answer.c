@@ -115,8 +115,12 @@ static varve_format_options format_options(const struct shell *sh)
         .no_headers = !s->headers,
         .null_text = s->null_text,
         .separator = s->separator,
-        .max_width = s->max_width >= 0 ? s->max_width : terminal ? terminal_columns(STDOUT_FILENO) : 0,
-        .max_rows = s->max_rows >= 0 ? s->max_rows : terminal ? TERMINAL_ROWS : 0,
+        .max_width = s->max_width >= 0 ? s->max_width
+                     : terminal        ? terminal_columns(STDOUT_FILENO)
+                                       : 0,
+        .max_rows = s->max_rows >= 0 ? s->max_rows
+                    : terminal       ? TERMINAL_ROWS
+                                     : 0,
     };
 }
 

@@ -76,14 +76,14 @@ struct options {
     const char *lake, *mode, *output, *null_text, *init, *verb;
     char separator;
     bool no_headers, echo, timer, batch, quiet, read_only, not_durable, no_rc, help, version;
-    bool header, merge_schema;      /* ingest */
-    const char *format, *limit;     /* ingest; history */
-    int bail;                       /* -1: the default of the input */
+    bool header, merge_schema;  /* ingest */
+    const char *format, *limit; /* ingest; history */
+    int bail;                   /* -1: the default of the input */
     int64_t memory_limit_bytes;
     int threads;
     struct input *inputs;
     int input_count;
-    char **arguments;               /* of the verb */
+    char **arguments; /* of the verb */
     int argument_count;
 };
 /* Borrows argv.  false: the complaint is on stderr. */
@@ -104,7 +104,7 @@ struct output {
 void output_standard(struct output *o);
 /* "|program", "file"; "" or "stdout" is standard output. Closes what it was. false: the complaint is on stderr and nothing changed. */
 bool output_open(struct output *o, const char *target);
-int output_close(struct output *o); /* back to standard output; the errno when not everything could be written, else 0 */
+int output_close(struct output *o);                             /* back to standard output; the errno when not everything could be written, else 0 */
 bool output_write(void *output, const void *bytes, size_t len); /* a varve_write_fn */
 bool output_flush(struct output *o);
 /* Columns of the terminal behind fd; 0 when it is none. */
@@ -122,18 +122,18 @@ struct progress {
 };
 void progress_init(struct progress *p, bool enabled);
 void progress_start(struct progress *p);
-void progress_stop(struct progress *p); /* takes the bar off the screen */
+void progress_stop(struct progress *p);                               /* takes the bar off the screen */
 void progress_report(void *progress, double fraction, uint64_t rows); /* a varve_progress_fn */
 
 /* ---- shell.c -------------------------------------------------------------------------- */
 
 struct settings {
-    const char *mode;     /* of varve_result_write */
-    char *null_text;      /* NULL: the mode's own */
-    char separator;       /* csv; 0: ',' */
-    int64_t max_rows;     /* box; 0: all; -1: 40 on a terminal, else all */
-    int max_width;        /* box; 0: unlimited; -1: the terminal's */
-    int bail;             /* -1: as the script's kind has it */
+    const char *mode; /* of varve_result_write */
+    char *null_text;  /* NULL: the mode's own */
+    char separator;   /* csv; 0: ',' */
+    int64_t max_rows; /* box; 0: all; -1: 40 on a terminal, else all */
+    int max_width;    /* box; 0: unlimited; -1: the terminal's */
+    int bail;         /* -1: as the script's kind has it */
     bool headers, timer, echo, quiet, expanded;
 };
 struct shell {
@@ -143,12 +143,12 @@ struct shell {
     bool read_only;
     struct settings settings;
     struct output output;
-    bool once;                 /* output is for the next answer only */
+    bool once; /* output is for the next answer only */
     struct progress progress;
     bool interactive, leave, any_failed, interrupted;
-    int lost_errno;            /* standard output or -o cannot be written (EPIPE: nobody reads): stop */
-    int exit_code;             /* of .exit N; -1 */
-    bool script_bail;          /* of the script that runs */
+    int lost_errno;   /* standard output or -o cannot be written (EPIPE: nobody reads): stop */
+    int exit_code;    /* of .exit N; -1 */
+    bool script_bail; /* of the script that runs */
     int read_depth;
     struct text last_statement;
 };
@@ -166,8 +166,8 @@ int shell_interactive(struct shell *sh); /* interactive.c */
 
 /* Where a statement came from, for complaints. */
 struct origin {
-    const char *file;   /* NULL: not a file */
-    int64_t line;       /* of its first letter, 1-based */
+    const char *file; /* NULL: not a file */
+    int64_t line;     /* of its first letter, 1-based */
     int64_t column;
 };
 /* Runs one statement (need not end in NUL) and writes its answer. false when it failed. */
@@ -183,10 +183,10 @@ bool shell_fetch(struct shell *sh, const char *sql, struct text *csv, varve_erro
 struct script {
     const char *name; /* NULL: not a file */
     struct text text;
-    size_t at;        /* everything before was run */
+    size_t at;            /* everything before was run */
     int64_t line, column; /* of `at` */
-    bool ended;       /* nothing more comes */
-    bool bail;        /* stop at the first failure, unless the settings say */
+    bool ended;           /* nothing more comes */
+    bool bail;            /* stop at the first failure, unless the settings say */
 };
 enum script_state { SCRIPT_WAITS, SCRIPT_STOPPED };
 /* Runs what is complete. SCRIPT_WAITS: all of it was run, or the rest needs more text. SCRIPT_STOPPED: leave the script. */
@@ -204,7 +204,7 @@ bool csv_next(char *csv, size_t *at, char **fields, size_t max_fields, size_t *c
 
 /* ---- complaint.c -------------------------------------------------------------------------------- */
 
-void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));   /* "error: …" */
+void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* "error: …" */
 void complain_hint(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* An error of the library, with the line of the statement it points at. origin and sql may be NULL. */
 void complain_error(const varve_error *error, bool as_json, const struct origin *origin, const char *sql, size_t len);

@@ -13,19 +13,13 @@ struct call {
     struct shell *sh;
     const char *name; /* as it was typed */
     int argc;
-    char **argv;      /* without the name */
+    char **argv; /* without the name */
 };
-static const char *argument(const struct call *c, int i)
-{
-    return i < c->argc ? c->argv[i] : NULL;
-}
+static const char *argument(const struct call *c, int i) { return i < c->argc ? c->argv[i] : NULL; }
 
 const char *const output_modes[] = {"box", "csv", "json", "jsonlines", "markdown", "line", "arrow", NULL};
 
-static bool say(struct shell *sh, const char *text)
-{
-    return output_write(&sh->output, text, strlen(text)) && shell_flush(sh);
-}
+static bool say(struct shell *sh, const char *text) { return output_write(&sh->output, text, strlen(text)) && shell_flush(sh); }
 
 static bool bad_argument(const struct call *c, const char *value, const char *wanted)
 {
@@ -83,10 +77,7 @@ static bool describe_table(struct shell *sh, const char *table)
     return ok;
 }
 
-static bool run_describe(const struct call *c)
-{
-    return argument(c, 0) ? describe_table(c->sh, argument(c, 0)) : run_tables(c);
-}
+static bool run_describe(const struct call *c) { return argument(c, 0) ? describe_table(c->sh, argument(c, 0)) : run_tables(c); }
 
 /* The rows of SHOW TABLES begin with schema and name. */
 static bool run_schema(const struct call *c)
@@ -111,22 +102,16 @@ static bool run_schema(const struct call *c)
     return ok;
 }
 
-static bool run_schemas(const struct call *c)
-{
-    return shell_ask(c->sh, "SHOW SCHEMAS", NULL);
-}
+static bool run_schemas(const struct call *c) { return shell_ask(c->sh, "SHOW SCHEMAS", NULL); }
 
-static bool run_catalogs(const struct call *c)
-{
-    return shell_ask(c->sh, "SHOW CATALOGS", NULL);
-}
+static bool run_catalogs(const struct call *c) { return shell_ask(c->sh, "SHOW CATALOGS", NULL); }
 
 static bool run_conninfo(const struct call *c)
 {
     char *absolute = realpath(c->sh->lake, NULL);
     struct text line = {0};
-    text_printf(&line, "lake \"%s\"%s, varve %s, engine duckdb %s\n", absolute ? absolute : c->sh->lake, c->sh->read_only ? " (read only)" : "", varve_version(),
-                varve_engine_version());
+    text_printf(&line, "lake \"%s\"%s, varve %s, engine duckdb %s\n", absolute ? absolute : c->sh->lake, c->sh->read_only ? " (read only)" : "",
+                varve_version(), varve_engine_version());
     bool ok = say(c->sh, line.ptr);
     text_release(&line);
     free(absolute);
@@ -155,15 +140,9 @@ static bool run_mode(const struct call *c)
     return false;
 }
 
-static bool run_expanded(const struct call *c)
-{
-    return toggle(c, &c->sh->settings.expanded, "expanded display");
-}
+static bool run_expanded(const struct call *c) { return toggle(c, &c->sh->settings.expanded, "expanded display"); }
 
-static bool run_headers(const struct call *c)
-{
-    return take_switch(c, argument(c, 0), &c->sh->settings.headers);
-}
+static bool run_headers(const struct call *c) { return take_switch(c, argument(c, 0), &c->sh->settings.headers); }
 
 static bool run_separator(const struct call *c)
 {
@@ -183,10 +162,7 @@ static bool set_null(struct shell *sh, const char *text)
     return true;
 }
 
-static bool run_nullvalue(const struct call *c)
-{
-    return set_null(c->sh, argument(c, 0));
-}
+static bool run_nullvalue(const struct call *c) { return set_null(c->sh, argument(c, 0)); }
 
 static bool run_pset(const struct call *c)
 {
@@ -210,10 +186,7 @@ static bool take_count(const struct call *c, int64_t *out)
     return true;
 }
 
-static bool run_maxrows(const struct call *c)
-{
-    return take_count(c, &c->sh->settings.max_rows);
-}
+static bool run_maxrows(const struct call *c) { return take_count(c, &c->sh->settings.max_rows); }
 
 static bool run_maxwidth(const struct call *c)
 {
@@ -224,10 +197,7 @@ static bool run_maxwidth(const struct call *c)
     return true;
 }
 
-static bool run_timer(const struct call *c)
-{
-    return toggle(c, &c->sh->settings.timer, "timing");
-}
+static bool run_timer(const struct call *c) { return toggle(c, &c->sh->settings.timer, "timing"); }
 
 static bool run_bail(const struct call *c)
 {
@@ -238,15 +208,9 @@ static bool run_bail(const struct call *c)
     return true;
 }
 
-static bool run_echo(const struct call *c)
-{
-    return take_switch(c, argument(c, 0), &c->sh->settings.echo);
-}
+static bool run_echo(const struct call *c) { return take_switch(c, argument(c, 0), &c->sh->settings.echo); }
 
-static void add_setting(struct text *t, const char *name, const char *value)
-{
-    text_printf(t, "%12s: %s\n", name, value);
-}
+static void add_setting(struct text *t, const char *name, const char *value) { text_printf(t, "%12s: %s\n", name, value); }
 
 static void add_number(struct text *t, const char *name, int64_t value)
 {
@@ -284,10 +248,7 @@ static bool run_output(const struct call *c)
     return output_open(&c->sh->output, argument(c, 0) ? argument(c, 0) : "");
 }
 
-static bool run_once(const struct call *c)
-{
-    return c->sh->once = output_open(&c->sh->output, argument(c, 0));
-}
+static bool run_once(const struct call *c) { return c->sh->once = output_open(&c->sh->output, argument(c, 0)); }
 
 static bool run_read(const struct call *c)
 {
@@ -316,10 +277,7 @@ static bool edit_file(const char *path)
     return status == 0;
 }
 
-static bool write_temporary(int fd, const struct text *t)
-{
-    return write(fd, t->ptr, t->len) == (ssize_t)t->len && write(fd, ";\n", 2) == 2;
-}
+static bool write_temporary(int fd, const struct text *t) { return write(fd, t->ptr, t->len) == (ssize_t)t->len && write(fd, ";\n", 2) == 2; }
 
 static bool run_edit(const struct call *c)
 {

@@ -13,10 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *colour(const char *code)
-{
-    return terminal_has_colours(STDERR_FILENO) ? code : "";
-}
+static const char *colour(const char *code) { return terminal_has_colours(STDERR_FILENO) ? code : ""; }
 
 void complain(const char *fmt, ...)
 {
@@ -55,10 +52,7 @@ static void print_part(const char *label, const char *text)
 
 enum { SHOWN_BYTES = 100 };
 
-static bool continues(char c)
-{
-    return ((unsigned char)c & 0xC0) == 0x80;
-}
+static bool continues(char c) { return ((unsigned char)c & 0xC0) == 0x80; }
 
 /* The part of the statement's line around the position, and a caret under it. */
 static void print_line(const char *sql, size_t len, size_t position)
@@ -78,7 +72,8 @@ static void print_line(const char *sql, size_t len, size_t position)
     fprintf(stderr, "    %s", before);
     for (size_t i = from; i < to; i++)
         fputc((unsigned char)sql[i] < 0x20 || sql[i] == 0x7F ? ' ' : sql[i], stderr);
-    fprintf(stderr, "%s\n    %*s%s^%s\n", after, (int)(text_columns(sql + from, position - from) + (from > start)), "", colour("\033[1;31m"), colour("\033[0m"));
+    fprintf(stderr, "%s\n    %*s%s^%s\n", after, (int)(text_columns(sql + from, position - from) + (from > start)), "", colour("\033[1;31m"),
+            colour("\033[0m"));
 }
 
 static void print_place(const varve_error *error, const struct origin *origin, const char *sql, size_t len)

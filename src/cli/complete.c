@@ -20,10 +20,7 @@ static void offer(struct completions *c, const char *word)
     c->words[c->count++] = must_dup(word);
 }
 
-static bool begins(const char *word, const char *prefix)
-{
-    return strncasecmp(word, prefix, strlen(prefix)) == 0;
-}
+static bool begins(const char *word, const char *prefix) { return strncasecmp(word, prefix, strlen(prefix)) == 0; }
 
 /* ---- commands -------------------------------------------------------------------------- */
 
@@ -84,15 +81,9 @@ static void offer_sql(struct shell *sh, const char *before, const char *line, si
 
 /* ---- the word at the cursor ------------------------------------------------------------------- */
 
-static bool is_word(char c)
-{
-    return isalnum((unsigned char)c) || c == '_' || c == '.' || (unsigned char)c >= 0x80;
-}
+static bool is_word(char c) { return isalnum((unsigned char)c) || c == '_' || c == '.' || (unsigned char)c >= 0x80; }
 
-static int compare_words(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
+static int compare_words(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 static void sort_unique(struct completions *c)
 {

@@ -25,10 +25,7 @@ static const struct verb_row *find_verb(const char *name)
     return NULL;
 }
 
-bool verb_exists(const char *name)
-{
-    return find_verb(name) != NULL;
-}
+bool verb_exists(const char *name) { return find_verb(name) != NULL; }
 
 const char *verb_nearest(const char *name)
 {
@@ -38,15 +35,9 @@ const char *verb_nearest(const char *name)
     return nearest(name, names, VERB_COUNT);
 }
 
-static const char *bold(FILE *to)
-{
-    return terminal_has_colours(fileno(to)) ? "\033[1m" : "";
-}
+static const char *bold(FILE *to) { return terminal_has_colours(fileno(to)) ? "\033[1m" : ""; }
 
-static const char *plain(FILE *to)
-{
-    return terminal_has_colours(fileno(to)) ? "\033[0m" : "";
-}
+static const char *plain(FILE *to) { return terminal_has_colours(fileno(to)) ? "\033[0m" : ""; }
 
 /* A name of up to `columns`, then text; a longer name has a line of its own. */
 static void row(FILE *to, const char *name, int columns, const char *text)
@@ -181,7 +172,8 @@ const char *statement_nearest(const char *name)
 void version_print(FILE *to, bool as_json)
 {
     if (as_json)
-        fprintf(to, "{\"name\":\"varve\",\"version\":\"%s\",\"engine\":\"duckdb\",\"engine_version\":\"%s\"}\n", varve_version(), varve_engine_version());
+        fprintf(to, "{\"name\":\"varve\",\"version\":\"%s\",\"engine\":\"duckdb\",\"engine_version\":\"%s\"}\n", varve_version(),
+                varve_engine_version());
     else
         fprintf(to, "varve %s (engine: duckdb %s)\n", varve_version(), varve_engine_version());
 }

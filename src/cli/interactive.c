@@ -1,7 +1,7 @@
 /* cli/interactive.c: the shell on a terminal, by libedit.
  *
- * While a line is edited Ctrl-C is a key (the terminal sends no signal for it): it drops what was typed.  While a statement runs the terminal is back in
- * its usual state: Ctrl-C is a signal, and cancels the statement (shell.c).
+ * While a line is edited Ctrl-C is a key (the terminal sends no signal for it): it drops what was typed.  While a statement runs the terminal is back
+ * in its usual state: Ctrl-C is a signal, and cancels the statement (shell.c).
  */
 #include "cli/cli.h"
 
@@ -22,7 +22,7 @@ struct editing {
     struct script script;
     struct text entry; /* lines of the statement being typed, for the history */
     char *history_path;
-    bool dropped;      /* Ctrl-C was typed */
+    bool dropped; /* Ctrl-C was typed */
 };
 
 static struct editing *editing_of(EditLine *editor)
@@ -165,7 +165,7 @@ static bool editor_open(struct editing *e)
     el_set(e->editor, EL_CLIENTDATA, e);
     el_set(e->editor, EL_PROMPT, prompt);
     el_set(e->editor, EL_EDITOR, "emacs");
-    el_set(e->editor, EL_SIGNAL, 1); /* a window that changes its size, a stop and a continue */
+    el_set(e->editor, EL_SIGNAL, 1);                                                     /* a window that changes its size, a stop and a continue */
     el_wset(e->editor, EL_ADDFN, L"varve-complete", L"complete the word", key_complete); /* the narrow form leaks copies of these */
     el_wset(e->editor, EL_ADDFN, L"varve-drop", L"drop the statement", key_drop);
     el_set(e->editor, EL_BIND, "^I", "varve-complete", NULL);
@@ -211,8 +211,8 @@ static bool read_line(struct editing *e)
 static void greet(const struct shell *sh)
 {
     if (!sh->settings.quiet)
-        printf("varve %s (engine: duckdb %s), lake \"%s\"%s\nStatements end in ';'. .help lists the commands, \\h the SQL statements.\n", varve_version(),
-               varve_engine_version(), sh->lake, sh->read_only ? ", read only" : "");
+        printf("varve %s (engine: duckdb %s), lake \"%s\"%s\nStatements end in ';'. .help lists the commands, \\h the SQL statements.\n",
+               varve_version(), varve_engine_version(), sh->lake, sh->read_only ? ", read only" : "");
 }
 
 int shell_interactive(struct shell *sh)

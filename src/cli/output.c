@@ -20,10 +20,7 @@ bool terminal_has_colours(int fd)
     return !(no && *no) && term && strcmp(term, "dumb") != 0 && isatty(fd);
 }
 
-void output_standard(struct output *o)
-{
-    *o = (struct output){.file = stdout, .is_terminal = isatty(STDOUT_FILENO)};
-}
+void output_standard(struct output *o) { *o = (struct output){.file = stdout, .is_terminal = isatty(STDOUT_FILENO)}; }
 
 /* A write that failed because nobody reads any more is no failure worth words. */
 static bool note_failure(struct output *o, int errnum)

@@ -4,10 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
-}
+static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
 
 /* Moves `at` on, counting lines and letters. */
 static void advance(struct script *s, size_t to)
@@ -38,10 +35,7 @@ static void forget(struct script *s)
     s->at = 0;
 }
 
-static bool shell_bails(const struct shell *sh, const struct script *s)
-{
-    return sh->settings.bail < 0 ? s->bail : sh->settings.bail > 0;
-}
+static bool shell_bails(const struct shell *sh, const struct script *s) { return sh->settings.bail < 0 ? s->bail : sh->settings.bail > 0; }
 
 static bool must_stop(const struct shell *sh, const struct script *s, bool ok)
 {
@@ -124,7 +118,4 @@ bool script_pending(const struct script *s)
     return false;
 }
 
-void script_release(struct script *s)
-{
-    text_release(&s->text);
-}
+void script_release(struct script *s) { text_release(&s->text); }

@@ -122,10 +122,7 @@ void shell_close(struct shell *sh)
 
 /* ---- statements -------------------------------------------------------------------------------- */
 
-static bool errors_are_json(const struct shell *sh)
-{
-    return strcmp(sh->settings.mode, "json") == 0 || strcmp(sh->settings.mode, "jsonlines") == 0;
-}
+static bool errors_are_json(const struct shell *sh) { return strcmp(sh->settings.mode, "json") == 0 || strcmp(sh->settings.mode, "jsonlines") == 0; }
 
 static char *statement_text(const char *sql, size_t len)
 {
@@ -233,10 +230,7 @@ bool shell_fetch(struct shell *sh, const char *sql, struct text *csv, varve_erro
 
 /* ---- scripts ------------------------------------------------------------------------------------- */
 
-static bool stopped(const struct shell *sh, enum script_state state)
-{
-    return state == SCRIPT_STOPPED || sh->leave || sh->lost_errno;
-}
+static bool stopped(const struct shell *sh, enum script_state state) { return state == SCRIPT_STOPPED || sh->leave || sh->lost_errno; }
 
 bool shell_run_text(struct shell *sh, const char *name, const char *text, size_t len, bool bail)
 {

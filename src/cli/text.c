@@ -46,15 +46,9 @@ void text_add(struct text *t, const void *bytes, size_t len)
     t->ptr[t->len] = '\0';
 }
 
-void text_z(struct text *t, const char *z)
-{
-    text_add(t, z, strlen(z));
-}
+void text_z(struct text *t, const char *z) { text_add(t, z, strlen(z)); }
 
-void text_char(struct text *t, char c)
-{
-    text_add(t, &c, 1);
-}
+void text_char(struct text *t, char c) { text_add(t, &c, 1); }
 
 void text_printf(struct text *t, const char *fmt, ...)
 {

@@ -28,10 +28,7 @@ static int leave_shell(struct shell *sh, bool ok)
     return ok ? LEAVE_OK : LEAVE_SCRIPT;
 }
 
-static bool is_count(const char *text)
-{
-    return *text && strspn(text, "0123456789") == strlen(text) && strlen(text) < 10;
-}
+static bool is_count(const char *text) { return *text && strspn(text, "0123456789") == strlen(text) && strlen(text) < 10; }
 
 static int describe(const struct options *o, const char *what, const char *mode)
 {
@@ -116,7 +113,9 @@ static bool make_table(struct shell *sh, const struct options *o, const char *ta
     bool csv = strcmp(format, "CSV") == 0;
     struct text sql = {0}, answer = {0};
     text_printf(&sql, "CREATE TABLE IF NOT EXISTS %s USING DELTA AS SELECT * FROM %s(", table,
-                csv ? "read_csv" : strcmp(format, "JSON") == 0 ? "read_json" : "read_parquet");
+                csv                           ? "read_csv"
+                : strcmp(format, "JSON") == 0 ? "read_json"
+                                              : "read_parquet");
     add_source(&sql, file);
     if (csv)
         text_printf(&sql, ", header = %s%s", o->header ? "true" : "false", is_tab_separated(file) ? ", delim = '\t'" : "");

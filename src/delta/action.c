@@ -21,9 +21,14 @@ struct field {
     bool required;
     size_t first, second; /* offsets in the struct that is filled */
 };
-#define FIELD(KIND, NAME, REQUIRED, T, MEMBER) {{NAME, sizeof(NAME) - 1}, FIELD_##KIND, REQUIRED, offsetof(struct T, MEMBER), 0}
-#define FIELD2(KIND, NAME, REQUIRED, T, MEMBER, COUNT) \
-    {{NAME, sizeof(NAME) - 1}, FIELD_##KIND, REQUIRED, offsetof(struct T, MEMBER), offsetof(struct T, COUNT)}
+#define FIELD(KIND, NAME, REQUIRED, T, MEMBER)                                                                                                       \
+    {                                                                                                                                                \
+        {NAME, sizeof(NAME) - 1}, FIELD_##KIND, REQUIRED, offsetof(struct T, MEMBER), 0                                                              \
+    }
+#define FIELD2(KIND, NAME, REQUIRED, T, MEMBER, COUNT)                                                                                               \
+    {                                                                                                                                                \
+        {NAME, sizeof(NAME) - 1}, FIELD_##KIND, REQUIRED, offsetof(struct T, MEMBER), offsetof(struct T, COUNT)                                      \
+    }
 
 static const struct field add_fields[] = {
     FIELD(TEXT, "path", true, delta_action_add, path),
@@ -41,8 +46,8 @@ static const struct field remove_fields[] = {
     FIELD2(DV, "deletionVector", false, delta_action_remove, dv, has_dv),
 };
 static const struct field dv_fields[] = {
-    FIELD(TEXT, "storageType", true, delta_dv, storage), FIELD(TEXT, "pathOrInlineDv", true, delta_dv, path),
-    FIELD(SIZE, "offset", false, delta_dv, offset),      FIELD(SIZE, "sizeInBytes", false, delta_dv, size_bytes),
+    FIELD(TEXT, "storageType", true, delta_dv, storage),      FIELD(TEXT, "pathOrInlineDv", true, delta_dv, path),
+    FIELD(SIZE, "offset", false, delta_dv, offset),           FIELD(SIZE, "sizeInBytes", false, delta_dv, size_bytes),
     FIELD(SIZE, "cardinality", false, delta_dv, cardinality),
 };
 static const struct field app_fields[] = {
@@ -135,11 +140,17 @@ static bool read_property(struct reading *r, uint32_t key, struct str field, str
         return false;
     const struct json_node *value = &r->json.nodes[key + 1];
     switch (value->type) {
-    case JSON_NULL: out->value = STR_NULL; return true;
-    case JSON_STRING: return read_text(r, key + 1, field, &out->value);
+    case JSON_NULL:
+        out->value = STR_NULL;
+        return true;
+    case JSON_STRING:
+        return read_text(r, key + 1, field, &out->value);
     case JSON_OBJECT:
-    case JSON_ARRAY: return complain(r, key + 1, field, "holds a value that is not a string");
-    default: out->value = value->text; return true;
+    case JSON_ARRAY:
+        return complain(r, key + 1, field, "holds a value that is not a string");
+    default:
+        out->value = value->text;
+        return true;
     }
 }
 
@@ -200,19 +211,27 @@ static bool read_field(struct reading *r, uint32_t node, const struct field *f, 
     void *first = into + f->first, *second = into + f->second;
     int64_t number;
     switch (f->kind) {
-    case FIELD_TEXT: return read_text(r, node, f->name, first);
+    case FIELD_TEXT:
+        return read_text(r, node, f->name, first);
     case FIELD_I64:
-    case FIELD_SIZE: return read_integer(r, node, f, first);
+    case FIELD_SIZE:
+        return read_integer(r, node, f, first);
     case FIELD_I32:
         if (!read_integer(r, node, f, &number))
             return false;
         *(int32_t *)first = (int32_t)number;
         return true;
-    case FIELD_BOOL: return json_bool(&r->json, node, first) || complain(r, node, f->name, "is not true or false");
-    case FIELD_TEXTS: return read_texts(r, node, f->name, first, second);
-    case FIELD_PROPERTIES: return read_properties(r, node, f->name, first, second);
-    case FIELD_DV: *(bool *)second = true; return read_dv(r, node, first);
-    case FIELD_FORMAT: return read_format(r, node);
+    case FIELD_BOOL:
+        return json_bool(&r->json, node, first) || complain(r, node, f->name, "is not true or false");
+    case FIELD_TEXTS:
+        return read_texts(r, node, f->name, first, second);
+    case FIELD_PROPERTIES:
+        return read_properties(r, node, f->name, first, second);
+    case FIELD_DV:
+        *(bool *)second = true;
+        return read_dv(r, node, first);
+    case FIELD_FORMAT:
+        return read_format(r, node);
     }
     return true;
 }
@@ -330,10 +349,10 @@ static bool read_domain(struct reading *r, uint32_t node)
     return true;
 }
 
-/* A commit has at most one of these (protocol: "Actions"). */
+/* A commit has at most one of these (protocol: "Actions").  The parts of a checkpoint, which have no text of their own, may repeat them. */
 static bool only_one(struct reading *r, uint32_t node, bool has_one)
 {
-    if (!has_one)
+    if (!has_one || !r->commit->text.ptr)
         return true;
     r->status = error_set(r->err, STATUS_PROTOCOL_VIOLATION, "the commit has more than one %.*s action", STR_ARG(r->action));
     r->offset = (size_t)(r->json.nodes[node].text.ptr - r->line.ptr);
@@ -678,7 +697,7 @@ bool delta_metadata_copy(struct arena *arena, const struct delta_metadata *from,
         if (!copy_text(arena, from->configuration[i].key, &to->configuration[i].key) ||
             !copy_text(arena, from->configuration[i].value, &to->configuration[i].value))
             return false;
-    return copy_text(arena, from->id, &to->id) && copy_text(arena, from->name, &to->name) &&
-           copy_text(arena, from->description, &to->description) && copy_text(arena, from->schema_string, &to->schema_string) &&
+    return copy_text(arena, from->id, &to->id) && copy_text(arena, from->name, &to->name) && copy_text(arena, from->description, &to->description) &&
+           copy_text(arena, from->schema_string, &to->schema_string) &&
            copy_texts(arena, from->partition_columns, from->partition_column_count, &to->partition_columns);
 }

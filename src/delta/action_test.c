@@ -17,18 +17,20 @@ static struct delta_commit parsed(const char *text)
     return c;
 }
 
-#define expect_str(got, want) \
-    do { \
-        struct str got_ = (got); \
-        assert_int_equal(got_.len, strlen(want)); \
-        assert_memory_equal(got_.ptr, want, got_.len); \
+#define expect_str(got, want)                                                                                                                        \
+    do {                                                                                                                                             \
+        struct str got_ = (got);                                                                                                                     \
+        assert_int_equal(got_.len, strlen(want));                                                                                                    \
+        assert_memory_equal(got_.ptr, want, got_.len);                                                                                               \
     } while (0)
 
 static void reads_every_field_of_an_add(void **state)
 {
-    struct delta_commit c = parsed("{\"add\":{\"path\":\"d=a%20b/p\\u00e9\\\".parquet\",\"partitionValues\":{\"d\":\"a b\",\"n\":null,\"i\":7},\"size\":9007199254740993,"
-                                   "\"modificationTime\":-5,\"dataChange\":false,\"stats\":\"{\\\"numRecords\\\":3}\",\"tags\":{\"x\":\"y\"},"
-                                   "\"deletionVector\":{\"storageType\":\"u\",\"pathOrInlineDv\":\"ab^-aqEH.-t@S}K{vb[*k^\",\"offset\":4,\"sizeInBytes\":40,\"cardinality\":6}}}\n");
+    struct delta_commit c =
+        parsed("{\"add\":{\"path\":\"d=a%20b/p\\u00e9\\\".parquet\",\"partitionValues\":{\"d\":\"a b\",\"n\":null,\"i\":7},\"size\":9007199254740993,"
+               "\"modificationTime\":-5,\"dataChange\":false,\"stats\":\"{\\\"numRecords\\\":3}\",\"tags\":{\"x\":\"y\"},"
+               "\"deletionVector\":{\"storageType\":\"u\",\"pathOrInlineDv\":\"ab^-aqEH.-t@S}K{vb[*k^\",\"offset\":4,\"sizeInBytes\":40,"
+               "\"cardinality\":6}}}\n");
     assert_int_equal(c.add_count, 1);
     const struct delta_action_add *a = &c.adds[0];
     expect_str(a->path, "d=a%20b/p\xC3\xA9\".parquet");
@@ -55,12 +57,15 @@ static void reads_the_other_actions(void **state)
 {
     struct delta_commit c = parsed(
         "{\"commitInfo\":{\"timestamp\":1,\"operation\":\"WRITE\",\"inCommitTimestamp\":77,\"isBlindAppend\":true,\"txnId\":\"abc\"}}\n"
-        "{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7,\"readerFeatures\":[\"timestampNtz\"],\"writerFeatures\":[\"timestampNtz\",\"appendOnly\"]}}\n"
-        METADATA_LINE("\"d\"", "\"delta.appendOnly\":\"true\"")
-        "{\"remove\":{\"path\":\"x\",\"deletionTimestamp\":12,\"dataChange\":true,\"extendedFileMetadata\":true}}\n"
-        "{\"txn\":{\"appId\":\"a\",\"version\":9}}\n{\"txn\":{\"appId\":\"b\",\"version\":10,\"lastUpdated\":3}}\n"
-        "{\"domainMetadata\":{\"domain\":\"delta.clustering\",\"configuration\":\"{}\",\"removed\":false}}\n"
-        "{\"domainMetadata\":{\"domain\":\"gone\",\"configuration\":\"\",\"removed\":true}}\n");
+        "{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7,\"readerFeatures\":[\"timestampNtz\"],\"writerFeatures\":[\"timestampNtz\","
+        "\"appendOnly\"]}}\n" METADATA_LINE(
+            "\"d\"",
+            "\"delta.appendOnly\":\"true\"") "{\"remove\":{\"path\":\"x\",\"deletionTimestamp\":12,\"dataChange\":true,\"extendedFileMetadata\":true}"
+                                             "}\n"
+                                             "{\"txn\":{\"appId\":\"a\",\"version\":9}}\n{\"txn\":{\"appId\":\"b\",\"version\":10,\"lastUpdated\":3}}"
+                                             "\n"
+                                             "{\"domainMetadata\":{\"domain\":\"delta.clustering\",\"configuration\":\"{}\",\"removed\":false}}\n"
+                                             "{\"domainMetadata\":{\"domain\":\"gone\",\"configuration\":\"\",\"removed\":true}}\n");
     assert_int_equal(c.version, 42);
     assert_true(c.has_commit_info && c.is_blind_append);
     assert_int_equal(c.in_commit_timestamp_ms, 77);
@@ -85,7 +90,8 @@ static void reads_the_other_actions(void **state)
 
 static void passes_over_what_it_does_not_know(void **state)
 {
-    struct delta_commit c = parsed("\n  \r\n{\"fancy\":{\"a\":[1,{\"b\":null}]}}\r\n{\"add\":null,\"remove\":{\"path\":\"x\",\"new\":{}}}\n{}\n" ADD("y", 3) "   ");
+    struct delta_commit c =
+        parsed("\n  \r\n{\"fancy\":{\"a\":[1,{\"b\":null}]}}\r\n{\"add\":null,\"remove\":{\"path\":\"x\",\"new\":{}}}\n{}\n" ADD("y", 3) "   ");
     assert_int_equal(c.add_count, 1);
     assert_int_equal(c.remove_count, 1);
     assert_int_equal(c.removes[0].deletion_timestamp_ms, 0);
@@ -140,7 +146,8 @@ static void refuses_other_data_formats(void **state)
 {
     struct delta_commit c;
     struct error err = ERROR_INIT;
-    assert_int_equal(parse("{\"metaData\":{\"id\":\"1\",\"format\":{\"provider\":\"orc\"},\"schemaString\":\"{}\"}}", &c, &err), STATUS_UNSUPPORTED_FEATURE);
+    assert_int_equal(parse("{\"metaData\":{\"id\":\"1\",\"format\":{\"provider\":\"orc\"},\"schemaString\":\"{}\"}}", &c, &err),
+                     STATUS_UNSUPPORTED_FEATURE);
     assert_non_null(strstr(err.message, "orc"));
     error_release(&err);
 }
@@ -150,8 +157,14 @@ static void what_is_written_reads_back(void **state)
     struct str features[] = {STR("timestampNtz"), STR("we\"ird")}, columns[] = {STR("d"), STR("e f")};
     struct delta_property configuration[] = {{STR("k\n"), STR("v\\")}, {STR("empty"), STR("")}};
     struct delta_protocol p = {3, 7, features, features, 1, 2};
-    struct delta_metadata m = {.id = STR("id"), .name = STR("n\xC3\xA4me"), .description = STR_NULL, .schema_string = STR("{\"type\":\"struct\"}"),
-                               .partition_columns = columns, .partition_column_count = 2, .created_time_ms = INT64_MIN, .configuration = configuration,
+    struct delta_metadata m = {.id = STR("id"),
+                               .name = STR("n\xC3\xA4me"),
+                               .description = STR_NULL,
+                               .schema_string = STR("{\"type\":\"struct\"}"),
+                               .partition_columns = columns,
+                               .partition_column_count = 2,
+                               .created_time_ms = INT64_MIN,
+                               .configuration = configuration,
                                .configuration_count = 2};
     struct delta_app_version app = {STR("app \"1\""), INT64_MAX, INT64_MIN};
     struct delta_domain domain = {STR("x.y"), STR("{\"a\":1}")};

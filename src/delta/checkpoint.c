@@ -131,10 +131,7 @@ static enum status write_state(struct writing *w, struct error *err)
 }
 
 /* The text of a value as it stood, quotes included. */
-static struct str raw_value(const struct json_node *n)
-{
-    return n->type == JSON_STRING ? (struct str){n->text.ptr - 1, n->text.len + 2} : n->text;
-}
+static struct str raw_value(const struct json_node *n) { return n->type == JSON_STRING ? (struct str){n->text.ptr - 1, n->text.len + 2} : n->text; }
 
 /* What the copy of a file action leaves out: a checkpoint changes no data, and tombstones carry neither stats nor tags. */
 static bool is_left_out(struct str key, bool is_add)
@@ -167,10 +164,7 @@ static enum status put_file_action(struct writing *w, struct str line, bool is_a
     return flush_lines(w, err);
 }
 
-static const struct delta_dv *dv_of(bool has_dv, const struct delta_dv *dv)
-{
-    return has_dv ? dv : NULL;
-}
+static const struct delta_dv *dv_of(bool has_dv, const struct delta_dv *dv) { return has_dv ? dv : NULL; }
 
 static enum status keep_add(struct writing *w, const struct delta_action_add *add, bool touches, struct error *err)
 {
@@ -242,15 +236,9 @@ static enum status keep_row(struct writing *w, struct str json, struct error *er
     return status;
 }
 
-static bool keep_raw_add(void *user, size_t part_index, struct str json, struct error *err)
-{
-    return keep_row(user, json, err) == STATUS_OK;
-}
+static bool keep_raw_add(void *user, size_t part_index, struct str json, struct error *err) { return keep_row(user, json, err) == STATUS_OK; }
 
-static bool keep_raw_other(void *user, struct str json, struct error *err)
-{
-    return keep_row(user, json, err) == STATUS_OK;
-}
+static bool keep_raw_other(void *user, struct str json, struct error *err) { return keep_row(user, json, err) == STATUS_OK; }
 
 static enum status keep_checkpoint(struct writing *w, const struct delta_rebuild *way, struct error *err)
 {
@@ -288,7 +276,8 @@ static enum status gather(void *user, const struct delta_rebuild *way, struct er
     if (status == STATUS_OK && way->checkpoint)
         status = keep_checkpoint(w, way, err);
     if (status == STATUS_OK && w->add_count != s->file_count)
-        status = error_set(err, STATUS_CORRUPT_LOG, "the log gives %lld files, the snapshot has %lld", (long long)w->add_count, (long long)s->file_count);
+        status =
+            error_set(err, STATUS_CORRUPT_LOG, "the log gives %lld files, the snapshot has %lld", (long long)w->add_count, (long long)s->file_count);
     if (status == STATUS_OK && fflush(w->spool.file) != 0)
         status = error_set_errno(err, errno, "cannot write \"%s\"", w->spool.actions);
     return status;
@@ -395,8 +384,8 @@ static void log_failure(struct ctx *ctx, const struct delta_snapshot *s, const s
 {
     char version[24];
     snprintf(version, sizeof version, "%lld", (long long)s->version);
-    log_event(ctx, LOG_WARN, "checkpoint_not_written", "table", s->table->name, "version", version, "error",
-              failure->message ? failure->message : "", "detail", failure->detail ? failure->detail : "", NULL);
+    log_event(ctx, LOG_WARN, "checkpoint_not_written", "table", s->table->name, "version", version, "error", failure->message ? failure->message : "",
+              "detail", failure->detail ? failure->detail : "", NULL);
 }
 
 static void write_logged(struct ctx *ctx, struct delta_snapshot *s)

@@ -66,8 +66,9 @@ static void expect_contents(struct fixture *f, const char *paths, int64_t from_c
     delta_table_unref(t);
 }
 
-#define FULL_ADD "{\"add\":{\"path\":\"full\",\"partitionValues\":{\"d\":null},\"size\":9,\"modificationTime\":5,\"dataChange\":true," \
-                 "\"stats\":\"{\\\"numRecords\\\":9}\",\"tags\":{\"a\":\"b\"},\"baseRowId\":7,\"defaultRowCommitVersion\":1,\"clusteringProvider\":\"z\"}}\n"
+#define FULL_ADD                                                                                                                                     \
+    "{\"add\":{\"path\":\"full\",\"partitionValues\":{\"d\":null},\"size\":9,\"modificationTime\":5,\"dataChange\":true,"                            \
+    "\"stats\":\"{\\\"numRecords\\\":9}\",\"tags\":{\"a\":\"b\"},\"baseRowId\":7,\"defaultRowCommitVersion\":1,\"clusteringProvider\":\"z\"}}\n"
 
 static void holds_the_reconciled_state(void **state)
 {
@@ -75,10 +76,13 @@ static void holds_the_reconciled_state(void **state)
     spool_begin();
     fixture_open(&f);
     put_commit(&f, 0, "{\"commitInfo\":{\"operation\":\"WRITE\"}}\n" FIRST_COMMIT ADD("a", 1) ADD("b", 2) FULL_ADD);
-    put_commit(&f, 1, "{\"remove\":{\"path\":\"a\",\"deletionTimestamp\":1700000000000,\"dataChange\":true,\"size\":1,\"stats\":\"{}\",\"tags\":{}}}\n"
-                      "{\"txn\":{\"appId\":\"q\",\"version\":1}}\n");
-    put_commit(&f, 2, "{\"add\":{\"path\":\"b\",\"size\":3,\"stats\":null}}\n{\"txn\":{\"appId\":\"q\",\"version\":2}}\n{\"domainMetadata\":{\"domain\":\"kept\",\"configuration\":\"{}\",\"removed\":false}}\n"
-                      "{\"domainMetadata\":{\"domain\":\"gone\",\"configuration\":\"{}\",\"removed\":true}}\n");
+    put_commit(&f, 1,
+               "{\"remove\":{\"path\":\"a\",\"deletionTimestamp\":1700000000000,\"dataChange\":true,\"size\":1,\"stats\":\"{}\",\"tags\":{}}}\n"
+               "{\"txn\":{\"appId\":\"q\",\"version\":1}}\n");
+    put_commit(&f, 2,
+               "{\"add\":{\"path\":\"b\",\"size\":3,\"stats\":null}}\n{\"txn\":{\"appId\":\"q\",\"version\":2}}\n{\"domainMetadata\":{\"domain\":"
+               "\"kept\",\"configuration\":\"{}\",\"removed\":false}}\n"
+               "{\"domainMetadata\":{\"domain\":\"gone\",\"configuration\":\"{}\",\"removed\":true}}\n");
     write_checkpoint(&f);
     char *text = read_checkpoint(&f, 2);
     assert_int_equal(count_of(text, "\n"), 7);
@@ -140,13 +144,16 @@ static void forgets_what_has_expired(void **state)
     spool_begin();
     fixture_open(&f);
     int64_t now_ms = f.now_us / 1000, day = 24 * 3600 * 1000;
-    snprintf(text, sizeof text,
-             PROTOCOL_LINE METADATA_LINE("", "\"delta.deletedFileRetentionDuration\":\"interval 2 days\",\"delta.setTransactionRetentionDuration\":\"3 days\"")
-             "{\"remove\":{\"path\":\"old\",\"deletionTimestamp\":%lld}}\n{\"remove\":{\"path\":\"young\",\"deletionTimestamp\":%lld}}\n{\"remove\":{\"path\":\"undated\"}}\n"
-             "{\"txn\":{\"appId\":\"stale\",\"version\":1,\"lastUpdated\":%lld}}\n{\"txn\":{\"appId\":\"fresh\",\"version\":1,\"lastUpdated\":%lld}}\n"
-             "{\"txn\":{\"appId\":\"undatedApp\",\"version\":1}}\n",
-             (long long)(now_ms - 2 * day - 60000), (long long)(now_ms - 2 * day + 60000), (long long)(now_ms - 3 * day - 60000),
-             (long long)(now_ms - 3 * day + 60000));
+    snprintf(
+        text, sizeof text,
+        PROTOCOL_LINE METADATA_LINE("", "\"delta.deletedFileRetentionDuration\":\"interval 2 days\",\"delta.setTransactionRetentionDuration\":\"3 "
+                                        "days\"") "{\"remove\":{\"path\":\"old\",\"deletionTimestamp\":%lld}}\n{\"remove\":{\"path\":\"young\","
+                                                  "\"deletionTimestamp\":%lld}}\n{\"remove\":{\"path\":\"undated\"}}\n"
+                                                  "{\"txn\":{\"appId\":\"stale\",\"version\":1,\"lastUpdated\":%lld}}\n{\"txn\":{\"appId\":\"fresh\","
+                                                  "\"version\":1,\"lastUpdated\":%lld}}\n"
+                                                  "{\"txn\":{\"appId\":\"undatedApp\",\"version\":1}}\n",
+        (long long)(now_ms - 2 * day - 60000), (long long)(now_ms - 2 * day + 60000), (long long)(now_ms - 3 * day - 60000),
+        (long long)(now_ms - 3 * day + 60000));
     put_commit(&f, 0, text);
     write_checkpoint(&f);
     char *written = read_checkpoint(&f, 0);

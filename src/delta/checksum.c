@@ -75,8 +75,8 @@ void delta_checksum_write(struct ctx *ctx, struct delta_snapshot *s, struct str 
     if (buf_check(&text, &failure) == STATUS_OK)
         result = store_put_if_absent(s->table->store, ctx, str_of(key), text.ptr, text.len, &failure);
     if (result == STORE_FAILED || result == STORE_UNKNOWN)
-        log_event(ctx, LOG_WARN, "checksum_not_written", "table", s->table->name, "key", key, "error", failure.message ? failure.message : "unknown outcome",
-                  NULL);
+        log_event(ctx, LOG_WARN, "checksum_not_written", "table", s->table->name, "key", key, "error",
+                  failure.message ? failure.message : "unknown outcome", NULL);
     error_release(&failure);
     buf_release(&text);
 }

@@ -10,8 +10,8 @@
 #include <time.h>
 
 enum {
-    SETTLE_TRIES = 4,      /* read-backs after a lost reply */
-    CALM_ATTEMPTS = 3,     /* attempts before waiting between them */
+    SETTLE_TRIES = 4,  /* read-backs after a lost reply */
+    CALM_ATTEMPTS = 3, /* attempts before waiting between them */
     BACKOFF_FIRST_US = 2000,
     BACKOFF_MAX_US = 100000
 };
@@ -23,12 +23,12 @@ struct committer {
     struct ctx *ctx;
     struct delta_txn *txn;
     struct buf body;
-    int64_t version;                   /* that is tried next */
-    struct delta_snapshot *tip;        /* version - 1, when it could be kept up; owned */
-    struct delta_metadata metadata;    /* of version - 1; texts in known */
+    int64_t version;                /* that is tried next */
+    struct delta_snapshot *tip;     /* version - 1, when it could be kept up; owned */
+    struct delta_metadata metadata; /* of version - 1; texts in known */
     struct delta_protocol protocol;
     struct arena known;
-    bool may_have_landed;              /* a put of this version ended unknown and was not settled */
+    bool may_have_landed; /* a put of this version ended unknown and was not settled */
     uint32_t attempts;
 };
 
@@ -107,13 +107,12 @@ static enum status check_change(const struct delta_txn *txn, struct error *err)
     if (!txn->base)
         return txn->has_metadata ? STATUS_OK : error_set(err, STATUS_INTERNAL, "new table \"%s\" has no metadata", name);
     const struct delta_metadata *old = &txn->base->head->metadata;
-    bool append_only = delta_config_bool(old, "delta.appendOnly", false) ||
-                       (txn->has_metadata && delta_config_bool(&txn->metadata, "delta.appendOnly", false));
+    bool append_only =
+        delta_config_bool(old, "delta.appendOnly", false) || (txn->has_metadata && delta_config_bool(&txn->metadata, "delta.appendOnly", false));
     if (append_only && txn->removes_data)
         return error_set(err, STATUS_APPEND_ONLY, "rows of table \"%s\" cannot be changed or removed: it is append-only", name);
     if (txn->has_metadata && !same_columns(old, &txn->metadata) && !txn->removes_all && txn->base->file_count > 0)
-        return error_set(err, STATUS_INVALID_ARGUMENT, "the partition columns of table \"%s\" can only change when all its files are replaced",
-                         name);
+        return error_set(err, STATUS_INVALID_ARGUMENT, "the partition columns of table \"%s\" can only change when all its files are replaced", name);
     return STATUS_OK;
 }
 
@@ -159,18 +158,18 @@ static void back_off(struct committer *c)
     pause_us((int64_t)(random % (uint64_t)(ceiling < BACKOFF_MAX_US ? ceiling : BACKOFF_MAX_US)));
 }
 
-static bool is_ours(const struct committer *c, const struct delta_commit *commit)
-{
-    return str_eq(commit->txn_id, str_of(c->txn->txn_id));
-}
+static bool is_ours(const struct committer *c, const struct delta_commit *commit) { return str_eq(commit->txn_id, str_of(c->txn->txn_id)); }
 
 /* Reads the version.  TRY_TAKEN: *winner is filled, to be released. */
 static enum try_outcome look(struct committer *c, struct delta_commit *winner, struct error *err)
 {
     switch (delta_commit_read(c->ctx, c->txn->table, c->version, winner, err)) {
-    case STORE_OK: break;
-    case STORE_NOT_FOUND: return TRY_ABSENT;
-    default: return TRY_FAILED;
+    case STORE_OK:
+        break;
+    case STORE_NOT_FOUND:
+        return TRY_ABSENT;
+    default:
+        return TRY_FAILED;
     }
     if (!is_ours(c, winner))
         return TRY_TAKEN;
@@ -201,7 +200,8 @@ static enum try_outcome try_put(struct committer *c, struct delta_commit *winner
     delta_log_key(key, c->version, ".json");
     c->attempts++;
     switch (store_put_if_absent(c->txn->table->store, c->ctx, str_of(key), c->body.ptr, c->body.len, err)) {
-    case STORE_OK: return TRY_OURS;
+    case STORE_OK:
+        return TRY_OURS;
     case STORE_EXISTS: {
         enum try_outcome outcome = look(c, winner, err);
         if (outcome == TRY_ABSENT)
@@ -211,7 +211,8 @@ static enum try_outcome try_put(struct committer *c, struct delta_commit *winner
     case STORE_UNKNOWN:
         c->may_have_landed = true;
         return settle(c, winner, err);
-    default: return TRY_FAILED;
+    default:
+        return TRY_FAILED;
     }
 }
 

@@ -20,19 +20,34 @@
 /* ==== types and schema (protocol: "Schema Serialization Format") ======================= */
 
 enum delta_type_id {
-    DELTA_STRING, DELTA_LONG, DELTA_INTEGER, DELTA_SHORT, DELTA_BYTE, DELTA_FLOAT, DELTA_DOUBLE, DELTA_DECIMAL,
-    DELTA_BOOLEAN, DELTA_BINARY, DELTA_DATE, DELTA_TIMESTAMP, DELTA_TIMESTAMP_NTZ, DELTA_VOID, DELTA_VARIANT,
-    DELTA_STRUCT, DELTA_ARRAY, DELTA_MAP
+    DELTA_STRING,
+    DELTA_LONG,
+    DELTA_INTEGER,
+    DELTA_SHORT,
+    DELTA_BYTE,
+    DELTA_FLOAT,
+    DELTA_DOUBLE,
+    DELTA_DECIMAL,
+    DELTA_BOOLEAN,
+    DELTA_BINARY,
+    DELTA_DATE,
+    DELTA_TIMESTAMP,
+    DELTA_TIMESTAMP_NTZ,
+    DELTA_VOID,
+    DELTA_VARIANT,
+    DELTA_STRUCT,
+    DELTA_ARRAY,
+    DELTA_MAP
 };
 struct delta_field;
 struct delta_type {
     enum delta_type_id id;
-    uint8_t precision, scale;    /* DECIMAL */
-    uint32_t field_count;        /* STRUCT */
-    struct delta_field *fields;  /* STRUCT */
-    struct delta_type *element;  /* ARRAY element, MAP value */
-    struct delta_type *key;      /* MAP */
-    bool contains_null;          /* ARRAY elements, MAP values */
+    uint8_t precision, scale;   /* DECIMAL */
+    uint32_t field_count;       /* STRUCT */
+    struct delta_field *fields; /* STRUCT */
+    struct delta_type *element; /* ARRAY element, MAP value */
+    struct delta_type *key;     /* MAP */
+    bool contains_null;         /* ARRAY elements, MAP values */
 };
 struct delta_property {
     struct str key;
@@ -59,7 +74,7 @@ void delta_type_text(const struct delta_type *type, struct buf *out);
  * position in err counts from the start of text. */
 enum status delta_type_from_sql(struct arena *arena, struct str text, struct delta_type **out, struct error *err);
 const struct delta_field *delta_field_find(const struct delta_type *schema, struct str name); /* case-insensitive; NULL */
-struct str delta_field_meta(const struct delta_field *field, const char *key); /* decoded when a JSON string, else raw; NULL ptr */
+struct str delta_field_meta(const struct delta_field *field, const char *key);                /* decoded when a JSON string, else raw; NULL ptr */
 /* A field metadata entry holding the string `text`, copied into the arena; false when out of memory. */
 bool delta_property_text(struct arena *arena, struct str key, struct str text, struct delta_property *out);
 /* Column names unique without case, no void inside arrays…, at least one column when for_write. */
@@ -129,8 +144,10 @@ struct delta_metadata {
 struct str delta_config(const struct delta_metadata *m, const char *key); /* NULL ptr when unset */
 bool delta_config_bool(const struct delta_metadata *m, const char *key, bool fallback);
 /* UNSUPPORTED_FEATURE naming every feature that is missing; needs metadata because some features only matter when used. */
-enum status delta_protocol_check_read(const struct delta_protocol *p, const struct delta_metadata *m, const struct delta_type *schema, struct error *err);
-enum status delta_protocol_check_write(const struct delta_protocol *p, const struct delta_metadata *m, const struct delta_type *schema, struct error *err);
+enum status delta_protocol_check_read(const struct delta_protocol *p, const struct delta_metadata *m, const struct delta_type *schema,
+                                      struct error *err);
+enum status delta_protocol_check_write(const struct delta_protocol *p, const struct delta_metadata *m, const struct delta_type *schema,
+                                       struct error *err);
 /* Table properties: known delta.* keys are validated, unknown ones are UNKNOWN_PROPERTY with the nearest name. */
 enum status delta_property_check(struct str key, struct str value, struct error *err);
 /* "interval 7 days", "7 days" -> milliseconds */
@@ -146,25 +163,26 @@ struct str delta_property_value(const struct delta_metadata *m, const char *key)
  * no such column.  Borrowed until the callback returns. Only rows whose add.path is not NULL are handed out here. */
 struct delta_checkpoint_batch {
     size_t rows;
-    const struct str *path;           /* decoded JSON-level text: still URI-encoded as in the log */
+    const struct str *path; /* decoded JSON-level text: still URI-encoded as in the log */
     const int64_t *size_bytes;
     const int64_t *modified_ms;
     const struct str *const *partition; /* [partition column index][row]; NULL ptr = NULL value */
-    const struct str *dv_storage;     /* deletionVector.storageType, NULL ptr when none; NULL array when the file has no such column */
+    const struct str *dv_storage;       /* deletionVector.storageType, NULL ptr when none; NULL array when the file has no such column */
     const struct str *dv_path;
-    const int64_t *dv_offset;         /* -1 when absent */
+    const int64_t *dv_offset; /* -1 when absent */
     const int64_t *dv_size;
     const int64_t *dv_cardinality;
-    const struct str *stats;          /* only when asked for */
-    struct arena *texts;              /* not NULL: holds every text of the batch; the callback may take it over with arena_adopt */
+    const struct str *stats; /* only when asked for */
+    struct arena *texts;     /* not NULL: holds every text of the batch; the callback may take it over with arena_adopt */
 };
 /* Reads and writes the Parquet and many-file JSON of the log.  Implemented by engine/log_reader.c. */
 struct delta_handler {
     /* Streams the add rows of the checkpoint parts (paths as store_locate gives them) in order; one call per batch.
      * part_index says which part. want_stats: fill .stats. The callback returns false on failure (err set by it). */
-    enum status (*read_adds)(struct delta_handler *, struct ctx *, const struct str *paths, size_t path_count,
-                             const struct str *partition_columns, size_t partition_column_count, bool want_stats,
-                             bool (*batch)(void *user, size_t part_index, const struct delta_checkpoint_batch *batch, struct error *err), void *user, struct error *err);
+    enum status (*read_adds)(struct delta_handler *, struct ctx *, const struct str *paths, size_t path_count, const struct str *partition_columns,
+                             size_t partition_column_count, bool want_stats,
+                             bool (*batch)(void *user, size_t part_index, const struct delta_checkpoint_batch *batch, struct error *err), void *user,
+                             struct error *err);
     /* Every row that is not an add: as one JSON object per row with just the non-null action, e.g. {"txn":{…}}; removes too (callers that
      * need tombstones, for writing the next checkpoint) when want_removes. */
     enum status (*read_others)(struct delta_handler *, struct ctx *, const struct str *paths, size_t path_count, bool want_removes,
@@ -187,17 +205,18 @@ struct delta_snapshot; /* immutable, refcounted, thread safe */
 
 /* What a scan or a listing sees of one file. */
 struct delta_file {
-    struct str path;          /* as in the log (URI-encoded) */
+    struct str path; /* as in the log (URI-encoded) */
     int64_t size_bytes;
     int64_t modified_ms;
     const struct str *partition_values; /* one per partition column; NULL ptr = NULL */
-    struct str stats;         /* raw JSON, NULL ptr when none or not loaded */
-    int64_t record_count;     /* from stats; -1 unknown */
+    struct str stats;                   /* raw JSON, NULL ptr when none or not loaded */
+    int64_t record_count;               /* from stats; -1 unknown */
     bool has_dv;
 };
 
 /* Opens the place; no I/O beyond what open needs. name is for messages. Takes no ownership: refs store. */
-enum status delta_table_open(struct ctx *ctx, struct store *store, struct delta_handler *handler, struct str name, struct delta_table **out, struct error *err);
+enum status delta_table_open(struct ctx *ctx, struct store *store, struct delta_handler *handler, struct str name, struct delta_table **out,
+                             struct error *err);
 struct delta_table *delta_table_ref(struct delta_table *t);
 void delta_table_unref(struct delta_table *t);
 struct str delta_table_name(const struct delta_table *t);
@@ -228,11 +247,22 @@ struct str delta_snapshot_domain(const struct delta_snapshot *s, struct str doma
 /* ==== predicates and pruning =========================================================== */
 
 /* A predicate tree over columns, used to exclude files.  It may only ever be weaker than the real filter. */
-enum delta_pred_op { DELTA_PRED_AND, DELTA_PRED_OR, DELTA_PRED_EQ, DELTA_PRED_NE, DELTA_PRED_LT, DELTA_PRED_LE, DELTA_PRED_GT, DELTA_PRED_GE,
-                     DELTA_PRED_IN, DELTA_PRED_IS_NULL, DELTA_PRED_IS_NOT_NULL };
+enum delta_pred_op {
+    DELTA_PRED_AND,
+    DELTA_PRED_OR,
+    DELTA_PRED_EQ,
+    DELTA_PRED_NE,
+    DELTA_PRED_LT,
+    DELTA_PRED_LE,
+    DELTA_PRED_GT,
+    DELTA_PRED_GE,
+    DELTA_PRED_IN,
+    DELTA_PRED_IS_NULL,
+    DELTA_PRED_IS_NOT_NULL
+};
 struct delta_pred {
     enum delta_pred_op op;
-    const struct str *column;      /* path of names from the top column down (logical names) */
+    const struct str *column; /* path of names from the top column down (logical names) */
     uint32_t column_depth;
     const struct delta_value *values; /* EQ…GE: one; IN: many */
     uint32_t value_count;
@@ -243,16 +273,17 @@ struct delta_pred {
 struct delta_file_list {
     struct delta_file *files;
     size_t count;
-    int64_t total;              /* files of the snapshot */
-    int64_t pruned_partition;   /* excluded by partition values */
-    int64_t pruned_stats;       /* excluded by statistics */
-    int64_t size_bytes;         /* of files[] */
+    int64_t total;            /* files of the snapshot */
+    int64_t pruned_partition; /* excluded by partition values */
+    int64_t pruned_stats;     /* excluded by statistics */
+    int64_t size_bytes;       /* of files[] */
     struct arena arena;
 };
 /* The files that may hold matching rows (pred NULL: all).  Never excludes a file with a matching row: missing or truncated
  * statistics, NULL, NaN, wide bounds under deletion vectors and millisecond-truncated timestamps all keep the file.
  * want_stats also fills .stats and .record_count. UNSUPPORTED_FEATURE if a kept file has a deletion vector. */
-enum status delta_scan(struct ctx *ctx, struct delta_snapshot *s, const struct delta_pred *pred, bool want_stats, struct delta_file_list *out, struct error *err);
+enum status delta_scan(struct ctx *ctx, struct delta_snapshot *s, const struct delta_pred *pred, bool want_stats, struct delta_file_list *out,
+                       struct error *err);
 void delta_file_list_release(struct delta_file_list *l);
 
 /* ==== history ========================================================================== */
@@ -263,7 +294,8 @@ struct delta_commit_info {
     struct str raw; /* commitInfo JSON object, NULL ptr when the commit has none */
 };
 /* Newest first, at most limit (0 = all).  Texts live in the arena. */
-enum status delta_history(struct ctx *ctx, struct delta_table *t, int64_t limit, struct arena *arena, struct delta_commit_info **out, size_t *count, struct error *err);
+enum status delta_history(struct ctx *ctx, struct delta_table *t, int64_t limit, struct arena *arena, struct delta_commit_info **out, size_t *count,
+                          struct error *err);
 
 /* ==== statistics for writing =========================================================== */
 
@@ -271,8 +303,8 @@ enum status delta_history(struct ctx *ctx, struct delta_table *t, int64_t limit,
 struct delta_column_stats {
     const struct str *path; /* names from the top column down */
     uint32_t depth;
-    struct str min, max;    /* NULL ptr: none */
-    int64_t null_count;     /* -1 unknown */
+    struct str min, max; /* NULL ptr: none */
+    int64_t null_count;  /* -1 unknown */
     bool has_nan;
 };
 /* Builds add.stats JSON by the protocol's rules: indexed columns (delta.dataSkippingNumIndexedCols / …StatsColumns), string
@@ -284,12 +316,12 @@ enum status delta_stats_json(const struct delta_metadata *m, const struct delta_
 
 struct delta_txn;
 struct delta_add {
-    struct str path;       /* relative, not yet encoded: "d=2024-01-01/part-….parquet" */
+    struct str path;                    /* relative, not yet encoded: "d=2024-01-01/part-….parquet" */
     const struct str *partition_values; /* in order of the partition columns, NULL ptr = NULL */
     int64_t size_bytes;
     int64_t modified_ms;
     bool data_change;
-    struct str stats;      /* NULL ptr: none */
+    struct str stats; /* NULL ptr: none */
     const struct delta_property *tags;
     uint32_t tag_count;
 };
@@ -298,8 +330,8 @@ struct delta_add {
 enum status delta_txn_begin(struct ctx *ctx, struct delta_table *t, struct delta_snapshot *base, struct delta_txn **out, struct error *err);
 void delta_txn_free(struct delta_txn *txn); /* accepts NULL; a txn that was not committed leaves nothing in the log */
 
-/* New metadata (copied), set before files are added.  For a new table id and createdTime may be left empty and are made; protocol is derived from the schema and properties,
- * and raised when an existing table needs more. */
+/* New metadata (copied), set before files are added.  For a new table id and createdTime may be left empty and are made; protocol is derived from the
+ * schema and properties, and raised when an existing table needs more. */
 enum status delta_txn_set_metadata(struct delta_txn *txn, const struct delta_metadata *m, const struct delta_type *schema, struct error *err);
 enum status delta_txn_add(struct delta_txn *txn, const struct delta_add *add, struct error *err);
 /* Removes a file of the base snapshot (found by delta_scan with want_stats). */
@@ -318,7 +350,7 @@ enum status delta_txn_user_metadata(struct delta_txn *txn, struct str text, stru
 enum delta_commit_outcome { DELTA_COMMITTED, DELTA_CONFLICT, DELTA_UNKNOWN };
 struct delta_commit_result {
     enum delta_commit_outcome outcome;
-    int64_t version;          /* COMMITTED: ours.  CONFLICT: the winner that we cannot follow */
+    int64_t version; /* COMMITTED: ours.  CONFLICT: the winner that we cannot follow */
     uint32_t attempts;
     struct delta_snapshot *snapshot; /* COMMITTED: the table after it; caller unrefs; may be NULL when it could not be read back cheaply */
 };

@@ -24,25 +24,25 @@ struct delta_dv {
 struct delta_segment {
     atomic_int refs;
     size_t count, cap;
-    struct arena arena;      /* paths, dictionary texts, dv texts, stats of commit segments */
+    struct arena arena; /* paths, dictionary texts, dv texts, stats of commit segments */
     struct str *paths;
     int64_t *size_bytes;
     int64_t *modified_ms;
     uint32_t partition_count;
     uint32_t **partition_codes; /* [partition column][row] */
     struct delta_dictionary *dictionaries;
-    struct delta_dv *dvs;    /* sorted by row */
+    struct delta_dv *dvs; /* sorted by row */
     size_t dv_count, dv_cap;
     int64_t total_bytes;
     /* Statistics texts: at once for commit segments; for checkpoint segments read from the parts when first asked for. */
     pthread_mutex_t lazy_lock;
-    struct str *stats;       /* NULL until loaded */
+    struct str *stats; /* NULL until loaded */
     struct arena stats_arena;
     struct delta_stats_columns *stats_columns; /* typed min/max/null counts, built on demand by prune.c */
-    uint64_t *index;         /* hash table of the newest row of each path, built on demand; see segment.c */
+    uint64_t *index;                           /* hash table of the newest row of each path, built on demand; see segment.c */
     size_t index_slots;
     /* Where the rows came from, for the lazy read of stats: checkpoint parts. */
-    struct str *part_keys;   /* store keys of the checkpoint parts, NULL for commit segments */
+    struct str *part_keys; /* store keys of the checkpoint parts, NULL for commit segments */
     size_t part_count;
 };
 
@@ -89,7 +89,7 @@ struct delta_snapshot {
     atomic_int refs;
     struct delta_table *table;
     int64_t version;
-    int64_t timestamp_us;   /* monotonised file time, or the in-commit timestamp */
+    int64_t timestamp_us; /* monotonised file time, or the in-commit timestamp */
     struct delta_head *head;
     struct delta_layer *layers;
     size_t layer_count;
@@ -106,7 +106,7 @@ struct delta_table {
     struct store *store;
     struct delta_handler *handler;
     char *name;
-    pthread_mutex_t lock;            /* guards latest and worker state */
+    pthread_mutex_t lock; /* guards latest and worker state */
     struct delta_snapshot *latest;
     struct delta_checkpoint_worker *worker; /* checkpoint.c; NULL until the first background checkpoint */
 };
@@ -146,19 +146,23 @@ struct delta_commit {
     struct arena arena;
     struct buf text;
     int64_t version;
-    struct delta_action_add *adds;       size_t add_count;
-    struct delta_action_remove *removes; size_t remove_count;
-    struct delta_action_app *apps;       size_t app_count;
-    struct delta_action_domain *domains; size_t domain_count;
+    struct delta_action_add *adds;
+    size_t add_count;
+    struct delta_action_remove *removes;
+    size_t remove_count;
+    struct delta_action_app *apps;
+    size_t app_count;
+    struct delta_action_domain *domains;
+    size_t domain_count;
     bool has_metadata, has_protocol, has_commit_info;
     struct delta_metadata metadata;
     struct delta_protocol protocol;
     struct str metadata_raw, protocol_raw;
-    struct str commit_info;              /* the object inside */
-    int64_t in_commit_timestamp_ms;      /* INT64_MIN when absent */
-    struct str operation, txn_id;        /* from commitInfo; NULL ptr when absent */
-    bool is_blind_append;                /* commitInfo.isBlindAppend */
-    bool has_v2_checkpoint;              /* a checkpointMetadata or sidecar action: rows of a v2 checkpoint */
+    struct str commit_info;         /* the object inside */
+    int64_t in_commit_timestamp_ms; /* INT64_MIN when absent */
+    struct str operation, txn_id;   /* from commitInfo; NULL ptr when absent */
+    bool is_blind_append;           /* commitInfo.isBlindAppend */
+    bool has_v2_checkpoint;         /* a checkpointMetadata or sidecar action: rows of a v2 checkpoint */
 };
 /* Parses newline-delimited actions; unknown actions and fields are ignored; a torn or malformed line is CORRUPT_LOG naming
  * file, line and byte.  text is taken. (action.c) */
@@ -211,7 +215,8 @@ struct delta_listing {
     int64_t from_version; /* versions below were not listed; 0: the whole log */
 };
 /* Files of versions from_version…to_version.  INT64_MAX for all. */
-enum status delta_log_list(struct ctx *ctx, struct delta_table *t, int64_t from_version, int64_t to_version, struct delta_listing *out, struct error *err);
+enum status delta_log_list(struct ctx *ctx, struct delta_table *t, int64_t from_version, int64_t to_version, struct delta_listing *out,
+                           struct error *err);
 void delta_listing_release(struct delta_listing *l);
 const struct delta_log_commit *delta_listing_commit(const struct delta_listing *l, int64_t version); /* NULL when not listed */
 /* First and last version that can be read: false when there is none. */
@@ -246,7 +251,7 @@ struct delta_path_key {
     uint64_t hash;
     struct buf scratch;
 };
-bool delta_path_key_init(struct delta_path_key *key, struct str path); /* false when memory is out */
+bool delta_path_key_init(struct delta_path_key *key, struct str path);   /* false when memory is out */
 bool delta_dv_equal(const struct delta_dv *a, const struct delta_dv *b); /* same unique id; NULL = none */
 /* Code of a text, new ones are added (copied to the arena); NULL ptr is 0.  False when memory is out. */
 bool delta_dictionary_code(struct delta_dictionary *d, struct arena *arena, struct str value, uint32_t *code);
@@ -273,10 +278,7 @@ enum status delta_segment_lookup(struct delta_segment *g, const struct delta_pat
 int64_t delta_segment_find(struct delta_segment *g, struct str path, struct error *err);
 /* Makes g->stats available (reads the checkpoint parts through the table's handler when needed). */
 enum status delta_segment_load_stats(struct ctx *ctx, struct delta_table *t, struct delta_segment *g, struct error *err);
-static inline bool delta_layer_dead(const struct delta_layer *l, size_t row)
-{
-    return l->dead && (l->dead->words[row >> 6] >> (row & 63) & 1);
-}
+static inline bool delta_layer_dead(const struct delta_layer *l, size_t row) { return l->dead && (l->dead->words[row >> 6] >> (row & 63) & 1); }
 /* The dv of a row, NULL when it has none. */
 const struct delta_dv *delta_segment_dv(const struct delta_segment *g, size_t row);
 
@@ -287,9 +289,9 @@ const struct delta_dv *delta_segment_dv(const struct delta_segment *g, size_t ro
 struct delta_fold {
     struct delta_layer *older; /* borrowed; `dead` is replaced */
     size_t older_count;
-    bool *owned;               /* older[i].dead was copied already */
+    bool *owned; /* older[i].dead was copied already */
     struct delta_segment *segment;
-    uint64_t *dead;            /* of segment */
+    uint64_t *dead; /* of segment */
     size_t dead_words, dead_count;
     struct str *partition_columns; /* texts of the segment's arena */
     struct str *partition_scratch;
@@ -302,9 +304,9 @@ bool delta_fold_fits(const struct delta_fold *f, const struct delta_metadata *m)
 enum status delta_fold_commit(struct delta_fold *f, const struct delta_commit *commit, struct error *err);
 /* The new segment as a layer, which the caller owns. */
 enum status delta_fold_layer(struct delta_fold *f, struct delta_layer *out, struct error *err);
-struct delta_bitmap *delta_bitmap_new(size_t rows); /* all live; NULL when out of memory */
+struct delta_bitmap *delta_bitmap_new(size_t rows);            /* all live; NULL when out of memory */
 struct delta_bitmap *delta_bitmap_ref(struct delta_bitmap *b); /* accepts NULL */
-void delta_bitmap_unref(struct delta_bitmap *b); /* accepts NULL */
+void delta_bitmap_unref(struct delta_bitmap *b);               /* accepts NULL */
 void delta_layer_release(struct delta_layer *l);
 static inline size_t delta_layer_live(const struct delta_layer *l) { return l->segment->count - (l->dead ? l->dead->dead_count : 0); }
 /* The live rows of several commit layers in one new segment. */
@@ -336,13 +338,15 @@ enum status delta_snapshot_load(struct ctx *ctx, struct delta_table *t, int64_t 
 /* ---- snapshot (snapshot.c) ----------------------------------------------------------------------- */
 
 /* Copies both, reads the schema and refuses what cannot be read. */
-enum status delta_head_new(const struct delta_table *t, const struct delta_metadata *m, const struct delta_protocol *p, struct delta_head **out, struct error *err);
+enum status delta_head_new(const struct delta_table *t, const struct delta_metadata *m, const struct delta_protocol *p, struct delta_head **out,
+                           struct error *err);
 struct delta_head *delta_head_ref(struct delta_head *h);
 void delta_head_unref(struct delta_head *h);
 struct delta_ids *delta_ids_new(void); /* NULL when out of memory */
 void delta_ids_unref(struct delta_ids *ids);
 /* Copies; false when memory is out. */
-bool delta_ids_fill(struct delta_ids *ids, const struct delta_app_version *apps, size_t app_count, const struct delta_domain *domains, size_t domain_count);
+bool delta_ids_fill(struct delta_ids *ids, const struct delta_app_version *apps, size_t app_count, const struct delta_domain *domains,
+                    size_t domain_count);
 /* An empty snapshot with room for layers, held once; NULL when out of memory.  delta_snapshot_drop frees what was put in. */
 struct delta_snapshot *delta_snapshot_new(struct delta_table *t, int64_t version, size_t layer_cap);
 void delta_snapshot_set_ids(struct delta_snapshot *s, struct delta_ids *ids); /* takes ids */
@@ -351,8 +355,8 @@ struct delta_snapshot *delta_snapshot_hold(struct delta_snapshot *s);
 void delta_snapshot_drop(struct delta_snapshot *s); /* gives up a hold that does not hold the table */
 
 /* snapshot + one commit -> the next snapshot (version must be +1).  commit_timestamp_us is the file time. */
-enum status delta_snapshot_apply(struct ctx *ctx, struct delta_snapshot *base, const struct delta_commit *commit,
-                                 int64_t file_modified_us, struct delta_snapshot **out, struct error *err);
+enum status delta_snapshot_apply(struct ctx *ctx, struct delta_snapshot *base, const struct delta_commit *commit, int64_t file_modified_us,
+                                 struct delta_snapshot **out, struct error *err);
 /* Offers a newer snapshot as the table's latest (after our own commit). */
 void delta_table_offer(struct delta_table *t, struct delta_snapshot *s);
 
@@ -386,8 +390,7 @@ bool delta_property_is_protocol(struct str key);
 
 /* A minValues or maxValues entry as a bound that no row passes (upper ones widened where writers round).
  * False when it says nothing that can be relied on.  A string borrows from the JSON text or the arena. */
-bool delta_stats_bound(const struct json *j, uint32_t node, const struct delta_type *type, bool max, struct arena *arena,
-                       struct delta_value *out);
+bool delta_stats_bound(const struct json *j, uint32_t node, const struct delta_type *type, bool max, struct arena *arena, struct delta_value *out);
 
 /* ---- commit times (timestamp.c, history.c) ----------------------------------------------------------- */
 
@@ -413,10 +416,16 @@ struct delta_stats_column {
     uint32_t depth;
     struct delta_type type;
     enum delta_bound_kind kind;
-    union { int64_t *i64; double *f64; __int128 *i128; struct str *str; void *any; } min, max;
+    union {
+        int64_t *i64;
+        double *f64;
+        __int128 *i128;
+        struct str *str;
+        void *any;
+    } min, max;
     uint64_t *min_head, *max_head; /* strings: their first bytes, see delta_string_head */
-    uint64_t *max_is_prefix;      /* strings: bit set = anything that begins with max may be there too */
-    uint64_t *all_null, *no_null; /* bit set = known to be so */
+    uint64_t *max_is_prefix;       /* strings: bit set = anything that begins with max may be there too */
+    uint64_t *all_null, *no_null;  /* bit set = known to be so */
 };
 struct delta_stats_columns {
     struct delta_stats_column *first;
@@ -441,13 +450,13 @@ enum status delta_stats_record_count(struct str stats, struct arena *scratch, in
 
 /* A predicate made ready for one schema: constants turned into ranges in each column's own terms. */
 struct delta_prune;
-enum status delta_prune_new(const struct delta_pred *pred, const struct delta_metadata *m, const struct delta_type *schema,
-                            struct delta_prune **out, struct error *err);
+enum status delta_prune_new(const struct delta_pred *pred, const struct delta_metadata *m, const struct delta_type *schema, struct delta_prune **out,
+                            struct error *err);
 void delta_prune_free(struct delta_prune *p); /* accepts NULL */
 /* Clears the bits of `keep` (one per row, set for rows to look at) whose files cannot hold a matching row: first by partition
  * values alone, *by_partition rows, then by statistics as well, *by_stats rows more. */
-enum status delta_prune_segment(struct ctx *ctx, struct delta_table *t, struct delta_segment *g, const struct delta_prune *p,
-                                uint64_t *keep, size_t *by_partition, size_t *by_stats, struct error *err);
+enum status delta_prune_segment(struct ctx *ctx, struct delta_table *t, struct delta_segment *g, const struct delta_prune *p, uint64_t *keep,
+                                size_t *by_partition, size_t *by_stats, struct error *err);
 static inline size_t delta_words(size_t rows) { return (rows + 63) / 64; }
 
 /* ---- transactions (txn.c, conflict.c, commit.c) ----------------------------------------------------------- */
@@ -470,7 +479,7 @@ struct delta_txn {
     bool reads_all;
     struct str *app_ids; /* read and written */
     size_t app_cap;
-    struct str *removed; /* percent-decoded paths */
+    struct str *removed;     /* percent-decoded paths */
     uint32_t *removed_slots; /* open addressing over removed: index + 1 */
     size_t removed_cap, removed_slot_count;
     const char *operation;

@@ -8,10 +8,7 @@ enum { PREFETCH_AHEAD = 8 };
 
 /* ---- bitmaps and layers ------------------------------------------------------------------- */
 
-static size_t words_of(size_t rows)
-{
-    return (rows + 63) / 64;
-}
+static size_t words_of(size_t rows) { return (rows + 63) / 64; }
 
 struct delta_bitmap *delta_bitmap_new(size_t rows)
 {

@@ -68,7 +68,8 @@ static struct delta_commit_info *list_entries(struct arena *arena, const struct 
     return entries;
 }
 
-enum status delta_history(struct ctx *ctx, struct delta_table *t, int64_t limit, struct arena *arena, struct delta_commit_info **out, size_t *count, struct error *err)
+enum status delta_history(struct ctx *ctx, struct delta_table *t, int64_t limit, struct arena *arena, struct delta_commit_info **out, size_t *count,
+                          struct error *err)
 {
     struct delta_listing listing;
     *out = NULL;

@@ -8,10 +8,7 @@
 enum { VERSION_DIGITS = 20, PART_DIGITS = 10, FIRST_ENTRIES = 64 };
 static const size_t commit_max_bytes = (size_t)2 << 30, hint_max_bytes = (size_t)16 << 20;
 
-void delta_log_key(char out[64], int64_t version, const char *suffix)
-{
-    snprintf(out, 64, LOG_PREFIX "%020lld%s", (long long)version, suffix);
-}
+void delta_log_key(char out[64], int64_t version, const char *suffix) { snprintf(out, 64, LOG_PREFIX "%020lld%s", (long long)version, suffix); }
 
 enum status delta_store_failure(enum store_result result, const char *what, struct error *err)
 {
@@ -78,8 +75,8 @@ static bool read_part(struct str suffix, int64_t *part, int64_t *parts)
         return false;
     struct str first = str_sub(suffix, sizeof ".checkpoint." - 1, PART_DIGITS);
     struct str second = str_sub(first, PART_DIGITS + 1, PART_DIGITS);
-    return first.ptr[PART_DIGITS] == '.' && read_digits(first, PART_DIGITS, part) && read_digits(second, PART_DIGITS, parts) &&
-           *part >= 1 && *part <= *parts && *parts <= UINT32_MAX;
+    return first.ptr[PART_DIGITS] == '.' && read_digits(first, PART_DIGITS, part) && read_digits(second, PART_DIGITS, parts) && *part >= 1 &&
+           *part <= *parts && *parts <= UINT32_MAX;
 }
 
 struct lister {
@@ -155,7 +152,8 @@ static void drop_incomplete(struct delta_listing *l)
     l->checkpoint_count = kept;
 }
 
-enum status delta_log_list(struct ctx *ctx, struct delta_table *t, int64_t from_version, int64_t to_version, struct delta_listing *out, struct error *err)
+enum status delta_log_list(struct ctx *ctx, struct delta_table *t, int64_t from_version, int64_t to_version, struct delta_listing *out,
+                           struct error *err)
 {
     char after[64] = "";
     *out = (struct delta_listing){.v2_version = -1, .from_version = from_version};
@@ -284,10 +282,7 @@ struct rebuild {
     struct error newest; /* why the newest way failed */
 };
 
-static bool is_v2_only(const struct rebuild *r)
-{
-    return r->listing.v2_version >= 0 && r->listing.v2_version <= r->version;
-}
+static bool is_v2_only(const struct rebuild *r) { return r->listing.v2_version >= 0 && r->listing.v2_version <= r->version; }
 
 static enum status refuse_v2(const struct rebuild *r, struct error *err)
 {
@@ -299,7 +294,8 @@ static enum status refuse_gap(const struct rebuild *r, int64_t missing, struct e
 {
     if (is_v2_only(r))
         return refuse_v2(r, err);
-    return error_set(err, STATUS_PROTOCOL_VIOLATION, "the log of table \"%s\" has a gap: version %lld is missing", r->table->name, (long long)missing);
+    return error_set(err, STATUS_PROTOCOL_VIOLATION, "the log of table \"%s\" has a gap: version %lld is missing", r->table->name,
+                     (long long)missing);
 }
 
 /* A directory that changes while it is listed may hide a file: only asking for the file itself proves that it is missing. */
@@ -336,8 +332,10 @@ static bool may_fall_back(enum status status)
     case STATUS_CANCELLED:
     case STATUS_DEADLINE_EXCEEDED:
     case STATUS_UNSUPPORTED_FEATURE:
-    case STATUS_INTERNAL: return false;
-    default: return true;
+    case STATUS_INTERNAL:
+        return false;
+    default:
+        return true;
     }
 }
 
@@ -466,8 +464,14 @@ static bool settle_version(struct rebuild *r)
 enum status delta_log_rebuild(struct ctx *ctx, struct delta_table *t, int64_t version, int64_t max_checkpoint,
                               enum status (*attempt)(void *user, const struct delta_rebuild *way, struct error *err), void *user, struct error *err)
 {
-    struct rebuild r = {.ctx = ctx, .table = t, .version = version, .max_checkpoint = max_checkpoint, .tried_from = INT64_MAX,
-                        .attempt = attempt, .user = user, .newest = ERROR_INIT};
+    struct rebuild r = {.ctx = ctx,
+                        .table = t,
+                        .version = version,
+                        .max_checkpoint = max_checkpoint,
+                        .tried_from = INT64_MAX,
+                        .attempt = attempt,
+                        .user = user,
+                        .newest = ERROR_INIT};
     bool done = false, latest = version == INT64_MAX;
     enum status status = list_for(&r, err);
     if (status != STATUS_OK)

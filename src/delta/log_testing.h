@@ -16,9 +16,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SCHEMA_JSON "{\\\"type\\\":\\\"struct\\\",\\\"fields\\\":[{\\\"name\\\":\\\"id\\\",\\\"type\\\":\\\"long\\\",\\\"nullable\\\":true,\\\"metadata\\\":{}},{\\\"name\\\":\\\"d\\\",\\\"type\\\":\\\"string\\\",\\\"nullable\\\":true,\\\"metadata\\\":{}}]}"
-#define METADATA_LINE(COLUMNS, CONFIGURATION) \
-    "{\"metaData\":{\"id\":\"t1\",\"format\":{\"provider\":\"parquet\",\"options\":{}},\"schemaString\":\"" SCHEMA_JSON \
+#define SCHEMA_JSON                                                                                                                                  \
+    "{\\\"type\\\":\\\"struct\\\",\\\"fields\\\":[{\\\"name\\\":\\\"id\\\",\\\"type\\\":\\\"long\\\",\\\"nullable\\\":true,\\\"metadata\\\":{}},{"   \
+    "\\\"name\\\":\\\"d\\\",\\\"type\\\":\\\"string\\\",\\\"nullable\\\":true,\\\"metadata\\\":{}}]}"
+#define METADATA_LINE(COLUMNS, CONFIGURATION)                                                                                                        \
+    "{\"metaData\":{\"id\":\"t1\",\"format\":{\"provider\":\"parquet\",\"options\":{}},\"schemaString\":\"" SCHEMA_JSON                              \
     "\",\"partitionColumns\":[" COLUMNS "],\"configuration\":{" CONFIGURATION "},\"createdTime\":1}}\n"
 #define PROTOCOL_LINE "{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":2}}\n"
 #define FIRST_COMMIT PROTOCOL_LINE METADATA_LINE("", "")
@@ -27,9 +29,9 @@ struct lines_handler {
     struct delta_handler base;
     struct store *store;
     size_t batch_rows;
-    uint64_t calls;      /* of read_adds, read_others, read_adds_raw */
-    bool reverse_rows;   /* read_adds hands rows out in the other order */
-    size_t skip_rows;    /* read_adds leaves out the last rows */
+    uint64_t calls;    /* of read_adds, read_others, read_adds_raw */
+    bool reverse_rows; /* read_adds hands rows out in the other order */
+    size_t skip_rows;  /* read_adds leaves out the last rows */
     bool fail_write;
 };
 
@@ -43,10 +45,7 @@ struct fixture {
     FILE *log_file;
 };
 
-static inline int64_t fixture_now(void *self)
-{
-    return *(int64_t *)self;
-}
+static inline int64_t fixture_now(void *self) { return *(int64_t *)self; }
 
 static inline void expect_ok(enum status status, struct error *err)
 {
@@ -96,9 +95,10 @@ static inline void fill_row(struct column_copy *c, size_t at, const struct delta
     }
 }
 
-static inline enum status lines_read_adds(struct delta_handler *self, struct ctx *ctx, const struct str *paths, size_t path_count, const struct str *columns,
-                                   size_t column_count, bool want_stats,
-                                   bool (*batch)(void *, size_t, const struct delta_checkpoint_batch *, struct error *), void *user, struct error *err)
+static inline enum status lines_read_adds(struct delta_handler *self, struct ctx *ctx, const struct str *paths, size_t path_count,
+                                          const struct str *columns, size_t column_count, bool want_stats,
+                                          bool (*batch)(void *, size_t, const struct delta_checkpoint_batch *, struct error *), void *user,
+                                          struct error *err)
 {
     struct lines_handler *h = (struct lines_handler *)self;
     h->calls++;
@@ -111,10 +111,16 @@ static inline enum status lines_read_adds(struct delta_handler *self, struct ctx
         for (size_t from = 0; ok && from < total; from += h->batch_rows) {
             size_t n = total - from < h->batch_rows ? total - from : h->batch_rows;
             struct arena arena = ARENA_INIT;
-            struct column_copy c = {ARENA_ARRAY(&arena, struct str, n), ARENA_ARRAY(&arena, struct str, n), ARENA_ARRAY(&arena, struct str, n),
-                                    ARENA_ARRAY(&arena, struct str, n), ARENA_ARRAY(&arena, struct str *, column_count),
-                                    ARENA_ARRAY(&arena, int64_t, n), ARENA_ARRAY(&arena, int64_t, n), ARENA_ARRAY(&arena, int64_t, n),
-                                    ARENA_ARRAY(&arena, int64_t, n), ARENA_ARRAY(&arena, int64_t, n)};
+            struct column_copy c = {ARENA_ARRAY(&arena, struct str, n),
+                                    ARENA_ARRAY(&arena, struct str, n),
+                                    ARENA_ARRAY(&arena, struct str, n),
+                                    ARENA_ARRAY(&arena, struct str, n),
+                                    ARENA_ARRAY(&arena, struct str *, column_count),
+                                    ARENA_ARRAY(&arena, int64_t, n),
+                                    ARENA_ARRAY(&arena, int64_t, n),
+                                    ARENA_ARRAY(&arena, int64_t, n),
+                                    ARENA_ARRAY(&arena, int64_t, n),
+                                    ARENA_ARRAY(&arena, int64_t, n)};
             ok = c.dv_cardinality && c.partition && c.path;
             for (size_t p = 0; ok && p < column_count; p++)
                 ok = (c.partition[p] = ARENA_ARRAY(&arena, struct str, n)) != NULL;
@@ -124,8 +130,18 @@ static inline enum status lines_read_adds(struct delta_handler *self, struct ctx
                 size_t row = h->reverse_rows ? total - 1 - (from + i) : from + i;
                 fill_row(&c, i, &rows.adds[row], columns, column_count);
             }
-            struct delta_checkpoint_batch b = {n, c.path, c.size, c.modified, (const struct str *const *)c.partition, c.dv_storage, c.dv_path,
-                                               c.dv_offset, c.dv_size, c.dv_cardinality, want_stats ? c.stats : NULL, NULL};
+            struct delta_checkpoint_batch b = {n,
+                                               c.path,
+                                               c.size,
+                                               c.modified,
+                                               (const struct str *const *)c.partition,
+                                               c.dv_storage,
+                                               c.dv_path,
+                                               c.dv_offset,
+                                               c.dv_size,
+                                               c.dv_cardinality,
+                                               want_stats ? c.stats : NULL,
+                                               NULL};
             ok = ok && batch(user, part, &b, err);
             arena_release(&arena);
         }
@@ -138,7 +154,7 @@ static inline enum status lines_read_adds(struct delta_handler *self, struct ctx
 
 /* Hands the lines that hold (or do not hold) an add to a callback. */
 static inline enum status lines_read(struct delta_handler *self, struct ctx *ctx, const struct str *paths, size_t path_count, bool adds, bool removes,
-                              bool (*row)(void *, struct str, struct error *), void *user, struct error *err)
+                                     bool (*row)(void *, struct str, struct error *), void *user, struct error *err)
 {
     struct lines_handler *h = (struct lines_handler *)self;
     h->calls++;
@@ -164,8 +180,8 @@ static inline enum status lines_read(struct delta_handler *self, struct ctx *ctx
     return STATUS_OK;
 }
 
-static inline enum status lines_read_others(struct delta_handler *self, struct ctx *ctx, const struct str *paths, size_t path_count, bool want_removes,
-                                     bool (*action)(void *, struct str, struct error *), void *user, struct error *err)
+static inline enum status lines_read_others(struct delta_handler *self, struct ctx *ctx, const struct str *paths, size_t path_count,
+                                            bool want_removes, bool (*action)(void *, struct str, struct error *), void *user, struct error *err)
 {
     return lines_read(self, ctx, paths, path_count, false, want_removes, action, user, err);
 }
@@ -182,7 +198,7 @@ static inline bool pass_raw_add(void *user, struct str json, struct error *err)
 }
 
 static inline enum status lines_read_adds_raw(struct delta_handler *self, struct ctx *ctx, const struct str *paths, size_t path_count,
-                                       bool (*add)(void *, size_t, struct str, struct error *), void *user, struct error *err)
+                                              bool (*add)(void *, size_t, struct str, struct error *), void *user, struct error *err)
 {
     struct raw_add r = {add, user};
     return lines_read(self, ctx, paths, path_count, true, false, pass_raw_add, &r, err);
@@ -206,10 +222,7 @@ static inline enum status lines_write_checkpoint(struct delta_handler *self, str
 
 /* ---- the table ---------------------------------------------------------------------------------- */
 
-static inline int64_t monotonic_zero(void *self)
-{
-    return 0;
-}
+static inline int64_t monotonic_zero(void *self) { return 0; }
 
 static inline void fixture_open(struct fixture *f)
 {
@@ -260,10 +273,7 @@ static inline void put_log(struct fixture *f, int64_t version, const char *suffi
     f->now_us += 1000000; /* a second between files */
 }
 
-static inline void put_commit(struct fixture *f, int64_t version, const char *text)
-{
-    put_log(f, version, ".json", text);
-}
+static inline void put_commit(struct fixture *f, int64_t version, const char *text) { put_log(f, version, ".json", text); }
 
 static inline void remove_log(struct fixture *f, int64_t version, const char *suffix)
 {
@@ -298,10 +308,7 @@ static inline struct delta_snapshot *latest_of(struct fixture *f, struct delta_t
     return s;
 }
 
-static inline struct delta_snapshot *latest(struct fixture *f)
-{
-    return latest_of(f, f->table);
-}
+static inline struct delta_snapshot *latest(struct fixture *f) { return latest_of(f, f->table); }
 
 /* Opens from scratch, expecting failure; the error is left in *err. */
 static inline enum status open_fails(struct fixture *f, struct error *err)
@@ -317,10 +324,7 @@ static inline enum status open_fails(struct fixture *f, struct error *err)
     return status;
 }
 
-static inline int compare_texts(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
+static inline int compare_texts(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 /* The live paths, sorted and joined by blanks; mem_free it. */
 static inline char *live_paths(const struct delta_snapshot *s)
@@ -353,10 +357,13 @@ static inline void expect_paths(const struct delta_snapshot *s, const char *expe
     mem_free(paths);
 }
 
-#define ADD(PATH, SIZE) "{\"add\":{\"path\":\"" PATH "\",\"partitionValues\":{},\"size\":" #SIZE ",\"modificationTime\":5,\"dataChange\":true,\"stats\":\"{\\\"numRecords\\\":" #SIZE "}\"}}\n"
+#define ADD(PATH, SIZE)                                                                                                                              \
+    "{\"add\":{\"path\":\"" PATH "\",\"partitionValues\":{},\"size\":" #SIZE                                                                         \
+    ",\"modificationTime\":5,\"dataChange\":true,\"stats\":\"{\\\"numRecords\\\":" #SIZE "}\"}}\n"
 #define REMOVE(PATH) "{\"remove\":{\"path\":\"" PATH "\",\"deletionTimestamp\":1700000000000,\"dataChange\":true}}\n"
 #define DV(ID) "\"deletionVector\":{\"storageType\":\"u\",\"pathOrInlineDv\":\"" ID "\",\"offset\":1,\"sizeInBytes\":36,\"cardinality\":2}"
-#define ADD_DV(PATH, SIZE, ID) "{\"add\":{\"path\":\"" PATH "\",\"partitionValues\":{},\"size\":" #SIZE ",\"modificationTime\":5,\"dataChange\":true," DV(ID) "}}\n"
+#define ADD_DV(PATH, SIZE, ID)                                                                                                                       \
+    "{\"add\":{\"path\":\"" PATH "\",\"partitionValues\":{},\"size\":" #SIZE ",\"modificationTime\":5,\"dataChange\":true," DV(ID) "}}\n"
 #define REMOVE_DV(PATH, ID) "{\"remove\":{\"path\":\"" PATH "\",\"deletionTimestamp\":1700000000000,\"dataChange\":true," DV(ID) "}}\n"
 
 #endif

@@ -2,9 +2,24 @@
 #include "delta/delta_int.h"
 
 enum property_kind {
-    KIND_BOOL, KIND_BOOL_OFF, KIND_POSITIVE, KIND_INTEGER_OR_ALL, KIND_INTERVAL, KIND_SIZE, KIND_COLUMNS, KIND_TEXT, KIND_INTERNAL,
-    KIND_AUTO_COMPACT, KIND_CHECKPOINT_POLICY, KIND_COLUMN_MAPPING_MODE, KIND_ISOLATION_LEVEL, KIND_READER_VERSION,
-    KIND_WRITER_VERSION, KIND_PARQUET_CODEC, KIND_PARQUET_VERSION, KIND_COUNT
+    KIND_BOOL,
+    KIND_BOOL_OFF,
+    KIND_POSITIVE,
+    KIND_INTEGER_OR_ALL,
+    KIND_INTERVAL,
+    KIND_SIZE,
+    KIND_COLUMNS,
+    KIND_TEXT,
+    KIND_INTERNAL,
+    KIND_AUTO_COMPACT,
+    KIND_CHECKPOINT_POLICY,
+    KIND_COLUMN_MAPPING_MODE,
+    KIND_ISOLATION_LEVEL,
+    KIND_READER_VERSION,
+    KIND_WRITER_VERSION,
+    KIND_PARQUET_CODEC,
+    KIND_PARQUET_VERSION,
+    KIND_COUNT
 };
 /* What a value must be, for messages; and the list of values for kinds that have one. */
 static const struct {
@@ -63,7 +78,7 @@ static int64_t unit_us(struct str unit)
     static const struct {
         const char *name;
         int64_t us;
-    } units[] = {{"week", 604800000000}, {"day", 86400000000}, {"hour", 3600000000}, {"minute", 60000000},
+    } units[] = {{"week", 604800000000}, {"day", 86400000000},  {"hour", 3600000000}, {"minute", 60000000},
                  {"second", 1000000},    {"millisecond", 1000}, {"microsecond", 1}};
     if (unit.len > 1 && (unit.ptr[unit.len - 1] | 0x20) == 's')
         unit.len--;
@@ -142,14 +157,22 @@ static bool value_fits(enum property_kind kind, struct str value)
 {
     int64_t number;
     switch (kind) {
-    case KIND_POSITIVE: return str_to_i64(value, &number) && number > 0 && number <= INT32_MAX;
-    case KIND_INTEGER_OR_ALL: return str_to_i64(value, &number) && number >= -1 && number <= INT32_MAX;
-    case KIND_INTERVAL: return delta_interval_ms(value, &number);
-    case KIND_SIZE: return delta_size_from_text(value, &number) && number > 0;
-    case KIND_COLUMNS: return str_trim(value).len > 0;
-    case KIND_TEXT: return true;
-    case KIND_PARQUET_VERSION: return is_parquet_version(value);
-    default: return is_one_of(kind, value);
+    case KIND_POSITIVE:
+        return str_to_i64(value, &number) && number > 0 && number <= INT32_MAX;
+    case KIND_INTEGER_OR_ALL:
+        return str_to_i64(value, &number) && number >= -1 && number <= INT32_MAX;
+    case KIND_INTERVAL:
+        return delta_interval_ms(value, &number);
+    case KIND_SIZE:
+        return delta_size_from_text(value, &number) && number > 0;
+    case KIND_COLUMNS:
+        return str_trim(value).len > 0;
+    case KIND_TEXT:
+        return true;
+    case KIND_PARQUET_VERSION:
+        return is_parquet_version(value);
+    default:
+        return is_one_of(kind, value);
     }
 }
 
@@ -222,7 +245,8 @@ static bool asks_for_feature(const struct property *p, struct str value)
 /* What Spark keeps for clauses of its own. */
 static enum status check_reserved(struct str key, struct error *err)
 {
-    static const struct str reserved[] = {STR("provider"), STR("location"), STR("owner"), STR("comment"), STR("external"), STR("is_managed_location")};
+    static const struct str reserved[] = {STR("provider"), STR("location"), STR("owner"),
+                                          STR("comment"),  STR("external"), STR("is_managed_location")};
     for (size_t i = 0; i < VV_ARRAY_COUNT(reserved); i++)
         if (str_eq(key, reserved[i])) {
             error_set(err, STATUS_INVALID_ARGUMENT, "property \"%.*s\" is reserved", STR_ARG(key));
@@ -258,8 +282,7 @@ enum status delta_property_check(struct str key, struct str value, struct error 
 
 bool delta_property_is_protocol(struct str key)
 {
-    return str_starts(key, STR("delta.feature.")) || str_eq(key, STR("delta.minReaderVersion")) ||
-           str_eq(key, STR("delta.minWriterVersion"));
+    return str_starts(key, STR("delta.feature.")) || str_eq(key, STR("delta.minReaderVersion")) || str_eq(key, STR("delta.minWriterVersion"));
 }
 
 /* ---- look-up ---------------------------------------------------------------------------- */

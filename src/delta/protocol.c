@@ -4,16 +4,12 @@
 enum { READER_FEATURES = 3, WRITER_FEATURES = 7 }; /* the versions that list features by name */
 
 static const struct delta_feature_info features[DELTA_FEATURE_COUNT] = {
-#define FEATURE(ID, NAME, KIND, LR, LW, READ, WRITE) \
-    {NAME, DELTA_FEATURE_##KIND, LR, LW, DELTA_SUPPORT_##READ, DELTA_SUPPORT_##WRITE},
+#define FEATURE(ID, NAME, KIND, LR, LW, READ, WRITE) {NAME, DELTA_FEATURE_##KIND, LR, LW, DELTA_SUPPORT_##READ, DELTA_SUPPORT_##WRITE},
 #include "delta/features.def"
 #undef FEATURE
 };
 
-const struct delta_feature_info *delta_feature_info(enum delta_feature_id id)
-{
-    return &features[id];
-}
+const struct delta_feature_info *delta_feature_info(enum delta_feature_id id) { return &features[id]; }
 
 enum delta_feature_id delta_feature_find(struct str name)
 {
@@ -55,8 +51,7 @@ bool delta_protocol_has(const struct delta_protocol *p, enum delta_feature_id id
 static enum status check_versions(const struct delta_protocol *p, struct error *err)
 {
     if (p->min_reader_version < 1 || p->min_writer_version < 1)
-        return error_set(err, STATUS_PROTOCOL_VIOLATION, "protocol versions (%d, %d) are below 1", p->min_reader_version,
-                         p->min_writer_version);
+        return error_set(err, STATUS_PROTOCOL_VIOLATION, "protocol versions (%d, %d) are below 1", p->min_reader_version, p->min_writer_version);
     if (p->min_reader_version == READER_FEATURES && p->min_writer_version < WRITER_FEATURES)
         return error_set(err, STATUS_PROTOCOL_VIOLATION, "reader version 3 needs writer version 7, not %d", p->min_writer_version);
     if (p->reader_feature_count && p->min_reader_version < READER_FEATURES)
@@ -116,14 +111,20 @@ static bool is_used(enum delta_feature_id id, const struct delta_metadata *m, co
     case DELTA_FEATURE_COLUMN_MAPPING:
         mode = delta_config(m, "delta.columnMapping.mode");
         return mode.len && !str_ieq(mode, STR("none"));
-    case DELTA_FEATURE_CHECK_CONSTRAINTS: return has_constraint(m);
-    case DELTA_FEATURE_GENERATED_COLUMNS: return schema_has_meta(schema, STR("delta.generationExpression"));
-    case DELTA_FEATURE_IDENTITY_COLUMNS: return schema_has_meta(schema, STR("delta.identity."));
-    case DELTA_FEATURE_INVARIANTS: return schema_has_meta(schema, STR("delta.invariants"));
+    case DELTA_FEATURE_CHECK_CONSTRAINTS:
+        return has_constraint(m);
+    case DELTA_FEATURE_GENERATED_COLUMNS:
+        return schema_has_meta(schema, STR("delta.generationExpression"));
+    case DELTA_FEATURE_IDENTITY_COLUMNS:
+        return schema_has_meta(schema, STR("delta.identity."));
+    case DELTA_FEATURE_INVARIANTS:
+        return schema_has_meta(schema, STR("delta.invariants"));
     case DELTA_FEATURE_CHANGE_DATA_FEED:
         return delta_config_bool(m, "delta.enableChangeDataFeed", false) || delta_config_bool(m, "delta.enableChangeDataCapture", false);
-    case DELTA_FEATURE_VARIANT_TYPE: return schema_has_type(schema, DELTA_VARIANT);
-    default: return false;
+    case DELTA_FEATURE_VARIANT_TYPE:
+        return schema_has_type(schema, DELTA_VARIANT);
+    default:
+        return false;
     }
 }
 
@@ -140,8 +141,8 @@ static enum status report_missing(struct buf *missing, size_t count, const char 
 {
     enum status status = buf_check(missing, err);
     if (!status && count) {
-        status = error_set(err, STATUS_UNSUPPORTED_FEATURE, "the table cannot be %s: it %s the table feature%s %.*s, which %s not supported",
-                           verb, what, count == 1 ? "" : "s", STR_ARG(buf_view(missing)), count == 1 ? "is" : "are");
+        status = error_set(err, STATUS_UNSUPPORTED_FEATURE, "the table cannot be %s: it %s the table feature%s %.*s, which %s not supported", verb,
+                           what, count == 1 ? "" : "s", STR_ARG(buf_view(missing)), count == 1 ? "is" : "are");
     }
     buf_release(missing);
     return status;
@@ -182,9 +183,8 @@ enum status delta_protocol_check_write(const struct delta_protocol *p, const str
     if (status)
         return status;
     if (p->min_writer_version > WRITER_FEATURES)
-        return error_set(err, STATUS_UNSUPPORTED_FEATURE,
-                         "the table cannot be written: it needs writer version %d, and %d is the highest known", p->min_writer_version,
-                         WRITER_FEATURES);
+        return error_set(err, STATUS_UNSUPPORTED_FEATURE, "the table cannot be written: it needs writer version %d, and %d is the highest known",
+                         p->min_writer_version, WRITER_FEATURES);
     struct buf missing = BUF_INIT;
     size_t count = 0;
     for (int i = 0; i < DELTA_FEATURE_COUNT; i++) {
@@ -243,8 +243,7 @@ static enum status gather_wanted(const struct delta_metadata *m, const struct de
 /* The old alias counts as the feature. */
 static bool supports(const struct delta_protocol *p, enum delta_feature_id id)
 {
-    return delta_protocol_has(p, id) ||
-           (id == DELTA_FEATURE_TIMESTAMP_NTZ && delta_protocol_has(p, DELTA_FEATURE_TIMESTAMP_NTZ_ALIAS));
+    return delta_protocol_has(p, id) || (id == DELTA_FEATURE_TIMESTAMP_NTZ && delta_protocol_has(p, DELTA_FEATURE_TIMESTAMP_NTZ_ALIAS));
 }
 
 /* The lowest legacy versions that hold everything wanted, or (3|existing reader, 7). */
@@ -275,8 +274,7 @@ struct name_list {
 };
 
 /* The names in `old`, then every known feature that the old protocol had or that is wanted. */
-static bool list_features(struct arena *arena, const struct delta_protocol *base, const struct wanted *w, bool reader_list,
-                          struct name_list *out)
+static bool list_features(struct arena *arena, const struct delta_protocol *base, const struct wanted *w, bool reader_list, struct name_list *out)
 {
     const struct str *old = reader_list ? base->reader_features : base->writer_features;
     uint32_t old_count = reader_list ? base->reader_feature_count : base->writer_feature_count;

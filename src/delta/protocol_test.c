@@ -26,12 +26,11 @@ static void split(const char *list, struct str *names, uint32_t *count)
     }
 }
 
-static void table_init(struct table *t, int reader, int writer, const char *reader_features, const char *writer_features,
-                       const char *schema_sql)
+static void table_init(struct table *t, int reader, int writer, const char *reader_features, const char *writer_features, const char *schema_sql)
 {
     *t = (struct table){0};
-    t->protocol = (struct delta_protocol){.min_reader_version = reader, .min_writer_version = writer,
-                                          .reader_features = t->reader_names, .writer_features = t->writer_names};
+    t->protocol = (struct delta_protocol){
+        .min_reader_version = reader, .min_writer_version = writer, .reader_features = t->reader_names, .writer_features = t->writer_names};
     split(reader_features, t->reader_names, &t->protocol.reader_feature_count);
     split(writer_features, t->writer_names, &t->protocol.writer_feature_count);
     t->metadata.configuration = t->properties;
@@ -203,11 +202,13 @@ static void protocol_of_upgraded_tables(void **state)
     set(&t, "delta.appendOnly", "true");
     expect_derived(&t, true, true, "(1,2)");
     table_init(&t, 1, 4, "", "", "STRUCT<a: TIMESTAMP_NTZ>");
-    expect_derived(&t, true, true, "(3,7) r:timestampNtz w:appendOnly w:invariants w:checkConstraints w:generatedColumns "
-                                   "w:changeDataFeed w:timestampNtz");
+    expect_derived(&t, true, true,
+                   "(3,7) r:timestampNtz w:appendOnly w:invariants w:checkConstraints w:generatedColumns "
+                   "w:changeDataFeed w:timestampNtz");
     table_init(&t, 2, 5, "", "", "STRUCT<a: TIMESTAMP_NTZ>");
-    expect_derived(&t, true, true, "(3,7) r:columnMapping r:timestampNtz w:appendOnly w:invariants w:checkConstraints "
-                                   "w:generatedColumns w:changeDataFeed w:columnMapping w:timestampNtz");
+    expect_derived(&t, true, true,
+                   "(3,7) r:columnMapping r:timestampNtz w:appendOnly w:invariants w:checkConstraints "
+                   "w:generatedColumns w:changeDataFeed w:columnMapping w:timestampNtz");
     table_init(&t, 3, 7, "timestampWithoutTimezone", "timestampWithoutTimezone", "STRUCT<a: TIMESTAMP_NTZ>");
     expect_derived(&t, true, false, "(3,7) r:timestampWithoutTimezone w:timestampWithoutTimezone");
     table_init(&t, 1, 7, "", "invariants", "STRUCT<a: INT>");

@@ -30,10 +30,10 @@ struct node {
     uint32_t child_count;
     /* A leaf: */
     enum leaf_source source;
-    uint32_t index;  /* of the partition column, or of the statistics leaf */
+    uint32_t index; /* of the partition column, or of the statistics leaf */
     const struct delta_type *type;
     enum delta_bound_kind kind;
-    bool any_value;  /* every value that is not NULL may match: only NULLs count */
+    bool any_value; /* every value that is not NULL may match: only NULLs count */
     bool nan_matches;
     struct range *ranges; /* sorted, not touching; NE: the one value that does not match */
     uint32_t range_count;
@@ -48,30 +48,26 @@ struct delta_prune {
 
 /* ---- constants in the column's terms -------------------------------------------------------- */
 
-static bool is_integer(enum delta_type_id id)
-{
-    return id == DELTA_BYTE || id == DELTA_SHORT || id == DELTA_INTEGER || id == DELTA_LONG;
-}
+static bool is_integer(enum delta_type_id id) { return id == DELTA_BYTE || id == DELTA_SHORT || id == DELTA_INTEGER || id == DELTA_LONG; }
 
-static bool is_floating(enum delta_type_id id)
-{
-    return id == DELTA_FLOAT || id == DELTA_DOUBLE;
-}
+static bool is_floating(enum delta_type_id id) { return id == DELTA_FLOAT || id == DELTA_DOUBLE; }
 
-static bool is_numeric(enum delta_type_id id)
-{
-    return is_integer(id) || is_floating(id) || id == DELTA_DECIMAL;
-}
+static bool is_numeric(enum delta_type_id id) { return is_integer(id) || is_floating(id) || id == DELTA_DECIMAL; }
 
 /* Digits before the point that the type may have. */
 static int whole_digits(enum delta_type_id id, int precision, int scale)
 {
     switch (id) {
-    case DELTA_BYTE: return 3;
-    case DELTA_SHORT: return 5;
-    case DELTA_INTEGER: return 10;
-    case DELTA_LONG: return 19;
-    default: return precision - scale;
+    case DELTA_BYTE:
+        return 3;
+    case DELTA_SHORT:
+        return 5;
+    case DELTA_INTEGER:
+        return 10;
+    case DELTA_LONG:
+        return 19;
+    default:
+        return precision - scale;
     }
 }
 
@@ -133,10 +129,7 @@ static double as_double(const struct delta_value *c)
 }
 
 /* More than rounding to the type can move a value of this size. */
-static double rounding_margin(double v, bool single)
-{
-    return single ? fabs(v) * 0x1p-20 + 0x1p-140 : fabs(v) * 0x1p-48 + 0x1p-1070;
-}
+static double rounding_margin(double v, bool single) { return single ? fabs(v) * 0x1p-20 + 0x1p-140 : fabs(v) * 0x1p-48 + 0x1p-1070; }
 
 static __int128 clamp_i128(long double v)
 {
@@ -149,7 +142,8 @@ static __int128 clamp_i128(long double v)
 static void wide_range(const struct delta_type *type, const struct delta_value *c, struct range *r)
 {
     double v = as_double(c);
-    long double margin = isinf(v) ? 0 : rounding_margin(v, c->type == DELTA_FLOAT), unit = (long double)power_of_ten(type->id == DELTA_DECIMAL ? type->scale : 0);
+    long double margin = isinf(v) ? 0 : rounding_margin(v, c->type == DELTA_FLOAT),
+                unit = (long double)power_of_ten(type->id == DELTA_DECIMAL ? type->scale : 0);
     int excess = excess_digits(type, c);
     long double slack = excess ? (long double)power_of_ten(excess) : 0;
     r->lo.i128 = clamp_i128(ceill(((long double)v - margin) * unit) - slack);
@@ -179,15 +173,9 @@ static bool whole_constant(const struct delta_type *type, const struct delta_val
 
 /* ---- constants to ranges ------------------------------------------------------------------------ */
 
-static bool op_has_lower(enum delta_pred_op op)
-{
-    return op == DELTA_PRED_EQ || op == DELTA_PRED_IN || op == DELTA_PRED_GT || op == DELTA_PRED_GE;
-}
+static bool op_has_lower(enum delta_pred_op op) { return op == DELTA_PRED_EQ || op == DELTA_PRED_IN || op == DELTA_PRED_GT || op == DELTA_PRED_GE; }
 
-static bool op_has_upper(enum delta_pred_op op)
-{
-    return op == DELTA_PRED_EQ || op == DELTA_PRED_IN || op == DELTA_PRED_LT || op == DELTA_PRED_LE;
-}
+static bool op_has_upper(enum delta_pred_op op) { return op == DELTA_PRED_EQ || op == DELTA_PRED_IN || op == DELTA_PRED_LT || op == DELTA_PRED_LE; }
 
 static bool whole_range(const struct delta_type *type, enum delta_pred_op op, const struct delta_value *c, struct range *r)
 {
@@ -255,10 +243,14 @@ static bool make_range(const struct node *n, const struct delta_value *c, struct
         return false;
     switch (n->kind) {
     case DELTA_BOUND_I64:
-    case DELTA_BOUND_I128: return whole_range(n->type, n->op, c, r);
-    case DELTA_BOUND_F64: return double_range(n->type, n->op, c, r);
-    case DELTA_BOUND_STR: return n->type->id == c->type && string_range(n->op, c, r);
-    default: return false;
+    case DELTA_BOUND_I128:
+        return whole_range(n->type, n->op, c, r);
+    case DELTA_BOUND_F64:
+        return double_range(n->type, n->op, c, r);
+    case DELTA_BOUND_STR:
+        return n->type->id == c->type && string_range(n->op, c, r);
+    default:
+        return false;
     }
 }
 
@@ -267,9 +259,12 @@ static bool make_range(const struct node *n, const struct delta_value *c, struct
 static int cmp_point(enum delta_bound_kind kind, const union point *a, const union point *b)
 {
     switch (kind) {
-    case DELTA_BOUND_F64: return a->f64 < b->f64 ? -1 : a->f64 > b->f64;
-    case DELTA_BOUND_STR: return str_cmp(a->str, b->str);
-    default: return a->i128 < b->i128 ? -1 : a->i128 > b->i128;
+    case DELTA_BOUND_F64:
+        return a->f64 < b->f64 ? -1 : a->f64 > b->f64;
+    case DELTA_BOUND_STR:
+        return str_cmp(a->str, b->str);
+    default:
+        return a->i128 < b->i128 ? -1 : a->i128 > b->i128;
     }
 }
 
@@ -289,8 +284,7 @@ static int by_lo_str(const void *a, const void *b)
 /* Sorts the ranges of an IN list and joins those that meet, so that both their ends ascend. */
 static void order_ranges(struct node *n)
 {
-    int (*const by_lo)(const void *, const void *) =
-        n->kind == DELTA_BOUND_F64 ? by_lo_f64 : n->kind == DELTA_BOUND_STR ? by_lo_str : by_lo_i128;
+    int (*const by_lo)(const void *, const void *) = n->kind == DELTA_BOUND_F64 ? by_lo_f64 : n->kind == DELTA_BOUND_STR ? by_lo_str : by_lo_i128;
     qsort(n->ranges, n->range_count, sizeof *n->ranges, by_lo);
     uint32_t kept = 0;
     for (uint32_t i = 1; i < n->range_count; i++) {
@@ -374,8 +368,8 @@ static bool copies_values(struct delta_prune *p, struct node *n)
     return true;
 }
 
-static enum status compile_leaf(struct delta_prune *p, const struct delta_pred *pred, const struct delta_metadata *m,
-                                const struct delta_type *schema, struct node *n, struct error *err)
+static enum status compile_leaf(struct delta_prune *p, const struct delta_pred *pred, const struct delta_metadata *m, const struct delta_type *schema,
+                                struct node *n, struct error *err)
 {
     struct str *path = ARENA_ARRAY(&p->arena, struct str, pred->column_depth);
     if (!path)
@@ -403,8 +397,8 @@ static enum status compile_leaf(struct delta_prune *p, const struct delta_pred *
     return STATUS_OK;
 }
 
-static enum status compile(struct delta_prune *p, const struct delta_pred *pred, const struct delta_metadata *m,
-                           const struct delta_type *schema, struct node *n, struct error *err)
+static enum status compile(struct delta_prune *p, const struct delta_pred *pred, const struct delta_metadata *m, const struct delta_type *schema,
+                           struct node *n, struct error *err)
 {
     n->op = pred->op;
     if (pred->op != DELTA_PRED_AND && pred->op != DELTA_PRED_OR)
@@ -427,8 +421,8 @@ static uint32_t count_leaves(const struct delta_pred *pred)
     return count;
 }
 
-enum status delta_prune_new(const struct delta_pred *pred, const struct delta_metadata *m, const struct delta_type *schema,
-                            struct delta_prune **out, struct error *err)
+enum status delta_prune_new(const struct delta_pred *pred, const struct delta_metadata *m, const struct delta_type *schema, struct delta_prune **out,
+                            struct error *err)
 {
     *out = NULL;
     struct delta_prune *p = mem_calloc(1, sizeof *p);
@@ -454,21 +448,18 @@ void delta_prune_free(struct delta_prune *p)
 /* ---- loops over bounds: bits of files that may match ------------------------------------------------------- */
 
 /* words[w] gets one bit for each row of the 64 that test() accepts. */
-#define FOR_BITS(COUNT, WORDS, TEST)                                    \
-    for (size_t base = 0; base < (COUNT); base += 64) {                 \
-        size_t end = (COUNT) - base < 64 ? (COUNT) - base : 64;         \
-        uint64_t bits = 0;                                              \
-        for (size_t k = 0; k < end; k++) {                              \
-            size_t row = base + k;                                      \
-            bits |= (uint64_t)(TEST) << k;                              \
-        }                                                               \
-        (WORDS)[base >> 6] = bits;                                      \
+#define FOR_BITS(COUNT, WORDS, TEST)                                                                                                                 \
+    for (size_t base = 0; base < (COUNT); base += 64) {                                                                                              \
+        size_t end = (COUNT)-base < 64 ? (COUNT)-base : 64;                                                                                          \
+        uint64_t bits = 0;                                                                                                                           \
+        for (size_t k = 0; k < end; k++) {                                                                                                           \
+            size_t row = base + k;                                                                                                                   \
+            bits |= (uint64_t)(TEST) << k;                                                                                                           \
+        }                                                                                                                                            \
+        (WORDS)[base >> 6] = bits;                                                                                                                   \
     }
 
-static int64_t clamp_i64(__int128 v)
-{
-    return v > INT64_MAX ? INT64_MAX : v < INT64_MIN ? INT64_MIN : (int64_t)v;
-}
+static int64_t clamp_i64(__int128 v) { return v > INT64_MAX ? INT64_MAX : v < INT64_MIN ? INT64_MIN : (int64_t)v; }
 
 static void test_i64(const struct delta_stats_column *c, const struct range *r, size_t count, uint64_t *words)
 {
@@ -518,8 +509,9 @@ static void test_str(const struct delta_stats_column *c, const struct range *r, 
 {
     const uint64_t *min = c->min_head, *max = c->max_head;
     uint64_t lo = delta_string_head(r->lo.str), hi = r->hi.str.ptr ? delta_string_head(r->hi.str) : UINT64_MAX;
-    FOR_BITS(count, words, (max[row] >= lo) & (min[row] <= hi) && (min[row] < hi || begins_before(c->min.str[row], r)) &&
-                               (max[row] > lo || reaches_string(c, row, r)))
+    FOR_BITS(count, words,
+             (max[row] >= lo) & (min[row] <= hi) && (min[row] < hi || begins_before(c->min.str[row], r)) &&
+                 (max[row] > lo || reaches_string(c, row, r)))
 }
 
 /* Bounds of one row as points. */
@@ -744,8 +736,8 @@ static bool any_bit(const uint64_t *words, size_t count)
     return false;
 }
 
-enum status delta_prune_segment(struct ctx *ctx, struct delta_table *t, struct delta_segment *g, const struct delta_prune *p,
-                                uint64_t *keep, size_t *by_partition, size_t *by_stats, struct error *err)
+enum status delta_prune_segment(struct ctx *ctx, struct delta_table *t, struct delta_segment *g, const struct delta_prune *p, uint64_t *keep,
+                                size_t *by_partition, size_t *by_stats, struct error *err)
 {
     struct evaluation e = {.segment = g, .words = delta_words(g->count)};
     enum status status = STATUS_OK;

@@ -119,27 +119,25 @@ static void expect_all(const char *column_type, const char *stats, const struct 
             fail_msg("%s %s: case %zu (%s %s) should %s kept", column_type, stats, i, cases[i].type, cases[i].constant,
                      cases[i].kept ? "be" : "not be");
 }
-#define EXPECT_ALL(TYPE, STATS, ...)                                    \
-    do {                                                                \
-        static const struct one cases[] = {__VA_ARGS__};                \
-        expect_all(TYPE, STATS, cases, VV_ARRAY_COUNT(cases));          \
+#define EXPECT_ALL(TYPE, STATS, ...)                                                                                                                 \
+    do {                                                                                                                                             \
+        static const struct one cases[] = {__VA_ARGS__};                                                                                             \
+        expect_all(TYPE, STATS, cases, VV_ARRAY_COUNT(cases));                                                                                       \
     } while (0)
 
 static void integers(void **state)
 {
-    EXPECT_ALL("BIGINT", "{\"numRecords\":9,\"minValues\":{\"c\":10},\"maxValues\":{\"c\":20},\"nullCount\":{\"c\":1}}",
-               {EQ, "BIGINT", "9", false}, {EQ, "BIGINT", "10", true}, {EQ, "INT", "20", true}, {EQ, "INT", "21", false},
-               {LT, "BIGINT", "10", false}, {LT, "BIGINT", "11", true}, {LE, "BIGINT", "10", true}, {LE, "BIGINT", "9", false},
-               {GT, "BIGINT", "20", false}, {GT, "BIGINT", "19", true}, {GE, "BIGINT", "20", true}, {GE, "BIGINT", "21", false},
-               {NE, "BIGINT", "10", true}, {EQ, "BIGINT", NULL, true}, {EQ, "STRING", "9", true}, {EQ, "DATE", "1970-01-01", true},
-               {LT, "DECIMAL(4,2)", "10.01", true}, {LT, "DECIMAL(4,2)", "10.00", false}, {LT, "DECIMAL(4,2)", "9.99", false},
-               {GT, "DECIMAL(4,2)", "19.99", true}, {GT, "DECIMAL(4,2)", "20.00", false}, {GE, "DECIMAL(4,2)", "20.01", false},
-               {EQ, "DOUBLE", "9.999", false}, {EQ, "DOUBLE", "10", true}, {GT, "DOUBLE", "20.5", false}, {GT, "DOUBLE", "19.5", true},
-               {GT, "DOUBLE", "NaN", true}, {LT, "DOUBLE", "-Infinity", false}, {GT, "DOUBLE", "-Infinity", true},
+    EXPECT_ALL("BIGINT", "{\"numRecords\":9,\"minValues\":{\"c\":10},\"maxValues\":{\"c\":20},\"nullCount\":{\"c\":1}}", {EQ, "BIGINT", "9", false},
+               {EQ, "BIGINT", "10", true}, {EQ, "INT", "20", true}, {EQ, "INT", "21", false}, {LT, "BIGINT", "10", false}, {LT, "BIGINT", "11", true},
+               {LE, "BIGINT", "10", true}, {LE, "BIGINT", "9", false}, {GT, "BIGINT", "20", false}, {GT, "BIGINT", "19", true},
+               {GE, "BIGINT", "20", true}, {GE, "BIGINT", "21", false}, {NE, "BIGINT", "10", true}, {EQ, "BIGINT", NULL, true},
+               {EQ, "STRING", "9", true}, {EQ, "DATE", "1970-01-01", true}, {LT, "DECIMAL(4,2)", "10.01", true}, {LT, "DECIMAL(4,2)", "10.00", false},
+               {LT, "DECIMAL(4,2)", "9.99", false}, {GT, "DECIMAL(4,2)", "19.99", true}, {GT, "DECIMAL(4,2)", "20.00", false},
+               {GE, "DECIMAL(4,2)", "20.01", false}, {EQ, "DOUBLE", "9.999", false}, {EQ, "DOUBLE", "10", true}, {GT, "DOUBLE", "20.5", false},
+               {GT, "DOUBLE", "19.5", true}, {GT, "DOUBLE", "NaN", true}, {LT, "DOUBLE", "-Infinity", false}, {GT, "DOUBLE", "-Infinity", true},
                {LT, "DOUBLE", "Infinity", true}, {GT, "DOUBLE", "Infinity", false}, {EQ, "DECIMAL(38,0)", "99999999999999999999", false});
-    EXPECT_ALL("BIGINT", "{\"numRecords\":9,\"minValues\":{\"c\":7},\"maxValues\":{\"c\":7},\"nullCount\":{\"c\":1}}",
-               {NE, "BIGINT", "7", false}, {NE, "BIGINT", "8", true}, {NE, "DOUBLE", "7", true}, {NE, "DECIMAL(3,1)", "7.0", false},
-               {NE, "DECIMAL(3,1)", "7.5", true});
+    EXPECT_ALL("BIGINT", "{\"numRecords\":9,\"minValues\":{\"c\":7},\"maxValues\":{\"c\":7},\"nullCount\":{\"c\":1}}", {NE, "BIGINT", "7", false},
+               {NE, "BIGINT", "8", true}, {NE, "DOUBLE", "7", true}, {NE, "DECIMAL(3,1)", "7.0", false}, {NE, "DECIMAL(3,1)", "7.5", true});
     EXPECT_ALL("BIGINT",
                "{\"numRecords\":2,\"minValues\":{\"c\":9223372036854775806},\"maxValues\":{\"c\":9223372036854775807},\"nullCount\":{\"c\":0}}",
                {EQ, "BIGINT", "9223372036854775805", false}, {EQ, "BIGINT", "9223372036854775807", true},
@@ -150,16 +148,15 @@ static void integers(void **state)
 static void floats(void **state)
 {
     EXPECT_ALL("DOUBLE", "{\"numRecords\":9,\"minValues\":{\"c\":1.5},\"maxValues\":{\"c\":2.5},\"nullCount\":{\"c\":0}}",
-               {EQ, "DOUBLE", "1.4999999999999998", false}, {EQ, "DOUBLE", "1.5", true}, {EQ, "DOUBLE", "3", false},
-               {LT, "DOUBLE", "1.5", false}, {LE, "DOUBLE", "1.5", true}, {GT, "DOUBLE", "100", true}, {GE, "DOUBLE", "100", true},
-               {NE, "DOUBLE", "1.5", true}, {EQ, "DOUBLE", "NaN", true}, {LT, "DOUBLE", "NaN", true}, {EQ, "DOUBLE", "Infinity", false},
-               {GE, "DOUBLE", "Infinity", true}, {EQ, "BIGINT", "4", false}, {EQ, "BIGINT", "2", true}, {EQ, "DECIMAL(3,2)", "1.50", true},
-               {LT, "DECIMAL(3,2)", "1.40", false});
+               {EQ, "DOUBLE", "1.4999999999999998", false}, {EQ, "DOUBLE", "1.5", true}, {EQ, "DOUBLE", "3", false}, {LT, "DOUBLE", "1.5", false},
+               {LE, "DOUBLE", "1.5", true}, {GT, "DOUBLE", "100", true}, {GE, "DOUBLE", "100", true}, {NE, "DOUBLE", "1.5", true},
+               {EQ, "DOUBLE", "NaN", true}, {LT, "DOUBLE", "NaN", true}, {EQ, "DOUBLE", "Infinity", false}, {GE, "DOUBLE", "Infinity", true},
+               {EQ, "BIGINT", "4", false}, {EQ, "BIGINT", "2", true}, {EQ, "DECIMAL(3,2)", "1.50", true}, {LT, "DECIMAL(3,2)", "1.40", false});
     EXPECT_ALL("DOUBLE", "{\"numRecords\":1,\"minValues\":{\"c\":0.1},\"maxValues\":{\"c\":0.1},\"nullCount\":{\"c\":0}}",
                {EQ, "DECIMAL(2,1)", "0.1", true}, {EQ, "DECIMAL(2,1)", "0.2", false}, {LE, "DECIMAL(2,1)", "0.1", true});
-    EXPECT_ALL("FLOAT", "{\"numRecords\":1,\"minValues\":{\"c\":0.1},\"maxValues\":{\"c\":0.1},\"nullCount\":{\"c\":0}}",
-               {EQ, "DOUBLE", "0.1", true}, {EQ, "DOUBLE", "0.10000000149011612", true}, {EQ, "DECIMAL(2,1)", "0.1", true},
-               {EQ, "DOUBLE", "0.2", false}, {LT, "DOUBLE", "0.05", false});
+    EXPECT_ALL("FLOAT", "{\"numRecords\":1,\"minValues\":{\"c\":0.1},\"maxValues\":{\"c\":0.1},\"nullCount\":{\"c\":0}}", {EQ, "DOUBLE", "0.1", true},
+               {EQ, "DOUBLE", "0.10000000149011612", true}, {EQ, "DECIMAL(2,1)", "0.1", true}, {EQ, "DOUBLE", "0.2", false},
+               {LT, "DOUBLE", "0.05", false});
     EXPECT_ALL("DOUBLE", "{\"numRecords\":1,\"minValues\":{\"c\":-0.0},\"maxValues\":{\"c\":-0.0},\"nullCount\":{\"c\":0}}",
                {EQ, "DOUBLE", "0.0", true}, {LT, "DOUBLE", "0.0", false}, {LE, "DOUBLE", "-0.0", true}, {EQ, "BIGINT", "0", true});
     EXPECT_ALL("DOUBLE", "{\"numRecords\":1,\"minValues\":{\"c\":\"NaN\"},\"maxValues\":{\"c\":\"NaN\"},\"nullCount\":{\"c\":0}}",
@@ -180,11 +177,11 @@ static void decimals(void **state)
                {EQ, "DECIMAL(38,0)", "12345678901234567890123456789012345678", true},
                {EQ, "DECIMAL(38,0)", "12345678901234567890123456789012345679", false},
                {NE, "DECIMAL(38,0)", "12345678901234567890123456789012345678", false},
-               {LT, "DECIMAL(38,0)", "12345678901234567890123456789012345678", false},
-               {EQ, "DOUBLE", "12345678901234567890123456789012345678", true}, {EQ, "BIGINT", "1", false},
-               {EQ, "DECIMAL(38,38)", "0.5", true}); /* no common type: engines round */
-    EXPECT_ALL("DECIMAL(38,20)", "{\"numRecords\":1,\"minValues\":{\"c\":0.00000000000000000004},"
-                                 "\"maxValues\":{\"c\":0.00000000000000000004},\"nullCount\":{\"c\":0}}",
+               {LT, "DECIMAL(38,0)", "12345678901234567890123456789012345678", false}, {EQ, "DOUBLE", "12345678901234567890123456789012345678", true},
+               {EQ, "BIGINT", "1", false}, {EQ, "DECIMAL(38,38)", "0.5", true}); /* no common type: engines round */
+    EXPECT_ALL("DECIMAL(38,20)",
+               "{\"numRecords\":1,\"minValues\":{\"c\":0.00000000000000000004},"
+               "\"maxValues\":{\"c\":0.00000000000000000004},\"nullCount\":{\"c\":0}}",
                {EQ, "BIGINT", "0", true}, {EQ, "BIGINT", "1", false});
 }
 
@@ -193,13 +190,13 @@ static void strings(void **state)
     EXPECT_ALL("STRING", "{\"numRecords\":1,\"minValues\":{\"c\":\"b\"},\"maxValues\":{\"c\":\"d\"},\"nullCount\":{\"c\":0}}",
                {EQ, "STRING", "a", false}, {EQ, "STRING", "b", true}, {EQ, "STRING", "d", true}, {EQ, "STRING", "da", false},
                {LT, "STRING", "b", false}, {LE, "STRING", "b", true}, {GT, "STRING", "d", false}, {GE, "STRING", "d", true},
-               {NE, "STRING", "b", true}, {EQ, "STRING", "é", false}, {EQ, "STRING", "", false}, {GE, "STRING", "", true},
-               {EQ, "BIGINT", "1", true});
+               {NE, "STRING", "b", true}, {EQ, "STRING", "é", false}, {EQ, "STRING", "", false}, {GE, "STRING", "", true}, {EQ, "BIGINT", "1", true});
 #define CHARS_32 "0123456789ABCDEFGHIJKLMNOPQRSTUV"
-    EXPECT_ALL("STRING", "{\"numRecords\":1,\"minValues\":{\"c\":\"" CHARS_32 "\"},\"maxValues\":{\"c\":\"" CHARS_32 "\x7F\"},\"nullCount\":{\"c\":0}}",
+    EXPECT_ALL("STRING",
+               "{\"numRecords\":1,\"minValues\":{\"c\":\"" CHARS_32 "\"},\"maxValues\":{\"c\":\"" CHARS_32 "\x7F\"},\"nullCount\":{\"c\":0}}",
                {EQ, "STRING", CHARS_32 "zzz", true}, {EQ, "STRING", CHARS_32 "\xF0\x9F\x98\x80", true}, {GT, "STRING", CHARS_32 "zzz", true},
-               {EQ, "STRING", CHARS_32, true}, {EQ, "STRING", "0123456789ABCDEFGHIJKLMNOPQRSTUW", false},
-               {LT, "STRING", CHARS_32, false}, {GT, "STRING", "1", false}, {NE, "STRING", CHARS_32, true});
+               {EQ, "STRING", CHARS_32, true}, {EQ, "STRING", "0123456789ABCDEFGHIJKLMNOPQRSTUW", false}, {LT, "STRING", CHARS_32, false},
+               {GT, "STRING", "1", false}, {NE, "STRING", CHARS_32, true});
     EXPECT_ALL("STRING", "{\"numRecords\":1,\"minValues\":{\"c\":\"a\"},\"nullCount\":{\"c\":0}}", {EQ, "STRING", "z", true},
                {EQ, "STRING", "A", false}, {GT, "STRING", "zz", true});
 }
@@ -226,8 +223,17 @@ static void dates_and_times(void **state)
 static void missing_statistics_keep(void **state)
 {
     static const char *const stats[] = {
-        NULL, "", "{", "null", "[]", "7", "{}", "{\"numRecords\":1}", "{\"minValues\":7,\"maxValues\":[],\"nullCount\":\"x\"}",
-        "{\"minValues\":{\"c\":{}},\"maxValues\":{\"c\":\"x\"},\"nullCount\":{\"c\":-1}}", "{\"minValues\":{\"d\":100},\"maxValues\":{\"d\":100}}",
+        NULL,
+        "",
+        "{",
+        "null",
+        "[]",
+        "7",
+        "{}",
+        "{\"numRecords\":1}",
+        "{\"minValues\":7,\"maxValues\":[],\"nullCount\":\"x\"}",
+        "{\"minValues\":{\"c\":{}},\"maxValues\":{\"c\":\"x\"},\"nullCount\":{\"c\":-1}}",
+        "{\"minValues\":{\"d\":100},\"maxValues\":{\"d\":100}}",
         "{\"minValues\":{\"c\":1e99},\"maxValues\":{\"c\":null},\"nullCount\":{\"c\":1.5}}",
     };
     for (size_t i = 0; i < VV_ARRAY_COUNT(stats); i++) {
@@ -318,10 +324,8 @@ static void partitions(void **state)
     assert_true(keeps(dates, NULL, "not a date", compare(EQ, "d", "DATE", "2024-01-01")));
     assert_true(keeps(dates, NULL, "2024-01-01", compare(EQ, "d", "TIMESTAMP", "2024-01-02 00:00:00Z")));
     const char *stats = "{\"numRecords\":1,\"minValues\":{\"c\":1},\"maxValues\":{\"c\":1}}";
-    assert_true(keeps(dates, stats, "2024-01-01",
-                      both(DELTA_PRED_OR, compare(EQ, "d", "DATE", "2000-01-01"), compare(EQ, "c", "INT", "1"))));
-    assert_false(keeps(dates, stats, "2024-01-01",
-                       both(DELTA_PRED_OR, compare(EQ, "d", "DATE", "2000-01-01"), compare(EQ, "c", "INT", "2"))));
+    assert_true(keeps(dates, stats, "2024-01-01", both(DELTA_PRED_OR, compare(EQ, "d", "DATE", "2000-01-01"), compare(EQ, "c", "INT", "1"))));
+    assert_false(keeps(dates, stats, "2024-01-01", both(DELTA_PRED_OR, compare(EQ, "d", "DATE", "2000-01-01"), compare(EQ, "c", "INT", "2"))));
     const char *doubles = "STRUCT<d: DOUBLE, c: INT>";
     assert_true(keeps(doubles, NULL, "NaN", compare(GT, "d", "DOUBLE", "1")));
     assert_false(keeps(doubles, NULL, "1.5", compare(GT, "d", "DOUBLE", "1.5")));
@@ -355,17 +359,41 @@ static struct delta_value draw_value(const struct delta_type *type)
 {
     static const double doubles[] = {0.1, -0.0, 0, 1, 1.5, 2, NAN, INFINITY, -INFINITY, 16777217, 9007199254740993.0, 1e-40};
     static const int64_t wholes[] = {0, 1, 2, -1, 100, INT64_MAX, INT64_MIN, 9007199254740993, 9007199254740992, 16777217};
-    static const char *const texts[] = {"", "a", "b", "ab", "é", CHARS_32, CHARS_32 "a", CHARS_32 "é", CHARS_32 "\x7F\x7F",
-                                        CHARS_32 "\xF4\x8F\xBF\xBF" "x", "0123456789ABCDEFGHIJKLMNOPQRSTU\xF4\x8F\xBF\xBF\xF4\x8F\xBF\xBF"};
+    static const char *const texts[] = {"",
+                                        "a",
+                                        "b",
+                                        "ab",
+                                        "é",
+                                        CHARS_32,
+                                        CHARS_32 "a",
+                                        CHARS_32 "é",
+                                        CHARS_32 "\x7F\x7F",
+                                        CHARS_32 "\xF4\x8F\xBF\xBF"
+                                                 "x",
+                                        "0123456789ABCDEFGHIJKLMNOPQRSTU\xF4\x8F\xBF\xBF\xF4\x8F\xBF\xBF"};
     struct delta_value v = {.type = type->id, .precision = type->precision, .scale = type->scale, .is_null = draw(6) == 0};
     switch (type->id) {
-    case DELTA_LONG: v.i64 = wholes[draw(10)]; break;
-    case DELTA_BYTE: v.i64 = (int8_t)wholes[draw(5)]; break;
-    case DELTA_DOUBLE: v.f64 = doubles[draw(12)]; break;
-    case DELTA_FLOAT: v.f64 = (double)(float)doubles[draw(12)]; break;
-    case DELTA_DECIMAL: v.dec = draw(3) ? (int)draw(400) - 200 : (__int128)INT64_MAX * (type->precision > 20 ? 1000 : 0) + draw(9) - 4; break;
-    case DELTA_STRING: v.str = str_of(texts[draw(11)]); break;
-    default: v.i64 = (int)draw(5) + 19000; break;
+    case DELTA_LONG:
+        v.i64 = wholes[draw(10)];
+        break;
+    case DELTA_BYTE:
+        v.i64 = (int8_t)wholes[draw(5)];
+        break;
+    case DELTA_DOUBLE:
+        v.f64 = doubles[draw(12)];
+        break;
+    case DELTA_FLOAT:
+        v.f64 = (double)(float)doubles[draw(12)];
+        break;
+    case DELTA_DECIMAL:
+        v.dec = draw(3) ? (int)draw(400) - 200 : (__int128)INT64_MAX * (type->precision > 20 ? 1000 : 0) + draw(9) - 4;
+        break;
+    case DELTA_STRING:
+        v.str = str_of(texts[draw(11)]);
+        break;
+    default:
+        v.i64 = (int)draw(5) + 19000;
+        break;
     }
     return v;
 }
@@ -514,8 +542,9 @@ static void out_of_memory(void **state)
         struct delta_prune *p = NULL;
         uint64_t keep = 1;
         size_t by_partition = 0, by_stats = 0;
-        assert_int_equal(delta_segment_append(g, STR("f"), 1, 1, &three, NULL, STR("{\"minValues\":{\"s\":\"x\\n\"},\"maxValues\":{\"s\":\"y\"}}"), NULL),
-                         STATUS_OK);
+        assert_int_equal(
+            delta_segment_append(g, STR("f"), 1, 1, &three, NULL, STR("{\"minValues\":{\"s\":\"x\\n\"},\"maxValues\":{\"s\":\"y\"}}"), NULL),
+            STATUS_OK);
         uint64_t before = alloc_count();
         alloc_fail_after(n);
         enum status status = delta_prune_new(pred, &m, schema, &p, NULL);
@@ -538,20 +567,13 @@ static void out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(integers, clear_arena),
-        cmocka_unit_test_teardown(floats, clear_arena),
-        cmocka_unit_test_teardown(decimals, clear_arena),
-        cmocka_unit_test_teardown(strings, clear_arena),
-        cmocka_unit_test_teardown(dates_and_times, clear_arena),
-        cmocka_unit_test_teardown(missing_statistics_keep, clear_arena),
-        cmocka_unit_test_teardown(nulls, clear_arena),
-        cmocka_unit_test_teardown(nested_columns, clear_arena),
-        cmocka_unit_test_teardown(trees, clear_arena),
-        cmocka_unit_test_teardown(lists, clear_arena),
-        cmocka_unit_test_teardown(partitions, clear_arena),
-        cmocka_unit_test_teardown(never_excludes_a_match, clear_arena),
-        cmocka_unit_test_teardown(many_files, clear_arena),
-        cmocka_unit_test_teardown(out_of_memory, clear_arena),
+        cmocka_unit_test_teardown(integers, clear_arena),        cmocka_unit_test_teardown(floats, clear_arena),
+        cmocka_unit_test_teardown(decimals, clear_arena),        cmocka_unit_test_teardown(strings, clear_arena),
+        cmocka_unit_test_teardown(dates_and_times, clear_arena), cmocka_unit_test_teardown(missing_statistics_keep, clear_arena),
+        cmocka_unit_test_teardown(nulls, clear_arena),           cmocka_unit_test_teardown(nested_columns, clear_arena),
+        cmocka_unit_test_teardown(trees, clear_arena),           cmocka_unit_test_teardown(lists, clear_arena),
+        cmocka_unit_test_teardown(partitions, clear_arena),      cmocka_unit_test_teardown(never_excludes_a_match, clear_arena),
+        cmocka_unit_test_teardown(many_files, clear_arena),      cmocka_unit_test_teardown(out_of_memory, clear_arena),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

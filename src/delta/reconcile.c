@@ -32,8 +32,7 @@ static void violation_begin(struct reconcile *r, const struct column_path *path)
     buf_z(&r->violations, "\": ");
 }
 
-static void violate_type(struct reconcile *r, const struct column_path *path, const struct delta_type *table,
-                         const struct delta_type *from)
+static void violate_type(struct reconcile *r, const struct column_path *path, const struct delta_type *table, const struct delta_type *from)
 {
     violation_begin(r, path);
     buf_z(&r->violations, "expected ");
@@ -70,11 +69,16 @@ static void violate_twice(struct reconcile *r, const struct column_path *path)
 static int integer_rank(enum delta_type_id id)
 {
     switch (id) {
-    case DELTA_BYTE: return 1;
-    case DELTA_SHORT: return 2;
-    case DELTA_INTEGER: return 3;
-    case DELTA_LONG: return 4;
-    default: return 0;
+    case DELTA_BYTE:
+        return 1;
+    case DELTA_SHORT:
+        return 2;
+    case DELTA_INTEGER:
+        return 3;
+    case DELTA_LONG:
+        return 4;
+    default:
+        return 0;
     }
 }
 
@@ -94,8 +98,8 @@ static struct delta_type *merge_type(struct reconcile *r, const struct column_pa
                                      const struct delta_type *from);
 
 /* The table's field as the rows leave it. false: out of memory. */
-static bool merge_field(struct reconcile *r, const struct column_path *parent, const struct delta_field *table,
-                        const struct delta_type *from, struct delta_field *out)
+static bool merge_field(struct reconcile *r, const struct column_path *parent, const struct delta_field *table, const struct delta_type *from,
+                        struct delta_field *out)
 {
     struct column_path path = {parent, table->name};
     if (!delta_field_copy(r->arena, table, out))
@@ -111,8 +115,8 @@ static bool merge_field(struct reconcile *r, const struct column_path *parent, c
 }
 
 /* Fields of the rows that the table does not have.  Rows already there have NULL in them, so they are nullable. */
-static bool merge_new_fields(struct reconcile *r, const struct column_path *parent, const struct delta_type *table,
-                             const struct delta_type *from, struct delta_type *out)
+static bool merge_new_fields(struct reconcile *r, const struct column_path *parent, const struct delta_type *table, const struct delta_type *from,
+                             struct delta_type *out)
 {
     for (uint32_t i = 0; i < from->field_count; i++) {
         const struct delta_field *field = &from->fields[i];
@@ -182,16 +186,16 @@ static enum status report(struct reconcile *r, struct str table_name, struct err
     enum status status = buf_check(&r->violations, err);
     if (status)
         return status;
-    error_set(err, STATUS_SCHEMA_MISMATCH, "the rows do not fit the schema of table \"%.*s\" in %zu %s", STR_ARG(table_name),
-              r->violation_count, r->violation_count == 1 ? "place" : "places");
+    error_set(err, STATUS_SCHEMA_MISMATCH, "the rows do not fit the schema of table \"%.*s\" in %zu %s", STR_ARG(table_name), r->violation_count,
+              r->violation_count == 1 ? "place" : "places");
     error_detail(err, "%.*s", STR_ARG(buf_view(&r->violations)));
     if (r->new_column_count == r->violation_count)
         error_hint(err, "use the mergeSchema option to add new columns to the table");
     return STATUS_SCHEMA_MISMATCH;
 }
 
-enum status delta_schema_reconcile(struct arena *arena, struct str table_name, const struct delta_type *table,
-                                   const struct delta_type *from, bool merge, struct delta_type **out, struct error *err)
+enum status delta_schema_reconcile(struct arena *arena, struct str table_name, const struct delta_type *table, const struct delta_type *from,
+                                   bool merge, struct delta_type **out, struct error *err)
 {
     struct reconcile r = {.arena = arena, .merge = merge};
     struct column_path root = {NULL, STR_NULL};

@@ -30,10 +30,10 @@ struct replay {
     struct delta_domain *domains; /* configuration NULL ptr: removed */
     struct delta_fold fold;       /* the commits */
     bool folding;
-    bool columns_final; /* this pass knows the partition columns that the table ends up with */
+    bool columns_final;           /* this pass knows the partition columns that the table ends up with */
     struct delta_touched removes; /* of the commits after the checkpoint */
-    struct delta_layer base; /* the checkpoint */
-    int64_t in_commit_ms;    /* of the last commit, INT64_MIN when not known */
+    struct delta_layer base;      /* the checkpoint */
+    int64_t in_commit_ms;         /* of the last commit, INT64_MIN when not known */
 };
 
 static enum status names_put(struct replay *r, struct named *n, struct str name, void **items, size_t item_bytes, uint32_t *at, struct error *err)
@@ -104,10 +104,7 @@ static enum status take_state(struct replay *r, const struct delta_commit *c, st
 
 /* ---- the checkpoint's other rows -------------------------------------------------------------- */
 
-static bool take_other(void *user, struct str json, struct error *err)
-{
-    return delta_commit_add_action(user, json, err) == STATUS_OK;
-}
+static bool take_other(void *user, struct str json, struct error *err) { return delta_commit_add_action(user, json, err) == STATUS_OK; }
 
 static enum status read_state_rows(struct replay *r, const struct str *located, size_t count, struct error *err)
 {

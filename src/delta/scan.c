@@ -4,8 +4,8 @@
 struct scan {
     struct ctx *ctx;
     struct delta_snapshot *snapshot;
-    struct delta_prune *prune;    /* NULL: every file */
-    uint64_t **keep;              /* [layer]: bit set = in the result */
+    struct delta_prune *prune; /* NULL: every file */
+    uint64_t **keep;           /* [layer]: bit set = in the result */
     struct delta_file_list *list;
     bool want_stats;
 };
@@ -120,8 +120,8 @@ static enum status run(struct scan *s, struct error *err)
     return status;
 }
 
-enum status delta_scan(struct ctx *ctx, struct delta_snapshot *snapshot, const struct delta_pred *pred, bool want_stats,
-                       struct delta_file_list *out, struct error *err)
+enum status delta_scan(struct ctx *ctx, struct delta_snapshot *snapshot, const struct delta_pred *pred, bool want_stats, struct delta_file_list *out,
+                       struct error *err)
 {
     struct scan s = {.ctx = ctx, .snapshot = snapshot, .list = out, .want_stats = want_stats};
     *out = (struct delta_file_list){.total = snapshot->file_count};

@@ -1,8 +1,9 @@
 #include "delta/log_testing.h"
 
-#define FILE_LINE(PATH, DAY, ID, MORE) \
-    "{\"add\":{\"path\":\"" PATH "\",\"partitionValues\":{\"d\":" DAY "},\"size\":10,\"modificationTime\":5,\"dataChange\":true," MORE \
-    "\"stats\":\"{\\\"numRecords\\\":3,\\\"minValues\\\":{\\\"id\\\":" #ID "},\\\"maxValues\\\":{\\\"id\\\":" #ID "},\\\"nullCount\\\":{\\\"id\\\":0}}\"}}\n"
+#define FILE_LINE(PATH, DAY, ID, MORE)                                                                                                               \
+    "{\"add\":{\"path\":\"" PATH "\",\"partitionValues\":{\"d\":" DAY "},\"size\":10,\"modificationTime\":5,\"dataChange\":true," MORE               \
+    "\"stats\":\"{\\\"numRecords\\\":3,\\\"minValues\\\":{\\\"id\\\":" #ID "},\\\"maxValues\\\":{\\\"id\\\":" #ID                                    \
+    "},\\\"nullCount\\\":{\\\"id\\\":0}}\"}}\n"
 
 static struct delta_pred equals(struct str *column, struct delta_value *value)
 {
@@ -20,8 +21,8 @@ static struct delta_file_list scan(struct fixture *f, struct delta_snapshot *s, 
 static void open_table(struct fixture *f)
 {
     fixture_open(f);
-    put_commit(f, 0, PROTOCOL_LINE METADATA_LINE("\"d\"", "") FILE_LINE("a", "\"x\"", 1, "") FILE_LINE("b", "\"y\"", 2, "")
-                     FILE_LINE("c", "null", 3, ""));
+    put_commit(f, 0,
+               PROTOCOL_LINE METADATA_LINE("\"d\"", "") FILE_LINE("a", "\"x\"", 1, "") FILE_LINE("b", "\"y\"", 2, "") FILE_LINE("c", "null", 3, ""));
     put_commit(f, 1, FILE_LINE("e", "\"x\"", 5, "") REMOVE("b"));
 }
 
@@ -157,10 +158,8 @@ static void failures_leave_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_live_file),
-        cmocka_unit_test(counts_what_was_pruned),
-        cmocka_unit_test(prunes_checkpoint_rows),
-        cmocka_unit_test(deletion_vectors_are_refused_by_name),
+        cmocka_unit_test(every_live_file),        cmocka_unit_test(counts_what_was_pruned),
+        cmocka_unit_test(prunes_checkpoint_rows), cmocka_unit_test(deletion_vectors_are_refused_by_name),
         cmocka_unit_test(failures_leave_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

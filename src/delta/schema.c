@@ -11,8 +11,8 @@ struct schema_path {
     struct str name;
 };
 struct schema_reader {
-    struct arena *arena;   /* of the result */
-    struct arena scratch;  /* of the JSON nodes */
+    struct arena *arena;  /* of the result */
+    struct arena scratch; /* of the JSON nodes */
     struct json json;
     struct error *err;
 };
@@ -65,8 +65,8 @@ static enum status type_unknown(struct schema_reader *r, const struct schema_pat
 {
     struct buf where = BUF_INIT;
     path_text(path, &where);
-    error_set(r->err, STATUS_UNSUPPORTED_FEATURE, "column \"%.*s\" has type \"%.*s\", which is not supported",
-              STR_ARG(buf_view(&where)), STR_ARG(name));
+    error_set(r->err, STATUS_UNSUPPORTED_FEATURE, "column \"%.*s\" has type \"%.*s\", which is not supported", STR_ARG(buf_view(&where)),
+              STR_ARG(name));
     if (str_starts(name, STR("geometry")) || str_starts(name, STR("geography")))
         error_hint(r->err, "the type belongs to the table feature \"geospatial\"");
     buf_release(&where);
@@ -200,8 +200,8 @@ static enum status parse_struct(struct schema_reader *r, uint32_t node, const st
     return STATUS_OK;
 }
 
-static enum status parse_child(struct schema_reader *r, uint32_t node, const char *member, const char *name,
-                               const struct schema_path *path, struct delta_type **out)
+static enum status parse_child(struct schema_reader *r, uint32_t node, const char *member, const char *name, const struct schema_path *path,
+                               struct delta_type **out)
 {
     struct schema_path inner = {path, str_of(name)};
     uint32_t child = json_member(&r->json, node, member);
@@ -210,8 +210,7 @@ static enum status parse_child(struct schema_reader *r, uint32_t node, const cha
     return parse_type(r, child, &inner, out);
 }
 
-static enum status parse_array_or_map(struct schema_reader *r, uint32_t node, bool map, const struct schema_path *path,
-                                      struct delta_type *type)
+static enum status parse_array_or_map(struct schema_reader *r, uint32_t node, bool map, const struct schema_path *path, struct delta_type *type)
 {
     type->id = map ? DELTA_MAP : DELTA_ARRAY;
     type->contains_null = true;
@@ -284,10 +283,7 @@ enum status delta_schema_parse(struct arena *arena, struct str schema_json, stru
 
 static void put_type(const struct delta_type *type, struct buf *out);
 
-static void put_bool(struct buf *out, bool v)
-{
-    buf_z(out, v ? "true" : "false");
-}
+static void put_bool(struct buf *out, bool v) { buf_z(out, v ? "true" : "false"); }
 
 static void put_field(const struct delta_field *field, struct buf *out)
 {
@@ -352,10 +348,7 @@ static void put_type(const struct delta_type *type, struct buf *out)
     }
 }
 
-void delta_schema_json(const struct delta_type *schema, struct buf *out)
-{
-    put_type(schema, out);
-}
+void delta_schema_json(const struct delta_type *schema, struct buf *out) { put_type(schema, out); }
 
 static void put_struct_text(const struct delta_type *type, struct buf *out)
 {
@@ -531,8 +524,7 @@ static enum status check_names(const struct delta_type *type, struct error *err)
     const struct delta_field *duplicate = find_duplicate(type, scratch);
     mem_free(scratch);
     if (duplicate)
-        return error_set(err, STATUS_INVALID_ARGUMENT, "column \"%.*s\" appears twice (names are compared without case)",
-                         STR_ARG(duplicate->name));
+        return error_set(err, STATUS_INVALID_ARGUMENT, "column \"%.*s\" appears twice (names are compared without case)", STR_ARG(duplicate->name));
     for (uint32_t i = 0; i < type->field_count; i++)
         if (type->fields[i].name.len == 0)
             return error_set(err, STATUS_INVALID_ARGUMENT, "column %u has an empty name", i + 1);

@@ -109,7 +109,8 @@ static void damaged_schemas(void **state)
         {"{\"type\":\"struct\",\"fields\":[{\"name\":\"a\",\"type\":\"decimal(5,6)\"}]}", STATUS_UNSUPPORTED_FEATURE, "\"a\""},
         {"{\"type\":\"struct\",\"fields\":[{\"name\":\"a\",\"type\":\"decimal(5\"}]}", STATUS_UNSUPPORTED_FEATURE, "\"a\""},
         {"{\"type\":\"struct\",\"fields\":[{\"name\":\"a\",\"type\":{\"type\":\"struct\",\"fields\":[{\"name\":\"b\",\"type\":"
-         "{\"type\":\"array\",\"elementType\":\"geometry\"}}]}}]}", STATUS_UNSUPPORTED_FEATURE, "\"a.b.element\" has type \"geometry\""},
+         "{\"type\":\"array\",\"elementType\":\"geometry\"}}]}}]}",
+         STATUS_UNSUPPORTED_FEATURE, "\"a.b.element\" has type \"geometry\""},
         {"{\"type\":\"struct\",\"fields\":[{\"name\":\"a\",\"type\":{\"type\":\"map\",\"keyType\":\"long\"}}]}", STATUS_CORRUPT_LOG, "a.value"},
     };
     for (size_t i = 0; i < VV_ARRAY_COUNT(cases); i++) {
@@ -253,14 +254,10 @@ static void out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip),
-        cmocka_unit_test(field_metadata),
-        cmocka_unit_test(damaged_schemas),
-        cmocka_unit_test(checks),
-        cmocka_unit_test(reconcile_fits),
-        cmocka_unit_test(reconcile_lists_every_violation),
-        cmocka_unit_test(reconcile_merges),
-        cmocka_unit_test(merged_columns_are_nullable),
+        cmocka_unit_test(round_trip),       cmocka_unit_test(field_metadata),
+        cmocka_unit_test(damaged_schemas),  cmocka_unit_test(checks),
+        cmocka_unit_test(reconcile_fits),   cmocka_unit_test(reconcile_lists_every_violation),
+        cmocka_unit_test(reconcile_merges), cmocka_unit_test(merged_columns_are_nullable),
         cmocka_unit_test(out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -123,8 +123,7 @@ static enum status reserve(struct delta_segment *g, size_t more, struct error *e
     while (cap < g->count + more)
         cap *= 2;
     bool ok = resize(&g->paths, cap, sizeof *g->paths) && resize(&g->size_bytes, cap, sizeof *g->size_bytes) &&
-              resize(&g->modified_ms, cap, sizeof *g->modified_ms) &&
-              (g->part_count > 0 || resize(&g->stats, cap, sizeof *g->stats));
+              resize(&g->modified_ms, cap, sizeof *g->modified_ms) && (g->part_count > 0 || resize(&g->stats, cap, sizeof *g->stats));
     for (uint32_t p = 0; ok && p < g->partition_count; p++)
         ok = resize(&g->partition_codes[p], cap, sizeof **g->partition_codes);
     if (!ok)
@@ -322,8 +321,8 @@ enum status delta_segment_append_row(struct delta_segment *g, const struct delta
 {
     for (uint32_t p = 0; p < from->partition_count; p++)
         partition_scratch[p] = from->dictionaries[p].values[from->partition_codes[p][row]];
-    return delta_segment_append(g, from->paths[row], from->size_bytes[row], from->modified_ms[row], partition_scratch,
-                                delta_segment_dv(from, row), from->stats[row], err);
+    return delta_segment_append(g, from->paths[row], from->size_bytes[row], from->modified_ms[row], partition_scratch, delta_segment_dv(from, row),
+                                from->stats[row], err);
 }
 
 const struct delta_dv *delta_segment_dv(const struct delta_segment *g, size_t row)
@@ -347,20 +346,11 @@ struct index {
     size_t slot_count;
 };
 
-static uint32_t hash_bits(const struct delta_path_key *key)
-{
-    return (uint32_t)(key->hash >> 32);
-}
+static uint32_t hash_bits(const struct delta_path_key *key) { return (uint32_t)(key->hash >> 32); }
 
-static uint64_t slot_value(uint32_t hash, size_t row)
-{
-    return (uint64_t)hash << 32 | (uint32_t)(row + 1);
-}
+static uint64_t slot_value(uint32_t hash, size_t row) { return (uint64_t)hash << 32 | (uint32_t)(row + 1); }
 
-static size_t slot_row(uint64_t slot)
-{
-    return (uint32_t)slot - 1;
-}
+static size_t slot_row(uint64_t slot) { return (uint32_t)slot - 1; }
 
 static bool index_alloc(struct index *x, size_t rows)
 {
@@ -381,10 +371,7 @@ static size_t index_slot(const struct index *x, const struct delta_segment *g, c
     return at;
 }
 
-static struct index index_of(const struct delta_segment *g)
-{
-    return (struct index){g->index, g->index_slots};
-}
+static struct index index_of(const struct delta_segment *g) { return (struct index){g->index, g->index_slots}; }
 
 static void index_adopt(struct delta_segment *g, const struct index *x)
 {

@@ -121,8 +121,8 @@ static void takes_batches_with_and_without_columns(void **state)
     struct error err = ERROR_INIT;
     g->part_keys = &key;
     g->part_count = 1;
-    struct delta_checkpoint_batch b = {.rows = 3, .path = paths, .size_bytes = sizes, .partition = partition, .dv_storage = storage, .dv_path = dv_path,
-                                       .dv_offset = offsets};
+    struct delta_checkpoint_batch b = {
+        .rows = 3, .path = paths, .size_bytes = sizes, .partition = partition, .dv_storage = storage, .dv_path = dv_path, .dv_offset = offsets};
     expect_ok(delta_segment_append_batch(g, &b, &err), &err);
     b.partition = NULL;
     b.dv_storage = NULL;
@@ -252,10 +252,7 @@ static void survives_every_failed_allocation(void **state)
     assert_true(n > 20);
 }
 
-static void *look_up(void *g)
-{
-    return find(g, "part-7") == 7 ? g : NULL;
-}
+static void *look_up(void *g) { return find(g, "part-7") == 7 ? g : NULL; }
 
 static void threads_share_one_index(void **state)
 {
@@ -279,16 +276,11 @@ static void threads_share_one_index(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_the_newest_row_of_a_path),
-        cmocka_unit_test(compares_paths_decoded),
-        cmocka_unit_test(finds_every_one_of_many),
-        cmocka_unit_test(filling_index_equals_the_built_one),
-        cmocka_unit_test(partition_values_are_coded),
-        cmocka_unit_test(takes_batches_with_and_without_columns),
-        cmocka_unit_test(refuses_senseless_batches),
-        cmocka_unit_test(loads_stats_when_asked),
-        cmocka_unit_test(notices_a_checkpoint_that_changed),
-        cmocka_unit_test(survives_every_failed_allocation),
+        cmocka_unit_test(finds_the_newest_row_of_a_path),    cmocka_unit_test(compares_paths_decoded),
+        cmocka_unit_test(finds_every_one_of_many),           cmocka_unit_test(filling_index_equals_the_built_one),
+        cmocka_unit_test(partition_values_are_coded),        cmocka_unit_test(takes_batches_with_and_without_columns),
+        cmocka_unit_test(refuses_senseless_batches),         cmocka_unit_test(loads_stats_when_asked),
+        cmocka_unit_test(notices_a_checkpoint_that_changed), cmocka_unit_test(survives_every_failed_allocation),
         cmocka_unit_test(threads_share_one_index),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,8 @@ enum { LAYERS_MAX = 64, MERGE_GROWTH = 4 };
 
 /* ---- head ------------------------------------------------------------------------------------- */
 
-enum status delta_head_new(const struct delta_table *t, const struct delta_metadata *m, const struct delta_protocol *p, struct delta_head **out, struct error *err)
+enum status delta_head_new(const struct delta_table *t, const struct delta_metadata *m, const struct delta_protocol *p, struct delta_head **out,
+                           struct error *err)
 {
     struct delta_head *h = mem_calloc(1, sizeof *h);
     enum status status;
@@ -93,7 +94,8 @@ static bool ids_reserve(struct delta_ids *ids, size_t apps, size_t domains)
     return ids->apps && ids->domains;
 }
 
-bool delta_ids_fill(struct delta_ids *ids, const struct delta_app_version *apps, size_t app_count, const struct delta_domain *domains, size_t domain_count)
+bool delta_ids_fill(struct delta_ids *ids, const struct delta_app_version *apps, size_t app_count, const struct delta_domain *domains,
+                    size_t domain_count)
 {
     bool ok = ids_reserve(ids, app_count, domain_count);
     for (size_t i = 0; ok && i < app_count; i++)
@@ -226,7 +228,8 @@ struct str delta_snapshot_domain(const struct delta_snapshot *s, struct str doma
 
 /* ---- a table's place --------------------------------------------------------------------------------- */
 
-enum status delta_table_open(struct ctx *ctx, struct store *store, struct delta_handler *handler, struct str name, struct delta_table **out, struct error *err)
+enum status delta_table_open(struct ctx *ctx, struct store *store, struct delta_handler *handler, struct str name, struct delta_table **out,
+                             struct error *err)
 {
     struct delta_table *t = mem_calloc(1, sizeof *t);
     *out = NULL;
@@ -407,8 +410,8 @@ static bool same_partition_columns(const struct delta_metadata *a, const struct 
     return true;
 }
 
-enum status delta_snapshot_apply(struct ctx *ctx, struct delta_snapshot *base, const struct delta_commit *commit,
-                                 int64_t file_modified_us, struct delta_snapshot **out, struct error *err)
+enum status delta_snapshot_apply(struct ctx *ctx, struct delta_snapshot *base, const struct delta_commit *commit, int64_t file_modified_us,
+                                 struct delta_snapshot **out, struct error *err)
 {
     *out = NULL;
     if (commit->version != base->version + 1)

@@ -24,7 +24,9 @@ static void replays_commits(void **state)
     put_commit(&f, 0, FIRST_COMMIT ADD("a", 10) ADD("b", 20));
     put_commit(&f, 1, REMOVE("a") ADD("c", 30));
     put_commit(&f, 2, "");
-    put_commit(&f, 3, REMOVE("nowhere") "{\"txn\":{\"appId\":\"q\",\"version\":4}}\n{\"domainMetadata\":{\"domain\":\"d\",\"configuration\":\"{}\",\"removed\":false}}");
+    put_commit(&f, 3,
+               REMOVE("nowhere") "{\"txn\":{\"appId\":\"q\",\"version\":4}}\n{\"domainMetadata\":{\"domain\":\"d\",\"configuration\":\"{}\","
+                                 "\"removed\":false}}");
     struct delta_snapshot *s = latest(&f);
     assert_int_equal(delta_snapshot_version(s), 3);
     assert_int_equal(delta_snapshot_file_count(s), 2);
@@ -96,7 +98,7 @@ static void keys_are_path_and_deletion_vector(void **state)
     expect_paths(s, "a a b b");
     assert_int_equal(s->size_bytes, 32);
     delta_snapshot_unref(s);
-    put_commit(&f, 2, REMOVE("a") REMOVE_DV("b", "x"));   /* neither is the live file of its path */
+    put_commit(&f, 2, REMOVE("a") REMOVE_DV("b", "x"));    /* neither is the live file of its path */
     put_commit(&f, 3, REMOVE_DV("a", "one") ADD("b", 21)); /* b again: replaces */
     put_commit(&f, 4, REMOVE("a%20b"));
     s = latest(&f);
@@ -145,8 +147,9 @@ static void refuses_broken_logs(void **state)
     expect_refusal(METADATA_LINE("", ""), NULL, STATUS_PROTOCOL_VIOLATION, "has no protocol");
     expect_refusal("", NULL, STATUS_PROTOCOL_VIOLATION, "has no metaData");
     expect_refusal(FIRST_COMMIT, "{\"add\":{\"path\":\"a\",", STATUS_CORRUPT_LOG, "00000000000000000001.json\" is damaged at line 1");
-    expect_refusal("{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7,\"readerFeatures\":[\"fancyNew\"],\"writerFeatures\":[\"fancyNew\"]}}\n"
-                   METADATA_LINE("", ""), NULL, STATUS_UNSUPPORTED_FEATURE, "fancyNew");
+    expect_refusal("{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7,\"readerFeatures\":[\"fancyNew\"],\"writerFeatures\":[\"fancyNew\"]}"
+                   "}\n" METADATA_LINE("", ""),
+                   NULL, STATUS_UNSUPPORTED_FEATURE, "fancyNew");
 }
 
 static void metadata_may_come_late(void **state)
@@ -268,8 +271,16 @@ static void the_hint_is_only_a_hint(void **state)
 {
     static const char *const hints[] = {
         "{\"version\":3,\"size\":99,\"parts\":12,\"sizeInBytes\":-1}", /* lies */
-        "{\"version\":1,\"size\":3}",                                 /* stale, its checkpoint is gone */
-        "{\"version\":400}", "{\"version\":-5}", "{\"version\":\"3\"}", "{\"version\":99999999999999999999}", "{}", "[", "", "\xFF\xFE", "{\"version\":3",
+        "{\"version\":1,\"size\":3}",                                  /* stale, its checkpoint is gone */
+        "{\"version\":400}",
+        "{\"version\":-5}",
+        "{\"version\":\"3\"}",
+        "{\"version\":99999999999999999999}",
+        "{}",
+        "[",
+        "",
+        "\xFF\xFE",
+        "{\"version\":3",
     };
     for (size_t i = 0; i < VV_ARRAY_COUNT(hints); i++) {
         struct fixture f;
@@ -367,7 +378,8 @@ static void refuses_v2_checkpoints_by_name(void **state)
     remove_log(&f, 4, ".json");
     assert_int_equal(open_fails(&f, &err), STATUS_UNSUPPORTED_FEATURE);
     error_release(&err);
-    put_log(&f, 3, ".checkpoint.parquet", FIRST_COMMIT "{\"checkpointMetadata\":{\"version\":3}}\n{\"sidecar\":{\"path\":\"x\",\"sizeInBytes\":1,\"modificationTime\":1}}\n");
+    put_log(&f, 3, ".checkpoint.parquet",
+            FIRST_COMMIT "{\"checkpointMetadata\":{\"version\":3}}\n{\"sidecar\":{\"path\":\"x\",\"sizeInBytes\":1,\"modificationTime\":1}}\n");
     assert_int_equal(open_fails(&f, &err), STATUS_UNSUPPORTED_FEATURE);
     assert_non_null(strstr(err.message, "v2Checkpoint"));
     error_release(&err);
@@ -378,7 +390,8 @@ static void encoded_and_plain_paths_meet_in_a_checkpoint(void **state)
 {
     struct fixture f;
     fixture_open(&f);
-    put_log(&f, 3, ".checkpoint.parquet", FIRST_COMMIT ADD("x=a%20b/1", 1) ADD("y=a b/2", 2) ADD("z", 4) ADD_DV("v", 8, "one") ADD_DV("w", 16, "one"));
+    put_log(&f, 3, ".checkpoint.parquet",
+            FIRST_COMMIT ADD("x=a%20b/1", 1) ADD("y=a b/2", 2) ADD("z", 4) ADD_DV("v", 8, "one") ADD_DV("w", 16, "one"));
     put_commit(&f, 4, REMOVE("x=a b/1") REMOVE("y=a%20b/2") REMOVE_DV("v", "one") REMOVE_DV("w", "two"));
     struct delta_snapshot *s = latest(&f);
     expect_paths(s, "w z");
@@ -474,10 +487,11 @@ static void finds_versions_by_in_commit_time(void **state)
     put_commit(&f, 0, FIRST_COMMIT);
     put_commit(&f, 1, ADD("a", 1));
     /* Enabled in version 2, whose file is much younger than the time it names. */
-    put_commit(&f, 2, "{\"commitInfo\":{\"inCommitTimestamp\":1700000010000}}\n"
-                      "{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":7,\"writerFeatures\":[\"inCommitTimestamp\"]}}\n"
-                      METADATA_LINE("", "\"delta.enableInCommitTimestamps\":\"true\",\"delta.inCommitTimestampEnablementVersion\":\"2\","
-                                        "\"delta.inCommitTimestampEnablementTimestamp\":\"1700000010000\""));
+    put_commit(&f, 2,
+               "{\"commitInfo\":{\"inCommitTimestamp\":1700000010000}}\n"
+               "{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":7,\"writerFeatures\":[\"inCommitTimestamp\"]}}\n" METADATA_LINE(
+                   "", "\"delta.enableInCommitTimestamps\":\"true\",\"delta.inCommitTimestampEnablementVersion\":\"2\","
+                       "\"delta.inCommitTimestampEnablementTimestamp\":\"1700000010000\""));
     for (int v = 3; v < 20; v++) {
         snprintf(text, sizeof text, "{\"commitInfo\":{\"inCommitTimestamp\":%lld}}\n", 1700000010000LL + (v - 2) * 100);
         put_commit(&f, v, text);
@@ -493,8 +507,9 @@ static void finds_versions_by_in_commit_time(void **state)
     struct delta_snapshot *s = latest(&f);
     assert_true(s->timestamp_us == start + 11700000);
     delta_snapshot_unref(s);
-    put_log(&f, 19, ".checkpoint.parquet", "{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":7,\"writerFeatures\":[\"inCommitTimestamp\"]}}\n"
-                                           METADATA_LINE("", "\"delta.enableInCommitTimestamps\":\"true\"") ADD("a", 1));
+    put_log(&f, 19, ".checkpoint.parquet",
+            "{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":7,\"writerFeatures\":[\"inCommitTimestamp\"]}}\n" METADATA_LINE(
+                "", "\"delta.enableInCommitTimestamps\":\"true\"") ADD("a", 1));
     struct delta_table *other = fixture_other(&f);
     s = latest_of(&f, other);
     assert_int_equal(s->checkpoint_version, 19);
@@ -567,8 +582,9 @@ static void checksum_reads_back_and_is_compared(void **state)
     delta_snapshot_unref(s);
     delta_table_unref(other);
     put_commit(&f, 1, ADD("c", 1));
-    put_log(&f, 1, ".crc", "{\"tableSizeBytes\":16,\"numFiles\":4,\"numMetadata\":1,\"numProtocol\":1,\"metadata\":{\"id\":\"t\",\"schemaString\":\"{}\"},"
-                           "\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":2},\"histogramOpt\":{}}");
+    put_log(&f, 1, ".crc",
+            "{\"tableSizeBytes\":16,\"numFiles\":4,\"numMetadata\":1,\"numProtocol\":1,\"metadata\":{\"id\":\"t\",\"schemaString\":\"{}\"},"
+            "\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":2},\"histogramOpt\":{}}");
     other = fixture_other(&f);
     s = latest_of(&f, other);
     assert_true(logged(&f, "checksum_mismatch"));
@@ -743,8 +759,9 @@ static void refresh_survives_every_failed_allocation(void **state)
     fixture_open(&f);
     put_everything(&f);
     struct delta_snapshot *base = latest(&f);
-    put_commit(&f, 5, ADD("g", 1) REMOVE("e") "{\"txn\":{\"appId\":\"r\",\"version\":4}}\n{\"domainMetadata\":{\"domain\":\"d\",\"configuration\":\"{}\",\"removed\":false}}\n"
-                      METADATA_LINE("", ""));
+    put_commit(&f, 5,
+               ADD("g", 1) REMOVE("e") "{\"txn\":{\"appId\":\"r\",\"version\":4}}\n{\"domainMetadata\":{\"domain\":\"d\",\"configuration\":\"{}\","
+                                       "\"removed\":false}}\n" METADATA_LINE("", ""));
     uint64_t n = 0;
     for (enum status status = STATUS_OUT_OF_MEMORY; status != STATUS_OK;) {
         struct delta_snapshot *s = NULL;

@@ -12,9 +12,9 @@ struct stats_writer {
     const struct delta_metadata *metadata;
     const struct delta_column_stats *columns;
     size_t column_count;
-    struct str listed;        /* delta.dataSkippingStatsColumns, NULL ptr when unset */
-    int64_t indexed_leaves;   /* otherwise: leaves from the first on; INT64_MAX = all */
-    size_t prefix_len;        /* code points of a string that are kept */
+    struct str listed;      /* delta.dataSkippingStatsColumns, NULL ptr when unset */
+    int64_t indexed_leaves; /* otherwise: leaves from the first on; INT64_MAX = all */
+    size_t prefix_len;      /* code points of a string that are kept */
     int64_t leaves_seen;
     struct str path[DEPTH_MAX];
     uint32_t depth;
@@ -203,14 +203,21 @@ static bool put_date(struct buf *out, struct str text)
 static bool put_bound(const struct stats_writer *w, const struct delta_type *type, struct str text, bool max)
 {
     switch (type->id) {
-    case DELTA_STRING: return put_string(w, text, max);
+    case DELTA_STRING:
+        return put_string(w, text, max);
     case DELTA_FLOAT:
-    case DELTA_DOUBLE: return put_floating(w->out, text, type->id == DELTA_FLOAT);
-    case DELTA_DECIMAL: return put_decimal(w->out, text, type->scale);
-    case DELTA_DATE: return put_date(w->out, text);
-    case DELTA_TIMESTAMP: return put_timestamp(w->out, text, true);
-    case DELTA_TIMESTAMP_NTZ: return put_timestamp(w->out, text, false);
-    default: return put_integer(w->out, text, type->id);
+    case DELTA_DOUBLE:
+        return put_floating(w->out, text, type->id == DELTA_FLOAT);
+    case DELTA_DECIMAL:
+        return put_decimal(w->out, text, type->scale);
+    case DELTA_DATE:
+        return put_date(w->out, text);
+    case DELTA_TIMESTAMP:
+        return put_timestamp(w->out, text, true);
+    case DELTA_TIMESTAMP_NTZ:
+        return put_timestamp(w->out, text, false);
+    default:
+        return put_integer(w->out, text, type->id);
     }
 }
 
@@ -231,8 +238,7 @@ static bool put_null_count(const struct stats_writer *w, const struct delta_type
     return true;
 }
 
-static bool put_leaf_value(const struct stats_writer *w, const struct delta_type *type, const struct delta_column_stats *c,
-                           enum section section)
+static bool put_leaf_value(const struct stats_writer *w, const struct delta_type *type, const struct delta_column_stats *c, enum section section)
 {
     if (section == SECTION_NULLS)
         return put_null_count(w, type, c);
@@ -392,8 +398,7 @@ static bool read_timestamp(const struct json *j, uint32_t node, bool max, struct
     return true;
 }
 
-bool delta_stats_bound(const struct json *j, uint32_t node, const struct delta_type *type, bool max, struct arena *arena,
-                       struct delta_value *out)
+bool delta_stats_bound(const struct json *j, uint32_t node, const struct delta_type *type, bool max, struct arena *arena, struct delta_value *out)
 {
     *out = (struct delta_value){.type = type->id, .precision = type->precision, .scale = type->scale};
     switch (type->id) {
@@ -403,11 +408,16 @@ bool delta_stats_bound(const struct json *j, uint32_t node, const struct delta_t
         out->str = json_text(j, node, arena);
         return out->str.ptr != NULL;
     case DELTA_FLOAT:
-    case DELTA_DOUBLE: return read_floating(j, node, out);
-    case DELTA_DECIMAL: return read_decimal(j, node, max, out);
-    case DELTA_DATE: return read_date(j, node, out);
+    case DELTA_DOUBLE:
+        return read_floating(j, node, out);
+    case DELTA_DECIMAL:
+        return read_decimal(j, node, max, out);
+    case DELTA_DATE:
+        return read_date(j, node, out);
     case DELTA_TIMESTAMP:
-    case DELTA_TIMESTAMP_NTZ: return read_timestamp(j, node, max, out);
-    default: return read_integer(j, node, out);
+    case DELTA_TIMESTAMP_NTZ:
+        return read_timestamp(j, node, max, out);
+    default:
+        return read_integer(j, node, out);
     }
 }

@@ -18,24 +18,34 @@ enum delta_bound_kind delta_bound_kind(const struct delta_type *type)
     case DELTA_DATE:
     case DELTA_TIMESTAMP:
     case DELTA_TIMESTAMP_NTZ:
-    case DELTA_BOOLEAN: return DELTA_BOUND_I64;
+    case DELTA_BOOLEAN:
+        return DELTA_BOUND_I64;
     case DELTA_FLOAT:
-    case DELTA_DOUBLE: return DELTA_BOUND_F64;
-    case DELTA_DECIMAL: return type->precision <= DECIMAL_I64_DIGITS ? DELTA_BOUND_I64 : DELTA_BOUND_I128;
+    case DELTA_DOUBLE:
+        return DELTA_BOUND_F64;
+    case DELTA_DECIMAL:
+        return type->precision <= DECIMAL_I64_DIGITS ? DELTA_BOUND_I64 : DELTA_BOUND_I128;
     case DELTA_STRING:
-    case DELTA_BINARY: return DELTA_BOUND_STR;
-    default: return DELTA_BOUND_NONE;
+    case DELTA_BINARY:
+        return DELTA_BOUND_STR;
+    default:
+        return DELTA_BOUND_NONE;
     }
 }
 
 static size_t kind_size(enum delta_bound_kind kind)
 {
     switch (kind) {
-    case DELTA_BOUND_I64: return sizeof(int64_t);
-    case DELTA_BOUND_F64: return sizeof(double);
-    case DELTA_BOUND_I128: return sizeof(__int128);
-    case DELTA_BOUND_STR: return sizeof(struct str);
-    default: return 0;
+    case DELTA_BOUND_I64:
+        return sizeof(int64_t);
+    case DELTA_BOUND_F64:
+        return sizeof(double);
+    case DELTA_BOUND_I128:
+        return sizeof(__int128);
+    case DELTA_BOUND_STR:
+        return sizeof(struct str);
+    default:
+        return 0;
     }
 }
 
@@ -73,8 +83,8 @@ void delta_stats_columns_free(struct delta_stats_columns *c)
 
 static bool column_is(const struct delta_stats_column *c, const struct delta_stats_leaf *leaf)
 {
-    bool same = c->depth == leaf->depth && c->type.id == leaf->type->id && c->type.precision == leaf->type->precision &&
-                c->type.scale == leaf->type->scale;
+    bool same =
+        c->depth == leaf->depth && c->type.id == leaf->type->id && c->type.precision == leaf->type->precision && c->type.scale == leaf->type->scale;
     for (uint32_t i = 0; same && i < leaf->depth; i++)
         same = str_eq(str_of(c->path[i]), leaf->path[i]);
     return same;
@@ -137,10 +147,7 @@ struct row_stats {
     int64_t record_count;     /* -1 unknown */
 };
 
-static void set_bit(uint64_t *words, size_t row)
-{
-    words[row >> 6] |= UINT64_C(1) << (row & 63);
-}
+static void set_bit(uint64_t *words, size_t row) { words[row >> 6] |= UINT64_C(1) << (row & 63); }
 
 static uint32_t descend(const struct json *j, uint32_t node, const struct delta_stats_column *c)
 {
@@ -170,7 +177,8 @@ static void set_unknown(struct delta_stats_column *c, size_t row)
         c->min_head[row] = 0;
         c->max_head[row] = UINT64_MAX;
         break;
-    default: break;
+    default:
+        break;
     }
 }
 
@@ -195,8 +203,12 @@ static void set_bound(struct delta_stats_column *c, size_t row, const struct del
             return;
         (max ? c->max.i64 : c->min.i64)[row] = c->type.id == DELTA_DECIMAL ? (int64_t)v->dec : v->i64;
         break;
-    case DELTA_BOUND_F64: (max ? c->max.f64 : c->min.f64)[row] = v->f64; break;
-    case DELTA_BOUND_I128: (max ? c->max.i128 : c->min.i128)[row] = v->dec; break;
+    case DELTA_BOUND_F64:
+        (max ? c->max.f64 : c->min.f64)[row] = v->f64;
+        break;
+    case DELTA_BOUND_I128:
+        (max ? c->max.i128 : c->min.i128)[row] = v->dec;
+        break;
     case DELTA_BOUND_STR:
         if (max) {
             set_string_max(c, row, v->str);
@@ -205,7 +217,8 @@ static void set_bound(struct delta_stats_column *c, size_t row, const struct del
             c->min_head[row] = delta_string_head(v->str);
         }
         break;
-    default: break;
+    default:
+        break;
     }
 }
 
@@ -259,8 +272,8 @@ static enum status parse_row(struct str text, struct arena *scratch, struct row_
 }
 
 /* Fills the columns from `first` up to `end`. */
-static enum status fill_columns(struct ctx *ctx, struct delta_segment *g, struct delta_stats_column *first,
-                                const struct delta_stats_column *end, struct arena *texts, struct error *err)
+static enum status fill_columns(struct ctx *ctx, struct delta_segment *g, struct delta_stats_column *first, const struct delta_stats_column *end,
+                                struct arena *texts, struct error *err)
 {
     struct arena scratch = ARENA_INIT;
     enum status status = STATUS_OK;

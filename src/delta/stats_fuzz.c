@@ -42,9 +42,9 @@ static void own_statistics(struct delta_type *schema, struct str text, const str
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const types[] = {"STRUCT<c: BIGINT>",      "STRUCT<c: TINYINT>",   "STRUCT<c: DOUBLE>",        "STRUCT<c: FLOAT>", "STRUCT<c: DECIMAL(12,3)>",
-                                        "STRUCT<c: DECIMAL(38,10)>", "STRUCT<c: STRING>", "STRUCT<c: DATE>",          "STRUCT<c: TIMESTAMP>",
-                                        "STRUCT<c: TIMESTAMP_NTZ>",  "STRUCT<c: BOOLEAN>", "STRUCT<c: ARRAY<INT>>"};
+    static const char *const types[] = {"STRUCT<c: BIGINT>",        "STRUCT<c: TINYINT>",        "STRUCT<c: DOUBLE>",  "STRUCT<c: FLOAT>",
+                                        "STRUCT<c: DECIMAL(12,3)>", "STRUCT<c: DECIMAL(38,10)>", "STRUCT<c: STRING>",  "STRUCT<c: DATE>",
+                                        "STRUCT<c: TIMESTAMP>",     "STRUCT<c: TIMESTAMP_NTZ>",  "STRUCT<c: BOOLEAN>", "STRUCT<c: ARRAY<INT>>"};
     struct arena arena = ARENA_INIT, scratch = ARENA_INIT;
     struct delta_type *schema;
     struct delta_value v;

@@ -309,17 +309,10 @@ static void out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_type),
-        cmocka_unit_test(nan_has_no_bounds),
-        cmocka_unit_test(nested_and_partition_columns),
-        cmocka_unit_test(first_columns_only),
-        cmocka_unit_test(thirty_two_by_default),
-        cmocka_unit_test(listed_columns),
-        cmocka_unit_test(long_strings),
-        cmocka_unit_test(bounds_read_back),
-        cmocka_unit_test(timestamps_read_back),
-        cmocka_unit_test(decimals_read_back),
-        cmocka_unit_test(out_of_memory),
+        cmocka_unit_test(every_type),         cmocka_unit_test(nan_has_no_bounds),     cmocka_unit_test(nested_and_partition_columns),
+        cmocka_unit_test(first_columns_only), cmocka_unit_test(thirty_two_by_default), cmocka_unit_test(listed_columns),
+        cmocka_unit_test(long_strings),       cmocka_unit_test(bounds_read_back),      cmocka_unit_test(timestamps_read_back),
+        cmocka_unit_test(decimals_read_back), cmocka_unit_test(out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

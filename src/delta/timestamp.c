@@ -5,10 +5,7 @@
  * turned them on later has file times before its enablement version and in-commit times from there on. */
 #include "delta/delta_int.h"
 
-static int64_t floor_ms(int64_t us)
-{
-    return us / 1000 - (us % 1000 < 0);
-}
+static int64_t floor_ms(int64_t us) { return us / 1000 - (us % 1000 < 0); }
 
 int64_t delta_next_timestamp_ms(int64_t previous_ms, int64_t modified_us)
 {
@@ -65,10 +62,10 @@ struct search {
     struct delta_table *table;
     struct delta_listing listing;
     int64_t timestamp_us;
-    int64_t first, last;                   /* versions that can be read */
-    int64_t enabled_version, enabled_ms;   /* in-commit timestamps count from here; INT64_MAX: never */
-    int64_t first_us, last_us;             /* times of the first and last version */
-    int64_t best;                          /* the answer so far, -1 none */
+    int64_t first, last;                 /* versions that can be read */
+    int64_t enabled_version, enabled_ms; /* in-commit timestamps count from here; INT64_MAX: never */
+    int64_t first_us, last_us;           /* times of the first and last version */
+    int64_t best;                        /* the answer so far, -1 none */
 };
 
 static void read_enablement(struct search *s, const struct delta_metadata *m)
@@ -89,7 +86,8 @@ static enum status in_commit_us(struct search *s, int64_t version, int64_t *us, 
     int64_t ms;
     enum status status = delta_in_commit_timestamp(s->ctx, s->table, version, &ms, err);
     if (status == STATUS_OK && ms == INT64_MIN)
-        status = error_set(err, STATUS_PROTOCOL_VIOLATION, "version %lld of table \"%s\" has no inCommitTimestamp", (long long)version, s->table->name);
+        status =
+            error_set(err, STATUS_PROTOCOL_VIOLATION, "version %lld of table \"%s\" has no inCommitTimestamp", (long long)version, s->table->name);
     *us = status == STATUS_OK ? delta_ms_to_us(ms) : 0;
     return status;
 }

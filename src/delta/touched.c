@@ -79,10 +79,7 @@ static const struct delta_touched_file *next_of_path(const struct delta_touched 
     return NULL;
 }
 
-static bool same_dv(const struct delta_touched_file *f, const struct delta_dv *dv)
-{
-    return delta_dv_equal(f->has_dv ? &f->dv : NULL, dv);
-}
+static bool same_dv(const struct delta_touched_file *f, const struct delta_dv *dv) { return delta_dv_equal(f->has_dv ? &f->dv : NULL, dv); }
 
 bool delta_touched_hides_add(const struct delta_touched *t, const struct delta_path_key *key, const struct delta_dv *dv)
 {
@@ -104,10 +101,7 @@ bool delta_touched_hides_remove(const struct delta_touched *t, const struct delt
     return false;
 }
 
-struct str delta_touched_path(const struct delta_touched *t, size_t i)
-{
-    return t->files[i].path;
-}
+struct str delta_touched_path(const struct delta_touched *t, size_t i) { return t->files[i].path; }
 
 void delta_touched_release(struct delta_touched *t)
 {

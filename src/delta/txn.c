@@ -64,8 +64,10 @@ static bool can_partition_by(const struct delta_type *type)
     case DELTA_ARRAY:
     case DELTA_MAP:
     case DELTA_VOID:
-    case DELTA_VARIANT: return false;
-    default: return true;
+    case DELTA_VARIANT:
+        return false;
+    default:
+        return true;
     }
 }
 
@@ -77,8 +79,7 @@ static enum status check_partition_columns(const struct delta_metadata *m, const
         if (!field)
             return error_set(err, STATUS_COLUMN_NOT_FOUND, "partition column \"%.*s\" is not a column of the table", STR_ARG(name));
         if (!can_partition_by(field->type))
-            return error_set(err, STATUS_INVALID_ARGUMENT, "column \"%.*s\" cannot be a partition column: its type has no text form",
-                             STR_ARG(name));
+            return error_set(err, STATUS_INVALID_ARGUMENT, "column \"%.*s\" cannot be a partition column: its type has no text form", STR_ARG(name));
         for (uint32_t k = 0; k < i; k++)
             if (str_ieq(m->partition_columns[k], name))
                 return error_set(err, STATUS_INVALID_ARGUMENT, "partition column \"%.*s\" is named twice", STR_ARG(name));
@@ -361,8 +362,8 @@ enum status delta_txn_remove(struct delta_txn *txn, const struct delta_file *fil
     if (!txn->base)
         return error_set(err, STATUS_INTERNAL, "a new table has no files to remove");
     if (file->has_dv)
-        return error_set(err, STATUS_UNSUPPORTED_FEATURE, "file \"%.*s\" has a deletion vector, and the table feature \"deletionVectors\" is not supported",
-                         STR_ARG(file->path));
+        return error_set(err, STATUS_UNSUPPORTED_FEATURE,
+                         "file \"%.*s\" has a deletion vector, and the table feature \"deletionVectors\" is not supported", STR_ARG(file->path));
     enum status status = note_removed(txn, file->path, &slot, &known, err);
     if (status || known)
         return status;
@@ -421,10 +422,7 @@ enum status delta_txn_app(struct delta_txn *txn, struct str app_id, int64_t vers
     return status;
 }
 
-void delta_txn_reads_all(struct delta_txn *txn)
-{
-    txn->reads_all = true;
-}
+void delta_txn_reads_all(struct delta_txn *txn) { txn->reads_all = true; }
 
 enum status delta_txn_operation(struct delta_txn *txn, const char *operation, struct error *err)
 {
@@ -473,10 +471,7 @@ enum status delta_txn_user_metadata(struct delta_txn *txn, struct str text, stru
     return STATUS_OK;
 }
 
-bool delta_txn_is_blind_append(const struct delta_txn *txn)
-{
-    return !txn->reads_all && txn->remove_count == 0;
-}
+bool delta_txn_is_blind_append(const struct delta_txn *txn) { return !txn->reads_all && txn->remove_count == 0; }
 
 bool delta_txn_is_rearrangement(const struct delta_txn *txn)
 {

@@ -3,7 +3,7 @@
 /* ---- a table to change ------------------------------------------------------------------------ */
 
 struct wish {
-    const char *schema, *partition; /* NULL: not partitioned */
+    const char *schema, *partition;  /* NULL: not partitioned */
     const char *keys[4], *values[4]; /* properties */
 };
 
@@ -13,8 +13,8 @@ static enum status set_metadata(struct fixture *f, struct delta_txn *txn, const 
     struct delta_type *schema;
     struct str partition = str_of(w->partition);
     struct delta_property properties[4];
-    struct delta_metadata m = {.created_time_ms = INT64_MIN, .partition_columns = &partition, .partition_column_count = w->partition != NULL,
-                               .configuration = properties};
+    struct delta_metadata m = {
+        .created_time_ms = INT64_MIN, .partition_columns = &partition, .partition_column_count = w->partition != NULL, .configuration = properties};
     for (; m.configuration_count < 4 && w->keys[m.configuration_count]; m.configuration_count++)
         properties[m.configuration_count] =
             (struct delta_property){.key = str_of(w->keys[m.configuration_count]), .value = str_of(w->values[m.configuration_count])};
@@ -140,26 +140,29 @@ static void expect_in_order(const char *text, const char *const *parts, size_t c
         text = found + strlen(parts[i]);
     }
 }
-#define EXPECT_IN_ORDER(TEXT, ...)                                      \
-    do {                                                                \
-        static const char *const parts[] = {__VA_ARGS__};               \
-        expect_in_order(TEXT, parts, VV_ARRAY_COUNT(parts));            \
+#define EXPECT_IN_ORDER(TEXT, ...)                                                                                                                   \
+    do {                                                                                                                                             \
+        static const char *const parts[] = {__VA_ARGS__};                                                                                            \
+        expect_in_order(TEXT, parts, VV_ARRAY_COUNT(parts));                                                                                         \
     } while (0)
 
 /* ---- what is written ------------------------------------------------------------------------------ */
 
 static void creates_a_table(void **state)
 {
-    static const struct wish w = {.schema = "STRUCT<id: BIGINT NOT NULL, d: STRING>", .partition = "D",
-                                  .keys = {"delta.checkpointInterval", "own", "delta.minWriterVersion"}, .values = {"5", "x", "4"}};
+    static const struct wish w = {.schema = "STRUCT<id: BIGINT NOT NULL, d: STRING>",
+                                  .partition = "D",
+                                  .keys = {"delta.checkpointInterval", "own", "delta.minWriterVersion"},
+                                  .values = {"5", "x", "4"}};
     struct fixture f;
     fixture_open(&f);
     create(&f, &w);
     char *text = commit_text(&f, 0);
-    EXPECT_IN_ORDER(text, "{\"commitInfo\":{\"timestamp\":1700000000000,\"operation\":\"CREATE TABLE\",\"operationParameters\":{},",
-                    "\"isolationLevel\":\"Serializable\",\"isBlindAppend\":true,\"operationMetrics\":{},", "\"engineInfo\":\"Varve/", "\"txnId\":\"",
-                    "}}\n{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":4}}\n", "{\"metaData\":{\"id\":\"",
-                    "\"partitionColumns\":[\"d\"],\"configuration\":{\"delta.checkpointInterval\":\"5\",\"own\":\"x\"},\"createdTime\":1700000000000}}\n");
+    EXPECT_IN_ORDER(
+        text, "{\"commitInfo\":{\"timestamp\":1700000000000,\"operation\":\"CREATE TABLE\",\"operationParameters\":{},",
+        "\"isolationLevel\":\"Serializable\",\"isBlindAppend\":true,\"operationMetrics\":{},", "\"engineInfo\":\"Varve/", "\"txnId\":\"",
+        "}}\n{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":4}}\n", "{\"metaData\":{\"id\":\"",
+        "\"partitionColumns\":[\"d\"],\"configuration\":{\"delta.checkpointInterval\":\"5\",\"own\":\"x\"},\"createdTime\":1700000000000}}\n");
     assert_null(strstr(text, "readVersion"));
     mem_free(text);
     struct delta_snapshot *s = latest(&f);
@@ -181,8 +184,14 @@ static void writes_every_action(void **state)
     f.ctx.client = STR("cli");
     struct str value = STR("x/y \"z\"");
     struct delta_property tag = {.key = STR("k"), .value = STR("v")};
-    struct delta_add file = {.path = STR("d=x%2Fy/ü.parquet"), .partition_values = &value, .size_bytes = 5, .modified_ms = 6, .data_change = true,
-                             .stats = STR("{\"numRecords\":2}"), .tags = &tag, .tag_count = 1};
+    struct delta_add file = {.path = STR("d=x%2Fy/ü.parquet"),
+                             .partition_values = &value,
+                             .size_bytes = 5,
+                             .modified_ms = 6,
+                             .data_change = true,
+                             .stats = STR("{\"numRecords\":2}"),
+                             .tags = &tag,
+                             .tag_count = 1};
     struct delta_file gone = {.path = STR("d=1/a%20b.parquet"), .size_bytes = 10, .stats = STR("{\"numRecords\":1}")};
     expect_ok(delta_txn_operation(txn, "DELETE", &err), &err);
     expect_ok(delta_txn_parameter(txn, "predicate", STR("\"[\\\"id = 1\\\"]\""), &err), &err);
@@ -196,14 +205,16 @@ static void writes_every_action(void **state)
     expect_ok(delta_txn_remove(txn, &gone, true, &err), &err); /* once is enough */
     assert_int_equal(commit(&f, txn), 2);
     char *text = commit_text(&f, 2);
-    EXPECT_IN_ORDER(text, "\"userName\":\"ann\",\"operation\":\"DELETE\",\"operationParameters\":{\"predicate\":\"[\\\"id = 1\\\"]\",\"n\":7},",
-                    "\"readVersion\":1,\"isolationLevel\":\"Serializable\",\"isBlindAppend\":false,",
-                    "\"operationMetrics\":{\"numFiles\":\"1\",\"numOutputRows\":\"2\"},\"userMetadata\":\"why \\\"so\\\"\",\"client\":\"cli\",",
-                    "}}\n{\"txn\":{\"appId\":\"stream\",\"version\":9,\"lastUpdated\":1700000000000}}\n",
-                    "{\"remove\":{\"path\":\"d=1/a%20b.parquet\",\"deletionTimestamp\":1700000000000,\"dataChange\":true,\"extendedFileMetadata\":true,"
-                    "\"partitionValues\":{\"d\":null},\"size\":10,\"stats\":\"{\\\"numRecords\\\":1}\"}}\n",
-                    "{\"add\":{\"path\":\"d=x%252Fy/", ".parquet\",\"partitionValues\":{\"d\":\"x/y \\\"z\\\"\"},\"size\":5,\"modificationTime\":6,"
-                    "\"dataChange\":true,\"stats\":\"{\\\"numRecords\\\":2}\",\"tags\":{\"k\":\"v\"}}}\n");
+    EXPECT_IN_ORDER(
+        text, "\"userName\":\"ann\",\"operation\":\"DELETE\",\"operationParameters\":{\"predicate\":\"[\\\"id = 1\\\"]\",\"n\":7},",
+        "\"readVersion\":1,\"isolationLevel\":\"Serializable\",\"isBlindAppend\":false,",
+        "\"operationMetrics\":{\"numFiles\":\"1\",\"numOutputRows\":\"2\"},\"userMetadata\":\"why \\\"so\\\"\",\"client\":\"cli\",",
+        "}}\n{\"txn\":{\"appId\":\"stream\",\"version\":9,\"lastUpdated\":1700000000000}}\n",
+        "{\"remove\":{\"path\":\"d=1/a%20b.parquet\",\"deletionTimestamp\":1700000000000,\"dataChange\":true,\"extendedFileMetadata\":true,"
+        "\"partitionValues\":{\"d\":null},\"size\":10,\"stats\":\"{\\\"numRecords\\\":1}\"}}\n",
+        "{\"add\":{\"path\":\"d=x%252Fy/",
+        ".parquet\",\"partitionValues\":{\"d\":\"x/y \\\"z\\\"\"},\"size\":5,\"modificationTime\":6,"
+        "\"dataChange\":true,\"stats\":\"{\\\"numRecords\\\":2}\",\"tags\":{\"k\":\"v\"}}}\n");
     assert_null(strstr(strstr(text, "\"remove\"") + 1, "\"remove\""));
     mem_free(text);
     struct delta_snapshot *s = latest(&f);
@@ -284,7 +295,8 @@ static void refuses_bad_metadata(void **state)
 
 static void metadata_raises_the_protocol(void **state)
 {
-    static const struct wish w = {.schema = "STRUCT<id: BIGINT, d: STRING, t: TIMESTAMP_NTZ>", .keys = {"delta.feature.appendOnly"}, .values = {"supported"}};
+    static const struct wish w = {
+        .schema = "STRUCT<id: BIGINT, d: STRING, t: TIMESTAMP_NTZ>", .keys = {"delta.feature.appendOnly"}, .values = {"supported"}};
     struct fixture f;
     struct error err = ERROR_INIT;
     open_with_table(&f);
@@ -333,7 +345,9 @@ static void unwritable_tables(void **state)
     struct error err = ERROR_INIT;
     struct delta_txn *txn;
     fixture_open(&f);
-    put_commit(&f, 0, "{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":7,\"writerFeatures\":[\"rowTracking\",\"novel\"]}}\n" METADATA_LINE("", ""));
+    put_commit(
+        &f, 0,
+        "{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":7,\"writerFeatures\":[\"rowTracking\",\"novel\"]}}\n" METADATA_LINE("", ""));
     struct delta_snapshot *s = latest(&f);
     assert_int_equal(delta_txn_begin(&f.ctx, f.table, s, &txn, &err), STATUS_UNSUPPORTED_FEATURE);
     assert_null(txn);
@@ -472,10 +486,14 @@ static void protocol_changes_that_can_be_followed(void **state)
     open_with_table(&f);
     struct delta_txn *fits = begin(&f), *lost = begin(&f);
     add(fits, "a");
-    put_commit(&f, 1, "{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":7,\"writerFeatures\":[\"appendOnly\",\"invariants\",\"vacuumProtocolCheck\"]}}\n");
+    put_commit(&f, 1,
+               "{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":7,\"writerFeatures\":[\"appendOnly\",\"invariants\","
+               "\"vacuumProtocolCheck\"]}}\n");
     assert_int_equal(commit(&f, fits), 2);
     add(lost, "b");
-    put_commit(&f, 3, "{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":7,\"writerFeatures\":[\"appendOnly\",\"invariants\",\"vacuumProtocolCheck\",\"rowTracking\"]}}\n");
+    put_commit(&f, 3,
+               "{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":7,\"writerFeatures\":[\"appendOnly\",\"invariants\","
+               "\"vacuumProtocolCheck\",\"rowTracking\"]}}\n");
     expect_conflict(&f, lost, 3, "ProtocolChangedException");
     fixture_close(&f);
     open_with_table(&f);

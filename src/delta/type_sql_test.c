@@ -72,8 +72,7 @@ static void field_attributes(void **state)
 {
     struct arena arena = ARENA_INIT;
     struct delta_type *type;
-    assert_int_equal(delta_type_from_sql(&arena, STR("STRUCT<a: INT NOT NULL COMMENT 'say \\'hi\\' and ''bye''', b INT>"), &type, NULL),
-                     STATUS_OK);
+    assert_int_equal(delta_type_from_sql(&arena, STR("STRUCT<a: INT NOT NULL COMMENT 'say \\'hi\\' and ''bye''', b INT>"), &type, NULL), STATUS_OK);
     assert_false(type->fields[0].nullable);
     assert_true(type->fields[1].nullable);
     assert_true(str_eq(delta_field_meta(&type->fields[0], "comment"), STR("say 'hi' and 'bye'")));
@@ -149,12 +148,9 @@ static void near_names_are_hinted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(spellings),
-        cmocka_unit_test(nested),
-        cmocka_unit_test(field_attributes),
-        cmocka_unit_test(errors_have_positions),
-        cmocka_unit_test(depth_is_limited),
-        cmocka_unit_test(near_names_are_hinted),
+        cmocka_unit_test(spellings),        cmocka_unit_test(nested),
+        cmocka_unit_test(field_attributes), cmocka_unit_test(errors_have_positions),
+        cmocka_unit_test(depth_is_limited), cmocka_unit_test(near_names_are_hinted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

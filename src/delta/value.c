@@ -17,11 +17,24 @@ static __int128 power_of_ten(int n)
 bool delta_integer_range(enum delta_type_id id, int64_t *min, int64_t *max)
 {
     switch (id) {
-    case DELTA_BYTE: *min = INT8_MIN; *max = INT8_MAX; return true;
-    case DELTA_SHORT: *min = INT16_MIN; *max = INT16_MAX; return true;
-    case DELTA_INTEGER: *min = INT32_MIN; *max = INT32_MAX; return true;
-    case DELTA_LONG: *min = INT64_MIN; *max = INT64_MAX; return true;
-    default: return false;
+    case DELTA_BYTE:
+        *min = INT8_MIN;
+        *max = INT8_MAX;
+        return true;
+    case DELTA_SHORT:
+        *min = INT16_MIN;
+        *max = INT16_MAX;
+        return true;
+    case DELTA_INTEGER:
+        *min = INT32_MIN;
+        *max = INT32_MAX;
+        return true;
+    case DELTA_LONG:
+        *min = INT64_MIN;
+        *max = INT64_MAX;
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -63,8 +76,8 @@ static bool read_date(struct str text, struct delta_value *v)
     return true;
 }
 
-/* Moments written with a zone's offset near the ends of the calendar fall into years such as 10000 or -9999.  The calendar repeats every 400 years, so the
- * year is moved into reach and the value back by as many days. */
+/* Moments written with a zone's offset near the ends of the calendar fall into years such as 10000 or -9999.  The calendar repeats every 400 years,
+ * so the year is moved into reach and the value back by as many days. */
 static bool read_far_timestamp(struct str text, struct delta_value *v)
 {
     enum { CYCLE_YEARS = 400, CYCLE_DAYS = 146097 };
@@ -91,20 +104,27 @@ static bool read_text(struct str text, struct delta_value *v)
     bool has_zone;
     switch (v->type) {
     case DELTA_STRING:
-    case DELTA_BINARY: v->str = text; return true;
-    case DELTA_BOOLEAN: return read_boolean(text, v);
+    case DELTA_BINARY:
+        v->str = text;
+        return true;
+    case DELTA_BOOLEAN:
+        return read_boolean(text, v);
     case DELTA_FLOAT:
-    case DELTA_DOUBLE: return read_float(text, v);
-    case DELTA_DECIMAL: return read_decimal(text, v);
-    case DELTA_DATE: return read_date(text, v);
+    case DELTA_DOUBLE:
+        return read_float(text, v);
+    case DELTA_DECIMAL:
+        return read_decimal(text, v);
+    case DELTA_DATE:
+        return read_date(text, v);
     case DELTA_TIMESTAMP:
-    case DELTA_TIMESTAMP_NTZ: return timestamp_from_text(text, &v->i64, &has_zone) || read_far_timestamp(text, v);
-    default: return read_integer(text, v);
+    case DELTA_TIMESTAMP_NTZ:
+        return timestamp_from_text(text, &v->i64, &has_zone) || read_far_timestamp(text, v);
+    default:
+        return read_integer(text, v);
     }
 }
 
-enum status delta_partition_value(struct arena *arena, struct str text, const struct delta_type *type, struct delta_value *out,
-                                  struct error *err)
+enum status delta_partition_value(struct arena *arena, struct str text, const struct delta_type *type, struct delta_value *out, struct error *err)
 {
     struct delta_value v = {.type = type->id, .precision = type->precision, .scale = type->scale};
     *out = (struct delta_value){.type = type->id, .is_null = true, .precision = type->precision, .scale = type->scale};
@@ -167,10 +187,16 @@ bool delta_partition_text(const struct delta_value *v, struct buf *out)
         return false;
     switch (v->type) {
     case DELTA_STRING:
-    case DELTA_BINARY: buf_str(out, v->str); break;
-    case DELTA_BOOLEAN: buf_z(out, v->i64 ? "true" : "false"); break;
+    case DELTA_BINARY:
+        buf_str(out, v->str);
+        break;
+    case DELTA_BOOLEAN:
+        buf_z(out, v->i64 ? "true" : "false");
+        break;
     case DELTA_FLOAT:
-    case DELTA_DOUBLE: put_floating(v, out); break;
+    case DELTA_DOUBLE:
+        put_floating(v, out);
+        break;
     case DELTA_DECIMAL:
         decimal_to_text(v->dec, v->scale, text);
         buf_z(out, text);
@@ -180,23 +206,20 @@ bool delta_partition_text(const struct delta_value *v, struct buf *out)
         buf_z(out, text);
         break;
     case DELTA_TIMESTAMP:
-    case DELTA_TIMESTAMP_NTZ: put_timestamp(v, out); break;
-    default: buf_i64(out, v->i64);
+    case DELTA_TIMESTAMP_NTZ:
+        put_timestamp(v, out);
+        break;
+    default:
+        buf_i64(out, v->i64);
     }
     return true;
 }
 
 /* ---- order --------------------------------------------------------------------------- */
 
-static int cmp_i64(int64_t a, int64_t b)
-{
-    return a < b ? -1 : a > b;
-}
+static int cmp_i64(int64_t a, int64_t b) { return a < b ? -1 : a > b; }
 
-static int cmp_i128(__int128 a, __int128 b)
-{
-    return a < b ? -1 : a > b;
-}
+static int cmp_i128(__int128 a, __int128 b) { return a < b ? -1 : a > b; }
 
 static int cmp_f64(double a, double b)
 {
@@ -279,11 +302,15 @@ static enum value_class class_of(enum delta_type_id id)
     case DELTA_BYTE:
     case DELTA_SHORT:
     case DELTA_INTEGER:
-    case DELTA_LONG: return CLASS_INTEGER;
+    case DELTA_LONG:
+        return CLASS_INTEGER;
     case DELTA_FLOAT:
-    case DELTA_DOUBLE: return CLASS_FLOATING;
-    case DELTA_DECIMAL: return CLASS_DECIMAL;
-    default: return CLASS_OTHER;
+    case DELTA_DOUBLE:
+        return CLASS_FLOATING;
+    case DELTA_DECIMAL:
+        return CLASS_DECIMAL;
+    default:
+        return CLASS_OTHER;
     }
 }
 
@@ -304,15 +331,9 @@ static int cmp_numbers(const struct delta_value *a, const struct delta_value *b)
 }
 
 /* Microseconds since 1970 of a date or a timestamp without zone. */
-static int64_t wall_clock_us(const struct delta_value *v)
-{
-    return v->type == DELTA_DATE ? v->i64 * INT64_C(86400000000) : v->i64;
-}
+static int64_t wall_clock_us(const struct delta_value *v) { return v->type == DELTA_DATE ? v->i64 * INT64_C(86400000000) : v->i64; }
 
-static bool is_wall_clock(enum delta_type_id id)
-{
-    return id == DELTA_DATE || id == DELTA_TIMESTAMP_NTZ;
-}
+static bool is_wall_clock(enum delta_type_id id) { return id == DELTA_DATE || id == DELTA_TIMESTAMP_NTZ; }
 
 int delta_value_cmp(const struct delta_value *a, const struct delta_value *b, bool *ok)
 {
@@ -326,10 +347,13 @@ int delta_value_cmp(const struct delta_value *a, const struct delta_value *b, bo
         case DELTA_BOOLEAN:
         case DELTA_DATE:
         case DELTA_TIMESTAMP:
-        case DELTA_TIMESTAMP_NTZ: return cmp_i64(a->i64, b->i64);
+        case DELTA_TIMESTAMP_NTZ:
+            return cmp_i64(a->i64, b->i64);
         case DELTA_STRING:
-        case DELTA_BINARY: return cmp_i64(str_cmp(a->str, b->str), 0);
-        default: break;
+        case DELTA_BINARY:
+            return cmp_i64(str_cmp(a->str, b->str), 0);
+        default:
+            break;
         }
     }
     *ok = false;

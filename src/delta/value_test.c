@@ -75,9 +75,17 @@ static void bad_texts(void **state)
         enum delta_type_id id;
         const char *text;
     } cases[] = {
-        {DELTA_LONG, "9223372036854775808"}, {DELTA_BYTE, "128"},       {DELTA_SHORT, "-32769"}, {DELTA_INTEGER, "1.5"},
-        {DELTA_BOOLEAN, "yes"},              {DELTA_DOUBLE, "one"},     {DELTA_DECIMAL, "1.234"}, {DELTA_DECIMAL, "123456789.00"},
-        {DELTA_DATE, "2024-02-30"},          {DELTA_DATE, "yesterday"}, {DELTA_TIMESTAMP, "10:00"},
+        {DELTA_LONG, "9223372036854775808"},
+        {DELTA_BYTE, "128"},
+        {DELTA_SHORT, "-32769"},
+        {DELTA_INTEGER, "1.5"},
+        {DELTA_BOOLEAN, "yes"},
+        {DELTA_DOUBLE, "one"},
+        {DELTA_DECIMAL, "1.234"},
+        {DELTA_DECIMAL, "123456789.00"},
+        {DELTA_DATE, "2024-02-30"},
+        {DELTA_DATE, "yesterday"},
+        {DELTA_TIMESTAMP, "10:00"},
     };
     for (size_t i = 0; i < VV_ARRAY_COUNT(cases); i++) {
         struct arena arena = ARENA_INIT;
@@ -101,10 +109,7 @@ static void expect_order(struct delta_value a, struct delta_value b, int order)
     assert_true(ok);
 }
 
-static struct delta_value floating(double v)
-{
-    return (struct delta_value){.type = DELTA_DOUBLE, .f64 = v};
-}
+static struct delta_value floating(double v) { return (struct delta_value){.type = DELTA_DOUBLE, .f64 = v}; }
 
 static void order_within_types(void **state)
 {
@@ -157,12 +162,8 @@ static void incomparable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(text_both_ways),
-        cmocka_unit_test(null_for_every_type),
-        cmocka_unit_test(bad_texts),
-        cmocka_unit_test(order_within_types),
-        cmocka_unit_test(order_across_numbers_is_exact),
-        cmocka_unit_test(incomparable),
+        cmocka_unit_test(text_both_ways),     cmocka_unit_test(null_for_every_type),           cmocka_unit_test(bad_texts),
+        cmocka_unit_test(order_within_types), cmocka_unit_test(order_across_numbers_is_exact), cmocka_unit_test(incomparable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

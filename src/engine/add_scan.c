@@ -18,7 +18,7 @@ enum add_number { NUMBER_SIZE, NUMBER_TIME, NUMBER_DV_OFFSET, NUMBER_DV_SIZE, NU
 struct add_block {
     struct add_block *next;
     size_t rows;
-    int64_t file, first_row; /* where the vector began */
+    int64_t file, first_row;              /* where the vector began */
     struct str *text_columns[TEXT_COUNT]; /* NULL: not asked for */
     int64_t *numbers[NUMBER_COUNT];
     struct str **partitions; /* [column][row] */
@@ -86,13 +86,28 @@ static struct taking *taking_find(struct add_scans *all, uint64_t id)
 
 /* Arguments of the function, in order. */
 enum {
-    ARG_ID, ARG_PATH, ARG_SIZE, ARG_TIME, ARG_FILE, ARG_ROW, ARG_PARTITIONS, ARG_DV_STORAGE, ARG_DV_PATH, ARG_DV_OFFSET, ARG_DV_SIZE, ARG_DV_ROWS, ARG_STATS,
+    ARG_ID,
+    ARG_PATH,
+    ARG_SIZE,
+    ARG_TIME,
+    ARG_FILE,
+    ARG_ROW,
+    ARG_PARTITIONS,
+    ARG_DV_STORAGE,
+    ARG_DV_PATH,
+    ARG_DV_OFFSET,
+    ARG_DV_SIZE,
+    ARG_DV_ROWS,
+    ARG_STATS,
     ARG_COUNT
 };
 static const int text_argument[TEXT_COUNT] = {
     [TEXT_PATH] = ARG_PATH, [TEXT_DV_STORAGE] = ARG_DV_STORAGE, [TEXT_DV_PATH] = ARG_DV_PATH, [TEXT_STATS] = ARG_STATS};
-static const int number_argument[NUMBER_COUNT] = {
-    [NUMBER_SIZE] = ARG_SIZE, [NUMBER_TIME] = ARG_TIME, [NUMBER_DV_OFFSET] = ARG_DV_OFFSET, [NUMBER_DV_SIZE] = ARG_DV_SIZE, [NUMBER_DV_ROWS] = ARG_DV_ROWS};
+static const int number_argument[NUMBER_COUNT] = {[NUMBER_SIZE] = ARG_SIZE,
+                                                  [NUMBER_TIME] = ARG_TIME,
+                                                  [NUMBER_DV_OFFSET] = ARG_DV_OFFSET,
+                                                  [NUMBER_DV_SIZE] = ARG_DV_SIZE,
+                                                  [NUMBER_DV_ROWS] = ARG_DV_ROWS};
 
 /* All texts of a column in one piece of memory. */
 static bool take_texts(struct arena *arena, duckdb_vector v, const uint32_t *live, size_t rows, struct str *out)
@@ -179,10 +194,12 @@ static bool block_fill(const struct add_scan *scan, struct add_block *b, duckdb_
 {
     bool ok = true;
     for (int t = 0; t < TEXT_COUNT && ok; t++)
-        ok = !b->text_columns[t] || take_texts(&b->texts, duckdb_data_chunk_get_vector(input, (idx_t)text_argument[t]), live, b->rows, b->text_columns[t]);
+        ok = !b->text_columns[t] ||
+             take_texts(&b->texts, duckdb_data_chunk_get_vector(input, (idx_t)text_argument[t]), live, b->rows, b->text_columns[t]);
     for (int n = 0; n < NUMBER_COUNT && ok; n++)
         if (b->numbers[n])
-            take_numbers(duckdb_data_chunk_get_vector(input, (idx_t)number_argument[n]), live, b->rows, n == NUMBER_DV_OFFSET ? -1 : 0, b->numbers[n]);
+            take_numbers(duckdb_data_chunk_get_vector(input, (idx_t)number_argument[n]), live, b->rows, n == NUMBER_DV_OFFSET ? -1 : 0,
+                         b->numbers[n]);
     if (ok && scan->partition_count && scan->has_partitions)
         ok = take_partitions(scan, duckdb_data_chunk_get_vector(input, ARG_PARTITIONS), live, b);
     return ok;
@@ -254,9 +271,10 @@ static void add_map_parameter(duckdb_scalar_function f)
 static void describe_function(duckdb_scalar_function f, struct add_scans *all)
 {
     static const duckdb_type parameters[ARG_COUNT] = {
-        [ARG_ID] = DUCKDB_TYPE_UBIGINT, [ARG_PATH] = DUCKDB_TYPE_VARCHAR, [ARG_SIZE] = DUCKDB_TYPE_BIGINT, [ARG_TIME] = DUCKDB_TYPE_BIGINT,
-        [ARG_FILE] = DUCKDB_TYPE_BIGINT, [ARG_ROW] = DUCKDB_TYPE_BIGINT, [ARG_PARTITIONS] = DUCKDB_TYPE_MAP, [ARG_DV_STORAGE] = DUCKDB_TYPE_VARCHAR,
-        [ARG_DV_PATH] = DUCKDB_TYPE_VARCHAR, [ARG_DV_OFFSET] = DUCKDB_TYPE_BIGINT, [ARG_DV_SIZE] = DUCKDB_TYPE_BIGINT, [ARG_DV_ROWS] = DUCKDB_TYPE_BIGINT,
+        [ARG_ID] = DUCKDB_TYPE_UBIGINT,       [ARG_PATH] = DUCKDB_TYPE_VARCHAR,       [ARG_SIZE] = DUCKDB_TYPE_BIGINT,
+        [ARG_TIME] = DUCKDB_TYPE_BIGINT,      [ARG_FILE] = DUCKDB_TYPE_BIGINT,        [ARG_ROW] = DUCKDB_TYPE_BIGINT,
+        [ARG_PARTITIONS] = DUCKDB_TYPE_MAP,   [ARG_DV_STORAGE] = DUCKDB_TYPE_VARCHAR, [ARG_DV_PATH] = DUCKDB_TYPE_VARCHAR,
+        [ARG_DV_OFFSET] = DUCKDB_TYPE_BIGINT, [ARG_DV_SIZE] = DUCKDB_TYPE_BIGINT,     [ARG_DV_ROWS] = DUCKDB_TYPE_BIGINT,
         [ARG_STATS] = DUCKDB_TYPE_VARCHAR};
     duckdb_logical_type result = duckdb_create_logical_type(DUCKDB_TYPE_BIGINT);
     duckdb_scalar_function_set_name(f, FUNCTION_NAME);
@@ -329,7 +347,8 @@ static void put_query(struct add_scan *scan, const struct delta_type *add, uint6
     put_argument(sql, has_member(add, "modificationTime"), "add.modificationTime", "BIGINT");
     put_argument(sql, true, "file_index", "BIGINT");
     put_argument(sql, true, "file_row_number", "BIGINT");
-    scan->has_partitions = put_argument(sql, scan->partition_count && has_member(add, "partitionValues"), "add.partitionValues", "MAP(VARCHAR, VARCHAR)");
+    scan->has_partitions =
+        put_argument(sql, scan->partition_count && has_member(add, "partitionValues"), "add.partitionValues", "MAP(VARCHAR, VARCHAR)");
     scan->has_text[TEXT_DV_STORAGE] = put_argument(sql, has_member(dv, "storageType"), "add.deletionVector.storageType", "VARCHAR");
     scan->has_text[TEXT_DV_PATH] = put_argument(sql, has_member(dv, "pathOrInlineDv"), "add.deletionVector.pathOrInlineDv", "VARCHAR");
     put_argument(sql, has_member(dv, "offset"), "add.deletionVector.\"offset\"", "BIGINT");
@@ -351,11 +370,17 @@ static int by_place(const void *a, const void *b)
 
 static enum status hand_out(const struct add_scan *scan, struct add_block *b, struct error *err)
 {
-    struct delta_checkpoint_batch batch = {.rows = b->rows, .path = b->text_columns[TEXT_PATH], .size_bytes = b->numbers[NUMBER_SIZE],
-                                           .modified_ms = b->numbers[NUMBER_TIME], .stats = b->text_columns[TEXT_STATS], .texts = &b->texts,
+    struct delta_checkpoint_batch batch = {.rows = b->rows,
+                                           .path = b->text_columns[TEXT_PATH],
+                                           .size_bytes = b->numbers[NUMBER_SIZE],
+                                           .modified_ms = b->numbers[NUMBER_TIME],
+                                           .stats = b->text_columns[TEXT_STATS],
+                                           .texts = &b->texts,
                                            .partition = scan->has_partitions ? (const struct str *const *)b->partitions : NULL,
-                                           .dv_storage = b->text_columns[TEXT_DV_STORAGE], .dv_path = b->text_columns[TEXT_DV_PATH],
-                                           .dv_offset = b->numbers[NUMBER_DV_OFFSET], .dv_size = b->numbers[NUMBER_DV_SIZE],
+                                           .dv_storage = b->text_columns[TEXT_DV_STORAGE],
+                                           .dv_path = b->text_columns[TEXT_DV_PATH],
+                                           .dv_offset = b->numbers[NUMBER_DV_OFFSET],
+                                           .dv_size = b->numbers[NUMBER_DV_SIZE],
                                            .dv_cardinality = b->numbers[NUMBER_DV_ROWS]};
     if (scan->batch(scan->user, scan->parts[b->file], &batch, err))
         return STATUS_OK;
@@ -380,8 +405,8 @@ static enum status hand_out_all(struct ctx *ctx, const struct taking *t, struct 
     return st;
 }
 
-enum status add_scan_run(struct ctx *ctx, struct engine_run *run, struct add_scans *all, struct add_scan *scan, const struct delta_type *add, struct str files,
-                         struct error *err)
+enum status add_scan_run(struct ctx *ctx, struct engine_run *run, struct add_scans *all, struct add_scan *scan, const struct delta_type *add,
+                         struct str files, struct error *err)
 {
     struct taking taking;
     struct buf sql = BUF_INIT;

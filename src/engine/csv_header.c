@@ -15,8 +15,9 @@ static bool plain_options(const struct delta_property *options, size_t count, ch
         bool is_separator = str_ieq(key, STR("sep")) || str_ieq(key, STR("delimiter"));
         if (is_separator && value.len == 1)
             *separator = value.ptr[0];
-        else if (!str_ieq(key, STR("header")) && !str_ieq(key, STR("inferSchema")) && !str_ieq(key, STR("nullValue")) && !str_ieq(key, STR("mergeSchema")) &&
-                 !str_ieq(key, STR("dateFormat")) && !str_ieq(key, STR("timestampFormat")) && !str_ieq(key, STR("mode")))
+        else if (!str_ieq(key, STR("header")) && !str_ieq(key, STR("inferSchema")) && !str_ieq(key, STR("nullValue")) &&
+                 !str_ieq(key, STR("mergeSchema")) && !str_ieq(key, STR("dateFormat")) && !str_ieq(key, STR("timestampFormat")) &&
+                 !str_ieq(key, STR("mode")))
             return false;
     }
     return true;

@@ -32,16 +32,16 @@ const char *engine_version(void); /* "v1.5.6" */
 /* ---- text -> references --------------------------------------------------------------- */
 
 struct engine_ref {
-    size_t offset;                 /* of the first name part in the text */
+    size_t offset;                     /* of the first name part in the text */
     struct str catalog, schema, table; /* NULL ptr when not given */
-    struct str alias;              /* NULL ptr when none */
-    bool has_at;                   /* AT (VERSION|TIMESTAMP => expr) follows */
+    struct str alias;                  /* NULL ptr when none */
+    bool has_at;                       /* AT (VERSION|TIMESTAMP => expr) follows */
 };
 struct engine_parsed {
     struct engine_ref *refs; /* tables that are not CTEs of an enclosing scope, in order of offset */
     size_t ref_count;
-    bool is_volatile;        /* calls a function whose answer changes by itself (now, random, nextval…) or reads outside
-                                files (read_csv…): the result must not be cached */
+    bool is_volatile; /* calls a function whose answer changes by itself (now, random, nextval…) or reads outside
+                         files (read_csv…): the result must not be cached */
 };
 /* One SELECT (or WITH…, VALUES, FROM-first, PIVOT…) statement.  SYNTAX errors carry position and DuckDB's reason.
  * What cannot be expressed as a SELECT tree (DuckDB's own INSERT, ATTACH, COPY…) is NOT_SUPPORTED. */
@@ -56,8 +56,8 @@ struct engine_stand_in {
 /* Plans the text with each stand-in as a table.  Errors (unknown column, wrong types…) have code, position in `sql`, and
  * candidates as hint.  On success *schema (may be passed NULL) is the result's schema, as Delta types (DuckDB types with no
  * Delta counterpart, such as HUGEINT or TIME, are mapped to the nearest that holds them: decimal(38,0), string). */
-enum status engine_bind(struct ctx *ctx, struct engine *e, struct str sql, struct engine_stand_in *stand_ins, size_t count,
-                        struct arena *arena, struct delta_type **schema, struct error *err);
+enum status engine_bind(struct ctx *ctx, struct engine *e, struct str sql, struct engine_stand_in *stand_ins, size_t count, struct arena *arena,
+                        struct delta_type **schema, struct error *err);
 /* The same, planned under session settings (as for engine_query): needed when they change what a constant means, as TimeZone does
  * for a timestamp without a zone. */
 enum status engine_bind_session(struct ctx *ctx, struct engine *e, struct str sql, struct str session_settings, struct engine_stand_in *stand_ins,
@@ -70,11 +70,11 @@ enum status engine_eval_timestamp(struct ctx *ctx, struct engine *e, struct str 
 
 /* What the engine reads for one table reference. */
 struct engine_scan {
-    struct str table_name;              /* for messages */
-    const struct delta_type *schema;    /* logical columns in order, partition columns included */
+    struct str table_name;           /* for messages */
+    const struct delta_type *schema; /* logical columns in order, partition columns included */
     const struct str *partition_columns;
     uint32_t partition_column_count;
-    struct store *store;                /* where the files are: absolute add.path values are used as they are */
+    struct store *store; /* where the files are: absolute add.path values are used as they are */
     const struct delta_file *files;
     size_t file_count;
 };
@@ -83,8 +83,9 @@ struct engine_scan {
  * schema, remembered per path), no cast where none is needed so that filters reach the Parquet reader.  No files: a typed empty relation.
  * *hold must stay until the query that uses the text is over. A file that is not there or not Parquet: FILE_NOT_FOUND / CORRUPT_DATA naming it. */
 struct engine_hold;
-enum status engine_scan_sql(struct ctx *ctx, struct engine *e, const struct engine_scan *scan, struct buf *sql, struct engine_hold **hold, struct error *err);
-void engine_hold_free(struct engine_hold *hold); /* accepts NULL; chains may be joined: */
+enum status engine_scan_sql(struct ctx *ctx, struct engine *e, const struct engine_scan *scan, struct buf *sql, struct engine_hold **hold,
+                            struct error *err);
+void engine_hold_free(struct engine_hold *hold);                            /* accepts NULL; chains may be joined: */
 void engine_hold_join(struct engine_hold **head, struct engine_hold *more); /* takes more */
 
 /* ---- queries --------------------------------------------------------------------------------- */
@@ -105,22 +106,22 @@ enum status engine_query_i64(struct ctx *ctx, struct engine *e, struct str sql, 
 /* ---- writing --------------------------------------------------------------------------------------- */
 
 struct engine_write {
-    struct str table_name;           /* for messages */
-    struct str select;               /* yields exactly schema's columns, in order, already cast */
-    struct engine_hold *hold;        /* taken */
+    struct str table_name;    /* for messages */
+    struct str select;        /* yields exactly schema's columns, in order, already cast */
+    struct engine_hold *hold; /* taken */
     const struct delta_type *schema;
     const struct str *partition_columns;
     uint32_t partition_column_count;
-    struct store *store;             /* files are made under the store's root */
-    int64_t target_file_bytes;       /* 0: 128 MiB */
-    struct str compression;          /* "snappy" (default), "zstd", "uncompressed", "gzip", "lz4_raw" */
+    struct store *store;       /* files are made under the store's root */
+    int64_t target_file_bytes; /* 0: 128 MiB */
+    struct str compression;    /* "snappy" (default), "zstd", "uncompressed", "gzip", "lz4_raw" */
     struct str session_settings;
 };
 struct engine_written_file {
-    struct str path;                      /* relative to the store's root, not URI-encoded; partition directories hive-escaped */
+    struct str path; /* relative to the store's root, not URI-encoded; partition directories hive-escaped */
     int64_t size_bytes, row_count;
-    const struct str *partition_values;   /* Delta serialisation, NULL ptr = NULL */
-    struct delta_column_stats *columns;   /* leaves */
+    const struct str *partition_values; /* Delta serialisation, NULL ptr = NULL */
+    struct delta_column_stats *columns; /* leaves */
     size_t column_count;
 };
 struct engine_written {
@@ -130,8 +131,8 @@ struct engine_written {
     struct arena arena;
 };
 /* Streams the select into Parquet files "part-<5 digits>-<uuid>.c000.<codec>.parquet" (one directory per partition value), makes them durable
- * (store_sync), and reports their statistics.  No rows: no files.  On failure or cancel nothing is left behind. Parquet field ids are written when the
- * schema's fields carry delta.columnMapping.id.  Timestamps as INT64 micros (UTC-adjusted for DELTA_TIMESTAMP). Disk full: STORE_FULL. */
+ * (store_sync), and reports their statistics.  No rows: no files.  On failure or cancel nothing is left behind. Parquet field ids are written when
+ * the schema's fields carry delta.columnMapping.id.  Timestamps as INT64 micros (UTC-adjusted for DELTA_TIMESTAMP). Disk full: STORE_FULL. */
 enum status engine_write_files(struct ctx *ctx, struct engine *e, struct engine_write *write, struct engine_written *out, struct error *err);
 void engine_written_release(struct engine_written *w);
 
@@ -144,14 +145,15 @@ void engine_quote_literal(struct str text, struct buf *out);
 /* ---- source files (COPY INTO) --------------------------------------------------------------------------- */
 
 enum engine_file_format { ENGINE_CSV, ENGINE_JSON, ENGINE_PARQUET };
-/* Appends a table function call that reads the files: read_csv([...], …).  Options by Spark's names (header, sep/delimiter, quote, escape, nullValue, dateFormat,
- * timestampFormat, encoding, multiLine, inferSchema, mode=FAILFAST|PERMISSIVE, comment, mergeSchema, columns…) ; unknown ones INVALID_ARGUMENT with the nearest name.
- * schema (may be NULL) gives names and types to read the text as; else types are inferred over the whole file. */
+/* Appends a table function call that reads the files: read_csv([...], …).  Options by Spark's names (header, sep/delimiter, quote, escape, nullValue,
+ * dateFormat, timestampFormat, encoding, multiLine, inferSchema, mode=FAILFAST|PERMISSIVE, comment, mergeSchema, columns…) ; unknown ones
+ * INVALID_ARGUMENT with the nearest name. schema (may be NULL) gives names and types to read the text as; else types are inferred over the whole
+ * file. */
 enum status engine_read_files_sql(struct ctx *ctx, enum engine_file_format format, const struct str *paths, size_t path_count,
-                                  const struct delta_property *options, size_t option_count, const struct delta_type *schema,
-                                  struct buf *sql, struct error *err);
-/* The columns that the header line of an uncompressed CSV file names, all of them STRING, read without the engine.  NULL when there is anything about the
- * line or the options that needs more than splitting at the separator (quotes, blanks, names twice…): then ask engine_describe. In the arena. */
+                                  const struct delta_property *options, size_t option_count, const struct delta_type *schema, struct buf *sql,
+                                  struct error *err);
+/* The columns that the header line of an uncompressed CSV file names, all of them STRING, read without the engine.  NULL when there is anything about
+ * the line or the options that needs more than splitting at the separator (quotes, blanks, names twice…): then ask engine_describe. In the arena. */
 struct delta_type *engine_csv_header(struct str path, const struct delta_property *options, size_t option_count, struct arena *arena);
 /* Result schema of any executable SELECT text, as engine_bind gives it, but on the executing instance (sees files). */
 enum status engine_describe(struct ctx *ctx, struct engine *e, struct str sql, struct arena *arena, struct delta_type **schema, struct error *err);
@@ -160,6 +162,7 @@ struct engine_source_file {
     struct str path;
     int64_t size_bytes, modified_us;
 };
-enum status engine_glob(struct ctx *ctx, struct engine *e, struct str pattern, struct arena *arena, struct engine_source_file **out, size_t *count, struct error *err);
+enum status engine_glob(struct ctx *ctx, struct engine *e, struct str pattern, struct arena *arena, struct engine_source_file **out, size_t *count,
+                        struct error *err);
 
 #endif

@@ -53,20 +53,20 @@ static inline void fixture_clear(struct fixture *f)
 }
 
 /* Expects OK and shows the error otherwise. */
-#define OK(f, call)                                                                                                     \
-    do {                                                                                                                \
-        enum status ok_status = (call);                                                                                 \
-        if (ok_status != STATUS_OK)                                                                                     \
-            fail_msg("%s: %s | %s | %s", status_info(ok_status)->name, (f)->err.message, (f)->err.detail, (f)->err.hint); \
+#define OK(f, call)                                                                                                                                  \
+    do {                                                                                                                                             \
+        enum status ok_status = (call);                                                                                                              \
+        if (ok_status != STATUS_OK)                                                                                                                  \
+            fail_msg("%s: %s | %s | %s", status_info(ok_status)->name, (f)->err.message, (f)->err.detail, (f)->err.hint);                            \
     } while (0)
 
 /* Expects a code; the error stays for a look, until the next FAILS or fixture_clear. */
-#define FAILS(f, code, call)                                                                                          \
-    do {                                                                                                              \
-        fixture_clear(f);                                                                                             \
-        enum status fails_status = (call);                                                                            \
-        if (fails_status != (code))                                                                                   \
-            fail_msg("got %s (%s)", fails_status ? status_info(fails_status)->name : "OK", (f)->err.message);         \
+#define FAILS(f, code, call)                                                                                                                         \
+    do {                                                                                                                                             \
+        fixture_clear(f);                                                                                                                            \
+        enum status fails_status = (call);                                                                                                           \
+        if (fails_status != (code))                                                                                                                  \
+            fail_msg("got %s (%s)", fails_status ? status_info(fails_status)->name : "OK", (f)->err.message);                                        \
     } while (0)
 
 /* Runs a statement on the executing instance. */

@@ -45,8 +45,7 @@ void partition_registry_init(struct partition_registry *r);
 void partition_registry_release(struct partition_registry *r);
 /* columns[i] is the field of partition column i. Registered; the caller owns one reference and ends it with partition_dictionary_drop. */
 enum status partition_dictionary_new(struct engine *e, const struct delta_field *const *columns, size_t column_count,
-                                     const struct delta_file *const *files, size_t file_count, struct partition_dictionary **out,
-                                     struct error *err);
+                                     const struct delta_file *const *files, size_t file_count, struct partition_dictionary **out, struct error *err);
 void partition_dictionary_drop(struct engine *e, struct partition_dictionary *d);
 /* Appends the call that yields partition column `column` of the dictionary, from file_index. */
 enum status partition_call_sql(struct ctx *ctx, struct engine *e, const struct partition_dictionary *d, size_t column, struct buf *sql,
@@ -159,8 +158,8 @@ struct add_scan {
     bool has_text[4], has_partitions; /* filled by add_scan_run: what the file has */
 };
 /* `files` is " FROM read_parquet(…)", add the type of its column of that name.  Batches come in the order of parts and rows, on this thread. */
-enum status add_scan_run(struct ctx *ctx, struct engine_run *run, struct add_scans *all, struct add_scan *scan, const struct delta_type *add, struct str files,
-                         struct error *err);
+enum status add_scan_run(struct ctx *ctx, struct engine_run *run, struct add_scans *all, struct add_scan *scan, const struct delta_type *add,
+                         struct str files, struct error *err);
 
 /* ---- log_reader.c ---------------------------------------------------------------------------------------------- */
 

@@ -116,7 +116,8 @@ static struct footer_class *class_of_schema(const struct delta_type *schema, con
         if (!is_stored(&schema->fields[i], partition_columns, partition_count))
             continue;
         struct footer_column *column = &class->columns[class->column_count++];
-        *column = (struct footer_column){arena_str(&class->arena, schema->fields[i].name), delta_type_copy(&class->arena, schema->fields[i].type), true};
+        *column =
+            (struct footer_column){arena_str(&class->arena, schema->fields[i].name), delta_type_copy(&class->arena, schema->fields[i].type), true};
         ok = column->name.ptr && column->type;
     }
     if (ok) {

@@ -22,7 +22,8 @@ static void put_files(struct buf *sql, const struct str *paths, size_t count)
 }
 
 /* The columns of one part. */
-static enum status checkpoint_columns(struct engine_run *run, const struct str *paths, struct arena *arena, struct delta_type **out, struct error *err)
+static enum status checkpoint_columns(struct engine_run *run, const struct str *paths, struct arena *arena, struct delta_type **out,
+                                      struct error *err)
 {
     struct buf sql = BUF_INIT;
     duckdb_prepared_statement statement = NULL;
@@ -94,8 +95,8 @@ static enum status find_add_parts(struct engine_run *run, const struct str *path
 }
 
 /* Parts [from, to), whose add columns are alike, in one scan. */
-static enum status scan_parts(struct ctx *ctx, struct engine *e, struct engine_run *run, const struct add_parts *p, size_t from, size_t to, struct add_scan *scan,
-                              struct error *err)
+static enum status scan_parts(struct ctx *ctx, struct engine *e, struct engine_run *run, const struct add_parts *p, size_t from, size_t to,
+                              struct add_scan *scan, struct error *err)
 {
     struct buf files = BUF_INIT;
     put_files(&files, p->paths + from, to - from);
@@ -112,8 +113,8 @@ static enum status read_adds(struct delta_handler *h, struct ctx *ctx, const str
                              bool (*batch)(void *user, size_t part_index, const struct delta_checkpoint_batch *batch, struct error *err), void *user,
                              struct error *err)
 {
-    struct add_scan scan = {.partition_columns = partition_columns, .partition_count = partition_column_count, .want_stats = want_stats, .batch = batch,
-                            .user = user};
+    struct add_scan scan = {
+        .partition_columns = partition_columns, .partition_count = partition_column_count, .want_stats = want_stats, .batch = batch, .user = user};
     struct engine_run run = {0};
     struct add_parts p = {0};
     if (path_count == 0)
@@ -134,8 +135,8 @@ static enum status read_adds(struct delta_handler *h, struct ctx *ctx, const str
 /* ---- chunks ------------------------------------------------------------------------------------ */
 
 /* Runs sql and gives each chunk to take. */
-static enum status each_chunk(struct ctx *ctx, struct engine_run *run, struct str sql, bool (*take)(void *user, duckdb_data_chunk chunk, struct error *err),
-                              void *user, struct error *err)
+static enum status each_chunk(struct ctx *ctx, struct engine_run *run, struct str sql,
+                              bool (*take)(void *user, duckdb_data_chunk chunk, struct error *err), void *user, struct error *err)
 {
     struct run_stream stream;
     enum status st = run_stream_open(run, sql, &stream, err);
@@ -194,7 +195,7 @@ static void put_without_nulls(const struct json *j, uint32_t node, struct buf *o
 struct action_reading {
     struct arena arena; /* per row */
     struct buf json;
-    bool by_part;       /* second column is file_index */
+    bool by_part; /* second column is file_index */
     bool (*action)(void *user, struct str json, struct error *err);
     bool (*add)(void *user, size_t part_index, struct str json, struct error *err);
     void *user;
@@ -243,16 +244,22 @@ static enum status read_actions(struct ctx *ctx, struct engine_run *run, struct 
 /* The actions other than add, and the leaf that is never null in each. */
 static const struct {
     const char *name, *leaf;
-} other_actions[] = {{"metaData", "id"}, {"protocol", "minReaderVersion"}, {"txn", "appId"}, {"domainMetadata", "domain"}, {"checkpointMetadata", "version"},
-                     {"sidecar", "path"}, {"remove", "path"}};
+} other_actions[] = {{"metaData", "id"},
+                     {"protocol", "minReaderVersion"},
+                     {"txn", "appId"},
+                     {"domainMetadata", "domain"},
+                     {"checkpointMetadata", "version"},
+                     {"sidecar", "path"},
+                     {"remove", "path"}};
 
 static bool wanted_action(const struct delta_type *columns, size_t i, bool want_removes)
 {
-    return has_field(struct_column(columns, other_actions[i].name), other_actions[i].leaf) && (want_removes || strcmp(other_actions[i].name, "remove") != 0);
+    return has_field(struct_column(columns, other_actions[i].name), other_actions[i].leaf) &&
+           (want_removes || strcmp(other_actions[i].name, "remove") != 0);
 }
 
-/* Among many files' rows these rows are few.  Reading whole columns to find them would cost more than reading the files' rows, so they are found by one leaf each
- * and then read by their place, which lets the reader skip everything else. */
+/* Among many files' rows these rows are few.  Reading whole columns to find them would cost more than reading the files' rows, so they are found by
+ * one leaf each and then read by their place, which lets the reader skip everything else. */
 #define PLACES_MAX 256
 struct places {
     int64_t row[PLACES_MAX];
@@ -270,8 +277,8 @@ static bool take_places(void *user, duckdb_data_chunk chunk, struct error *err)
     return true;
 }
 
-static enum status find_places(struct ctx *ctx, struct engine_run *run, const struct delta_type *columns, bool want_removes, const struct str *path, struct places *p,
-                               struct error *err)
+static enum status find_places(struct ctx *ctx, struct engine_run *run, const struct delta_type *columns, bool want_removes, const struct str *path,
+                               struct places *p, struct error *err)
 {
     struct buf sql = BUF_INIT;
     bool any = false;
@@ -314,7 +321,8 @@ static void put_others_query(const struct delta_type *columns, bool want_removes
     }
 }
 
-static enum status read_part_others(struct ctx *ctx, struct engine_run *run, const struct str *path, bool want_removes, struct action_reading *r, struct error *err)
+static enum status read_part_others(struct ctx *ctx, struct engine_run *run, const struct str *path, bool want_removes, struct action_reading *r,
+                                    struct error *err)
 {
     struct arena arena = ARENA_INIT;
     struct buf sql = BUF_INIT;
@@ -353,7 +361,8 @@ static void put_stats_value(const struct delta_type *type, struct str value, str
     struct buf child = BUF_INIT;
     if (type->id == DELTA_TIMESTAMP || type->id == DELTA_TIMESTAMP_NTZ) {
         const char *utc = type->id == DELTA_TIMESTAMP ? "timezone('UTC', " : "(";
-        buf_printf(sql, "strftime(%s%.*s), '%s')", utc, STR_ARG(value), type->id == DELTA_TIMESTAMP ? "%Y-%m-%dT%H:%M:%S.%gZ" : "%Y-%m-%dT%H:%M:%S.%g");
+        buf_printf(sql, "strftime(%s%.*s), '%s')", utc, STR_ARG(value),
+                   type->id == DELTA_TIMESTAMP ? "%Y-%m-%dT%H:%M:%S.%gZ" : "%Y-%m-%dT%H:%M:%S.%g");
         return;
     }
     if (type->id != DELTA_STRUCT) {
@@ -400,8 +409,8 @@ static void put_raw_stats(const struct delta_type *add, bool *first, struct buf 
 
 static void put_raw_query(const struct delta_type *add, const struct str *paths, size_t path_count, struct buf *sql)
 {
-    static const char *const fields[] = {"path", "partitionValues", "size", "modificationTime", "dataChange", "tags", "deletionVector", "baseRowId",
-                                         "defaultRowCommitVersion", "clusteringProvider"};
+    static const char *const fields[] = {"path", "partitionValues", "size",      "modificationTime",        "dataChange",
+                                         "tags", "deletionVector",  "baseRowId", "defaultRowCommitVersion", "clusteringProvider"};
     bool first = true;
     buf_z(sql, "SELECT 'add', CAST(to_json(struct_pack(");
     for (size_t i = 0; i < VV_ARRAY_COUNT(fields); i++) {
@@ -451,10 +460,12 @@ static enum status read_adds_raw(struct delta_handler *h, struct ctx *ctx, const
 /* Protocol, "Checkpoint Schema". */
 static const char *const checkpoint_schema[][2] = {
     {"txn", "STRUCT(appId VARCHAR, version BIGINT, lastUpdated BIGINT)"},
-    {"add", "STRUCT(path VARCHAR, partitionValues " TEXT_MAP ", size BIGINT, modificationTime BIGINT, dataChange BOOLEAN, stats VARCHAR, tags " TEXT_MAP
-            ", deletionVector " DELETION_VECTOR ", baseRowId BIGINT, defaultRowCommitVersion BIGINT, clusteringProvider VARCHAR)"},
-    {"remove", "STRUCT(path VARCHAR, deletionTimestamp BIGINT, dataChange BOOLEAN, extendedFileMetadata BOOLEAN, partitionValues " TEXT_MAP
-               ", size BIGINT, stats VARCHAR, tags " TEXT_MAP ", deletionVector " DELETION_VECTOR ", baseRowId BIGINT, defaultRowCommitVersion BIGINT)"},
+    {"add",
+     "STRUCT(path VARCHAR, partitionValues " TEXT_MAP ", size BIGINT, modificationTime BIGINT, dataChange BOOLEAN, stats VARCHAR, tags " TEXT_MAP
+     ", deletionVector " DELETION_VECTOR ", baseRowId BIGINT, defaultRowCommitVersion BIGINT, clusteringProvider VARCHAR)"},
+    {"remove",
+     "STRUCT(path VARCHAR, deletionTimestamp BIGINT, dataChange BOOLEAN, extendedFileMetadata BOOLEAN, partitionValues " TEXT_MAP
+     ", size BIGINT, stats VARCHAR, tags " TEXT_MAP ", deletionVector " DELETION_VECTOR ", baseRowId BIGINT, defaultRowCommitVersion BIGINT)"},
     {"metaData", "STRUCT(id VARCHAR, name VARCHAR, description VARCHAR, format STRUCT(provider VARCHAR, options " TEXT_MAP "), schemaString VARCHAR, "
                  "partitionColumns VARCHAR[], createdTime BIGINT, configuration " TEXT_MAP ")"},
     {"protocol", "STRUCT(minReaderVersion INTEGER, minWriterVersion INTEGER, readerFeatures VARCHAR[], writerFeatures VARCHAR[])"},
@@ -503,8 +514,8 @@ static enum status write_checkpoint(struct delta_handler *h, struct ctx *ctx, st
 
 void log_reader_init(struct log_reader *r, struct engine *e)
 {
-    *r = (struct log_reader){.handler = {.read_adds = read_adds, .read_others = read_others, .write_checkpoint = write_checkpoint,
-                                         .read_adds_raw = read_adds_raw},
-                             .engine = e,
-                             .scans = {.lock = PTHREAD_MUTEX_INITIALIZER}};
+    *r = (struct log_reader){
+        .handler = {.read_adds = read_adds, .read_others = read_others, .write_checkpoint = write_checkpoint, .read_adds_raw = read_adds_raw},
+        .engine = e,
+        .scans = {.lock = PTHREAD_MUTEX_INITIALIZER}};
 }

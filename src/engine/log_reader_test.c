@@ -6,7 +6,7 @@
 
 struct seen {
     struct fixture *f;
-    struct buf text;  /* one line per row */
+    struct buf text; /* one line per row */
     size_t rows, batches;
     size_t partition_count;
     size_t stop_after; /* rows; 0: never */
@@ -99,21 +99,25 @@ static struct str write_text(struct fixture *f, const char *name, const char *te
 static struct delta_handler *handler(struct fixture *f) { return engine_delta_handler(f->engine); }
 
 static const char actions[] =
-    "{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7,\"readerFeatures\":[\"deletionVectors\"],\"writerFeatures\":[\"deletionVectors\",\"rowTracking\"]}}\n"
-    "{\"metaData\":{\"id\":\"1-2-3\",\"format\":{\"provider\":\"parquet\",\"options\":{}},\"schemaString\":\"{\\\"type\\\":\\\"struct\\\",\\\"fields\\\":[]}\","
+    "{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7,\"readerFeatures\":[\"deletionVectors\"],\"writerFeatures\":[\"deletionVectors\","
+    "\"rowTracking\"]}}\n"
+    "{\"metaData\":{\"id\":\"1-2-3\",\"format\":{\"provider\":\"parquet\",\"options\":{}},\"schemaString\":\"{\\\"type\\\":\\\"struct\\\","
+    "\\\"fields\\\":[]}\","
     "\"partitionColumns\":[\"p\",\"q r\"],\"configuration\":{\"delta.enableDeletionVectors\":\"true\",\"x\":null},\"createdTime\":1700000000000}}\n"
     "{\"txn\":{\"appId\":\"app \\\"1\\\"\",\"version\":9007199254740993,\"lastUpdated\":5}}\n"
     "{\"txn\":{\"appId\":\"app2\",\"version\":1}}\n"
     "{\"domainMetadata\":{\"domain\":\"d\",\"configuration\":\"{\\\"a\\\":1}\",\"removed\":false}}\n"
-    "{\"add\":{\"path\":\"p=a%2520b/x.parquet\",\"partitionValues\":{\"p\":\"a b\",\"q r\":null},\"size\":123,\"modificationTime\":1700000000001,\"dataChange\":true,"
-    "\"stats\":\"{\\\"numRecords\\\":3,\\\"minValues\\\":{\\\"v\\\":\\\"é\\\\\\\"\\\"}}\",\"tags\":{\"t\":\"1\",\"n\":null},\"baseRowId\":7,\"defaultRowCommitVersion\":2}}\n"
-    "{\"remove\":{\"path\":\"old.parquet\",\"deletionTimestamp\":17,\"dataChange\":true,\"extendedFileMetadata\":true,\"partitionValues\":{\"p\":\"\"},\"size\":1}}\n"
+    "{\"add\":{\"path\":\"p=a%2520b/x.parquet\",\"partitionValues\":{\"p\":\"a b\",\"q "
+    "r\":null},\"size\":123,\"modificationTime\":1700000000001,\"dataChange\":true,"
+    "\"stats\":\"{\\\"numRecords\\\":3,\\\"minValues\\\":{\\\"v\\\":\\\"é\\\\\\\"\\\"}}\",\"tags\":{\"t\":\"1\",\"n\":null},\"baseRowId\":7,"
+    "\"defaultRowCommitVersion\":2}}\n"
+    "{\"remove\":{\"path\":\"old.parquet\",\"deletionTimestamp\":17,\"dataChange\":true,\"extendedFileMetadata\":true,\"partitionValues\":{\"p\":"
+    "\"\"},\"size\":1}}\n"
     "{\"add\":{\"path\":\"y.parquet\",\"partitionValues\":{\"q r\":\"2\",\"p\":\"é\"},\"size\":0,\"modificationTime\":0,\"dataChange\":false,"
     "\"deletionVector\":{\"storageType\":\"u\",\"pathOrInlineDv\":\"ab^-aqEH.-t@S}K{vb[*k^\",\"offset\":4,\"sizeInBytes\":40,\"cardinality\":6}}}\n";
 
-static const char expected_adds[] =
-    "0 p=a%2520b/x.parquet 123 1700000000001 p=NULL p=a b {\"numRecords\":3,\"minValues\":{\"v\":\"é\\\"\"}}\n"
-    "0 y.parquet 0 0 p=2 p=é dv=uab^-aqEH.-t@S}K{vb[*k^/4/40/6 NULL\n";
+static const char expected_adds[] = "0 p=a%2520b/x.parquet 123 1700000000001 p=NULL p=a b {\"numRecords\":3,\"minValues\":{\"v\":\"é\\\"\"}}\n"
+                                    "0 y.parquet 0 0 p=2 p=é dv=uab^-aqEH.-t@S}K{vb[*k^/4/40/6 NULL\n";
 
 static struct str written_checkpoint(struct fixture *f, const char *name)
 {
@@ -143,11 +147,14 @@ static void others_go_there_and_back(void **state)
     struct seen s = {.f = f};
     OK(f, handler(f)->read_others(handler(f), &f->ctx, &path, 1, true, see_action, &s, &f->err));
     assert_int_equal(s.rows, 6);
-    static const char *const expected[] = {
-        "{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7,\"readerFeatures\":[\"deletionVectors\"],", "\"configuration\":{\"delta.enableDeletionVectors\":\"true\",\"x\":null}",
-        "\"options\":{}", "\"schemaString\":\"{\\\"type\\\":\\\"struct\\\",\\\"fields\\\":[]}\"",
-        "{\"txn\":{\"appId\":\"app \\\"1\\\"\",\"version\":9007199254740993,\"lastUpdated\":5}}\n", "{\"txn\":{\"appId\":\"app2\",\"version\":1}}\n",
-        "{\"domainMetadata\":{\"domain\":\"d\",\"configuration\":\"{\\\"a\\\":1}\",\"removed\":false}}\n", "{\"remove\":{\"path\":\"old.parquet\",\"deletionTimestamp\":17,"};
+    static const char *const expected[] = {"{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7,\"readerFeatures\":[\"deletionVectors\"],",
+                                           "\"configuration\":{\"delta.enableDeletionVectors\":\"true\",\"x\":null}",
+                                           "\"options\":{}",
+                                           "\"schemaString\":\"{\\\"type\\\":\\\"struct\\\",\\\"fields\\\":[]}\"",
+                                           "{\"txn\":{\"appId\":\"app \\\"1\\\"\",\"version\":9007199254740993,\"lastUpdated\":5}}\n",
+                                           "{\"txn\":{\"appId\":\"app2\",\"version\":1}}\n",
+                                           "{\"domainMetadata\":{\"domain\":\"d\",\"configuration\":\"{\\\"a\\\":1}\",\"removed\":false}}\n",
+                                           "{\"remove\":{\"path\":\"old.parquet\",\"deletionTimestamp\":17,"};
     for (size_t i = 0; i < VV_ARRAY_COUNT(expected); i++)
         if (!strstr(s.text.ptr, expected[i]))
             fail_msg("%s is not in %s", expected[i], s.text.ptr);
@@ -168,12 +175,15 @@ static void raw_adds_keep_everything(void **state)
     struct str path = written_checkpoint(f, "raw.parquet");
     struct seen s = {.f = f};
     OK(f, handler(f)->read_adds_raw(handler(f), &f->ctx, &path, 1, see_add, &s, &f->err));
-    assert_string_equal(s.text.ptr,
-                        "0 {\"add\":{\"path\":\"p=a%2520b/x.parquet\",\"partitionValues\":{\"p\":\"a b\",\"q r\":null},\"size\":123,\"modificationTime\":1700000000001,"
-                        "\"dataChange\":true,\"tags\":{\"t\":\"1\",\"n\":null},\"baseRowId\":7,\"defaultRowCommitVersion\":2,"
-                        "\"stats\":\"{\\\"numRecords\\\":3,\\\"minValues\\\":{\\\"v\\\":\\\"é\\\\\\\"\\\"}}\"}}\n"
-                        "0 {\"add\":{\"path\":\"y.parquet\",\"partitionValues\":{\"q r\":\"2\",\"p\":\"é\"},\"size\":0,\"modificationTime\":0,\"dataChange\":false,"
-                        "\"deletionVector\":{\"storageType\":\"u\",\"pathOrInlineDv\":\"ab^-aqEH.-t@S}K{vb[*k^\",\"offset\":4,\"sizeInBytes\":40,\"cardinality\":6}}}\n");
+    assert_string_equal(
+        s.text.ptr,
+        "0 {\"add\":{\"path\":\"p=a%2520b/x.parquet\",\"partitionValues\":{\"p\":\"a b\",\"q "
+        "r\":null},\"size\":123,\"modificationTime\":1700000000001,"
+        "\"dataChange\":true,\"tags\":{\"t\":\"1\",\"n\":null},\"baseRowId\":7,\"defaultRowCommitVersion\":2,"
+        "\"stats\":\"{\\\"numRecords\\\":3,\\\"minValues\\\":{\\\"v\\\":\\\"é\\\\\\\"\\\"}}\"}}\n"
+        "0 {\"add\":{\"path\":\"y.parquet\",\"partitionValues\":{\"q r\":\"2\",\"p\":\"é\"},\"size\":0,\"modificationTime\":0,\"dataChange\":false,"
+        "\"deletionVector\":{\"storageType\":\"u\",\"pathOrInlineDv\":\"ab^-aqEH.-t@S}K{vb[*k^\",\"offset\":4,\"sizeInBytes\":40,\"cardinality\":6}}}"
+        "\n");
     buf_release(&s.text);
 }
 
@@ -184,8 +194,11 @@ static void parts_and_rows_are_told_apart(void **state)
     struct seen s = {.f = f};
     for (int i = 0; i < 3; i++) {
         paths[i] = file(f, arena_printf(&f->arena, "part%d.parquet", i));
-        run_sql(f, arena_printf(&f->arena, "COPY (SELECT CASE WHEN range %% 2 = 0 THEN {'path': '%d-' || range, 'size': range, 'modificationTime': 1} END AS add, "
-                                           "CASE WHEN range %% 2 = 1 THEN {'appId': 'a', 'version': range} END AS txn FROM range(%d)) TO '%s'", i, i == 1 ? 1 : 5000, paths[i].ptr));
+        run_sql(f,
+                arena_printf(&f->arena,
+                             "COPY (SELECT CASE WHEN range %% 2 = 0 THEN {'path': '%d-' || range, 'size': range, 'modificationTime': 1} END AS add, "
+                             "CASE WHEN range %% 2 = 1 THEN {'appId': 'a', 'version': range} END AS txn FROM range(%d)) TO '%s'",
+                             i, i == 1 ? 1 : 5000, paths[i].ptr));
     }
     OK(f, handler(f)->read_adds(handler(f), &f->ctx, paths, 3, NULL, 0, false, see_batch, &s, &f->err));
     assert_int_equal(s.rows, 2500 + 1 + 2500);
@@ -208,8 +221,11 @@ static void many_rows_in_order(void **state)
     struct fixture *f = *state;
     struct str path = file(f, "many.parquet");
     struct seen s = {.f = f};
-    run_sql(f, arena_printf(&f->arena, "COPY (SELECT CASE WHEN range %% 3 > 0 THEN {'path': 'part-' || range, 'size': range, 'modificationTime': range, 'partitionValues': MAP {'p': range::VARCHAR}} "
-                                       "END AS add FROM range(400000)) TO '%s' (ROW_GROUP_SIZE 20000)", path.ptr));
+    run_sql(f, arena_printf(&f->arena,
+                            "COPY (SELECT CASE WHEN range %% 3 > 0 THEN {'path': 'part-' || range, 'size': range, 'modificationTime': range, "
+                            "'partitionValues': MAP {'p': range::VARCHAR}} "
+                            "END AS add FROM range(400000)) TO '%s' (ROW_GROUP_SIZE 20000)",
+                            path.ptr));
     OK(f, handler(f)->read_adds(handler(f), &f->ctx, &path, 1, NULL, 0, false, see_batch, &s, &f->err));
     assert_int_equal(s.rows, 266666);
     int64_t last = -1;
@@ -255,9 +271,13 @@ static void statistics_as_structs(void **state)
     struct fixture *f = *state;
     struct str path = file(f, "parsed.parquet");
     struct seen s = {.f = f};
-    run_sql(f, arena_printf(&f->arena, "COPY (SELECT {'path': 'a', 'partitionValues': MAP {}::MAP(VARCHAR, VARCHAR), 'size': 1, 'modificationTime': 2, 'dataChange': true, "
-                                       "'stats_parsed': {'numRecords': 3, 'minValues': {'d': DATE '2024-01-01', 't': TIMESTAMPTZ '2024-01-01 10:00:00.123456+00', "
-                                       "'n': TIMESTAMP '2024-01-01 10:00:00', 'x \"y': 1.50::DECIMAL(5,2), 'z': NULL::INT}, 'nullCount': {'d': 0}}} AS add) TO '%s'", path.ptr));
+    run_sql(f,
+            arena_printf(
+                &f->arena,
+                "COPY (SELECT {'path': 'a', 'partitionValues': MAP {}::MAP(VARCHAR, VARCHAR), 'size': 1, 'modificationTime': 2, 'dataChange': true, "
+                "'stats_parsed': {'numRecords': 3, 'minValues': {'d': DATE '2024-01-01', 't': TIMESTAMPTZ '2024-01-01 10:00:00.123456+00', "
+                "'n': TIMESTAMP '2024-01-01 10:00:00', 'x \"y': 1.50::DECIMAL(5,2), 'z': NULL::INT}, 'nullCount': {'d': 0}}} AS add) TO '%s'",
+                path.ptr));
     OK(f, handler(f)->read_adds_raw(handler(f), &f->ctx, &path, 1, see_add, &s, &f->err));
     const char *stats = strstr(s.text.ptr, "\"stats\":\"");
     assert_non_null(stats);
@@ -276,7 +296,8 @@ static void statistics_as_structs(void **state)
 static void bad_files(void **state)
 {
     struct fixture *f = *state;
-    struct str junk = write_text(f, "junk.parquet", "PAR1 this is no footer PAR1"), missing = file(f, "missing.parquet"), out = file(f, "bad.parquet");
+    struct str junk = write_text(f, "junk.parquet", "PAR1 this is no footer PAR1"), missing = file(f, "missing.parquet"),
+               out = file(f, "bad.parquet");
     struct seen s = {.f = f};
     FAILS(f, STATUS_CORRUPT_LOG, handler(f)->read_adds(handler(f), &f->ctx, &junk, 1, NULL, 0, false, see_batch, &s, &f->err));
     assert_non_null(strstr(f->err.message, "junk.parquet"));
@@ -300,11 +321,17 @@ static void the_written_schema_is_the_protocols(void **state)
     struct str path = written_checkpoint(f, "schema.parquet");
     char *sql = arena_printf(&f->arena, "SELECT column_name || ' ' || column_type FROM (DESCRIBE SELECT * FROM '%s')", path.ptr);
     const char *all = ask(f, str_of(sql));
-    assert_non_null(strstr(all, "add STRUCT(path VARCHAR, partitionValues MAP(VARCHAR, VARCHAR), size BIGINT, modificationTime BIGINT, dataChange BOOLEAN, stats VARCHAR, "));
+    assert_non_null(strstr(
+        all,
+        "add STRUCT(path VARCHAR, partitionValues MAP(VARCHAR, VARCHAR), size BIGINT, modificationTime BIGINT, dataChange BOOLEAN, stats VARCHAR, "));
     assert_non_null(strstr(all, "partitionColumns VARCHAR[], createdTime BIGINT, \"configuration\" MAP(VARCHAR, VARCHAR))"));
-    assert_non_null(strstr(all, "protocol STRUCT(minReaderVersion INTEGER, minWriterVersion INTEGER, readerFeatures VARCHAR[], writerFeatures VARCHAR[])"));
-    sql = arena_printf(&f->arena, "SELECT count(*) FROM '%s' WHERE (add IS NOT NULL)::INT + (remove IS NOT NULL)::INT + (txn IS NOT NULL)::INT + (protocol IS NOT NULL)::INT "
-                                  "+ (\"metaData\" IS NOT NULL)::INT + (\"domainMetadata\" IS NOT NULL)::INT <> 1", path.ptr);
+    assert_non_null(
+        strstr(all, "protocol STRUCT(minReaderVersion INTEGER, minWriterVersion INTEGER, readerFeatures VARCHAR[], writerFeatures VARCHAR[])"));
+    sql = arena_printf(
+        &f->arena,
+        "SELECT count(*) FROM '%s' WHERE (add IS NOT NULL)::INT + (remove IS NOT NULL)::INT + (txn IS NOT NULL)::INT + (protocol IS NOT NULL)::INT "
+        "+ (\"metaData\" IS NOT NULL)::INT + (\"domainMetadata\" IS NOT NULL)::INT <> 1",
+        path.ptr);
     assert_string_equal(ask(f, str_of(sql)), "0");
     sql = arena_printf(&f->arena, "SELECT add.deletionVector IS NULL FROM '%s' WHERE add IS NOT NULL", path.ptr);
     assert_string_equal(ask(f, str_of(sql)), "true|false");
@@ -313,9 +340,15 @@ static void the_written_schema_is_the_protocols(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(adds_go_there_and_back), cmocka_unit_test(others_go_there_and_back), cmocka_unit_test(raw_adds_keep_everything),
-        cmocka_unit_test(parts_and_rows_are_told_apart), cmocka_unit_test(many_rows_in_order), cmocka_unit_test(checkpoints_with_few_columns),
-        cmocka_unit_test(statistics_as_structs), cmocka_unit_test(bad_files), cmocka_unit_test(the_written_schema_is_the_protocols),
+        cmocka_unit_test(adds_go_there_and_back),
+        cmocka_unit_test(others_go_there_and_back),
+        cmocka_unit_test(raw_adds_keep_everything),
+        cmocka_unit_test(parts_and_rows_are_told_apart),
+        cmocka_unit_test(many_rows_in_order),
+        cmocka_unit_test(checkpoints_with_few_columns),
+        cmocka_unit_test(statistics_as_structs),
+        cmocka_unit_test(bad_files),
+        cmocka_unit_test(the_written_schema_is_the_protocols),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

@@ -97,8 +97,10 @@ static struct str name_part(struct parse *p, uint32_t node, const char *key)
 
 static void add_ref(struct parse *p, uint32_t node, const struct scope *scope)
 {
-    struct engine_ref ref = {.catalog = name_part(p, node, "catalog_name"), .schema = name_part(p, node, "schema_name"),
-                             .table = name_part(p, node, "table_name"), .alias = name_part(p, node, "alias"),
+    struct engine_ref ref = {.catalog = name_part(p, node, "catalog_name"),
+                             .schema = name_part(p, node, "schema_name"),
+                             .table = name_part(p, node, "table_name"),
+                             .alias = name_part(p, node, "alias"),
                              .has_at = json_member(&p->tree, node, "at_clause") != 0};
     int64_t offset;
     /* "recurring.t" is how the inside of a recursive CTE names all of its rows so far. */

@@ -85,8 +85,9 @@ static void knows_what_is_volatile(void **state)
 static void volatile_list_is_complete(void **state)
 {
     struct fixture *f = *state;
-    char *names = arena_printf(&f->arena, "%s", ask(f, STR("SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability IN "
-                                                           "('VOLATILE', 'CONSISTENT_WITHIN_QUERY') AND function_name NOT LIKE '%\\_\\_%'")));
+    char *names = arena_printf(&f->arena, "%s",
+                               ask(f, STR("SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability IN "
+                                          "('VOLATILE', 'CONSISTENT_WITHIN_QUERY') AND function_name NOT LIKE '%\\_\\_%'")));
     for (char *save, *name = strtok_r(names, "|", &save); name; name = strtok_r(NULL, "|", &save)) {
         char *sql = arena_printf(&f->arena, "SELECT %s()", name);
         if (!parse(f, sql).is_volatile)
@@ -155,9 +156,9 @@ static void tree_reads_what_duckdb_writes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_names_where_they_are), cmocka_unit_test(sees_time_travel), cmocka_unit_test(leaves_ctes_out),
-        cmocka_unit_test(takes_every_kind_of_query), cmocka_unit_test(knows_what_is_volatile), cmocka_unit_test(volatile_list_is_complete),
-        cmocka_unit_test(deep_and_long_statements), cmocka_unit_test(errors_have_their_place), cmocka_unit_test(tree_reads_what_duckdb_writes),
+        cmocka_unit_test(finds_names_where_they_are), cmocka_unit_test(sees_time_travel),        cmocka_unit_test(leaves_ctes_out),
+        cmocka_unit_test(takes_every_kind_of_query),  cmocka_unit_test(knows_what_is_volatile),  cmocka_unit_test(volatile_list_is_complete),
+        cmocka_unit_test(deep_and_long_statements),   cmocka_unit_test(errors_have_their_place), cmocka_unit_test(tree_reads_what_duckdb_writes),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

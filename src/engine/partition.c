@@ -108,41 +108,59 @@ static size_t width_of(const struct delta_type *type)
 {
     switch (type->id) {
     case DELTA_BOOLEAN:
-    case DELTA_BYTE: return 1;
-    case DELTA_SHORT: return 2;
+    case DELTA_BYTE:
+        return 1;
+    case DELTA_SHORT:
+        return 2;
     case DELTA_INTEGER:
     case DELTA_DATE:
-    case DELTA_FLOAT: return 4;
+    case DELTA_FLOAT:
+        return 4;
     case DELTA_STRING:
-    case DELTA_BINARY: return 0;
-    case DELTA_DECIMAL: return type->precision <= 4 ? 2 : type->precision <= 9 ? 4 : type->precision <= 18 ? 8 : 16;
-    default: return 8;
+    case DELTA_BINARY:
+        return 0;
+    case DELTA_DECIMAL:
+        return type->precision <= 4 ? 2 : type->precision <= 9 ? 4 : type->precision <= 18 ? 8 : 16;
+    default:
+        return 8;
     }
 }
 
 static duckdb_value decimal_constant(const struct delta_value *v, const struct delta_type *type)
 {
-    duckdb_decimal decimal = {.width = type->precision, .scale = type->scale,
-                              .value = {.lower = (uint64_t)v->dec, .upper = (int64_t)(v->dec >> 64)}};
+    duckdb_decimal decimal = {.width = type->precision, .scale = type->scale, .value = {.lower = (uint64_t)v->dec, .upper = (int64_t)(v->dec >> 64)}};
     return duckdb_create_decimal(decimal);
 }
 
 static duckdb_value constant_of(const struct delta_value *v, const struct delta_type *type)
 {
     switch (type->id) {
-    case DELTA_BOOLEAN: return duckdb_create_bool(v->i64 != 0);
-    case DELTA_BYTE: return duckdb_create_int8((int8_t)v->i64);
-    case DELTA_SHORT: return duckdb_create_int16((int16_t)v->i64);
-    case DELTA_INTEGER: return duckdb_create_int32((int32_t)v->i64);
-    case DELTA_LONG: return duckdb_create_int64(v->i64);
-    case DELTA_FLOAT: return duckdb_create_float((float)v->f64);
-    case DELTA_DOUBLE: return duckdb_create_double(v->f64);
-    case DELTA_DATE: return duckdb_create_date((duckdb_date){(int32_t)v->i64});
-    case DELTA_TIMESTAMP: return duckdb_create_timestamp_tz((duckdb_timestamp){v->i64});
-    case DELTA_TIMESTAMP_NTZ: return duckdb_create_timestamp((duckdb_timestamp){v->i64});
-    case DELTA_DECIMAL: return decimal_constant(v, type);
-    case DELTA_BINARY: return duckdb_create_blob((const uint8_t *)v->str.ptr, v->str.len);
-    default: return duckdb_create_varchar_length(v->str.ptr, v->str.len);
+    case DELTA_BOOLEAN:
+        return duckdb_create_bool(v->i64 != 0);
+    case DELTA_BYTE:
+        return duckdb_create_int8((int8_t)v->i64);
+    case DELTA_SHORT:
+        return duckdb_create_int16((int16_t)v->i64);
+    case DELTA_INTEGER:
+        return duckdb_create_int32((int32_t)v->i64);
+    case DELTA_LONG:
+        return duckdb_create_int64(v->i64);
+    case DELTA_FLOAT:
+        return duckdb_create_float((float)v->f64);
+    case DELTA_DOUBLE:
+        return duckdb_create_double(v->f64);
+    case DELTA_DATE:
+        return duckdb_create_date((duckdb_date){(int32_t)v->i64});
+    case DELTA_TIMESTAMP:
+        return duckdb_create_timestamp_tz((duckdb_timestamp){v->i64});
+    case DELTA_TIMESTAMP_NTZ:
+        return duckdb_create_timestamp((duckdb_timestamp){v->i64});
+    case DELTA_DECIMAL:
+        return decimal_constant(v, type);
+    case DELTA_BINARY:
+        return duckdb_create_blob((const uint8_t *)v->str.ptr, v->str.len);
+    default:
+        return duckdb_create_varchar_length(v->str.ptr, v->str.len);
     }
 }
 
@@ -209,8 +227,8 @@ static enum status code_of(struct partition_dictionary *d, struct partition_colu
     return STATUS_OK;
 }
 
-static enum status fill_column(struct partition_dictionary *d, size_t column, const struct delta_field *field,
-                               const struct delta_file *const *files, struct error *err)
+static enum status fill_column(struct partition_dictionary *d, size_t column, const struct delta_field *field, const struct delta_file *const *files,
+                               struct error *err)
 {
     struct partition_column *c = &d->columns[column];
     struct text_index index = {.mask = 15};
@@ -236,8 +254,7 @@ static enum status fill_column(struct partition_dictionary *d, size_t column, co
 }
 
 enum status partition_dictionary_new(struct engine *e, const struct delta_field *const *columns, size_t column_count,
-                                     const struct delta_file *const *files, size_t file_count, struct partition_dictionary **out,
-                                     struct error *err)
+                                     const struct delta_file *const *files, size_t file_count, struct partition_dictionary **out, struct error *err)
 {
     enum status st = STATUS_OK;
     *out = NULL;
@@ -368,10 +385,18 @@ static void execute_call(duckdb_function_info info, duckdb_data_chunk input, duc
 static duckdb_logical_type duck_type_of(const struct delta_type *type)
 {
     static const duckdb_type ids[] = {
-        [DELTA_STRING] = DUCKDB_TYPE_VARCHAR, [DELTA_LONG] = DUCKDB_TYPE_BIGINT, [DELTA_INTEGER] = DUCKDB_TYPE_INTEGER,
-        [DELTA_SHORT] = DUCKDB_TYPE_SMALLINT, [DELTA_BYTE] = DUCKDB_TYPE_TINYINT, [DELTA_FLOAT] = DUCKDB_TYPE_FLOAT,
-        [DELTA_DOUBLE] = DUCKDB_TYPE_DOUBLE, [DELTA_BOOLEAN] = DUCKDB_TYPE_BOOLEAN, [DELTA_BINARY] = DUCKDB_TYPE_BLOB,
-        [DELTA_DATE] = DUCKDB_TYPE_DATE, [DELTA_TIMESTAMP] = DUCKDB_TYPE_TIMESTAMP_TZ, [DELTA_TIMESTAMP_NTZ] = DUCKDB_TYPE_TIMESTAMP,
+        [DELTA_STRING] = DUCKDB_TYPE_VARCHAR,
+        [DELTA_LONG] = DUCKDB_TYPE_BIGINT,
+        [DELTA_INTEGER] = DUCKDB_TYPE_INTEGER,
+        [DELTA_SHORT] = DUCKDB_TYPE_SMALLINT,
+        [DELTA_BYTE] = DUCKDB_TYPE_TINYINT,
+        [DELTA_FLOAT] = DUCKDB_TYPE_FLOAT,
+        [DELTA_DOUBLE] = DUCKDB_TYPE_DOUBLE,
+        [DELTA_BOOLEAN] = DUCKDB_TYPE_BOOLEAN,
+        [DELTA_BINARY] = DUCKDB_TYPE_BLOB,
+        [DELTA_DATE] = DUCKDB_TYPE_DATE,
+        [DELTA_TIMESTAMP] = DUCKDB_TYPE_TIMESTAMP_TZ,
+        [DELTA_TIMESTAMP_NTZ] = DUCKDB_TYPE_TIMESTAMP,
     };
     if (type->id == DELTA_DECIMAL)
         return duckdb_create_decimal_type(type->precision, type->scale);

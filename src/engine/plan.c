@@ -166,8 +166,8 @@ enum status engine_bind_session(struct ctx *ctx, struct engine *e, struct str sq
     return st;
 }
 
-enum status engine_bind(struct ctx *ctx, struct engine *e, struct str sql, struct engine_stand_in *stand_ins, size_t count,
-                        struct arena *arena, struct delta_type **schema, struct error *err)
+enum status engine_bind(struct ctx *ctx, struct engine *e, struct str sql, struct engine_stand_in *stand_ins, size_t count, struct arena *arena,
+                        struct delta_type **schema, struct error *err)
 {
     return engine_bind_session(ctx, e, sql, STR_NULL, stand_ins, count, arena, schema, err);
 }

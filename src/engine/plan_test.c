@@ -2,8 +2,9 @@
 
 #include "engine/engine_fixture.h"
 
-static const char table_t[] = "STRUCT<i: INT, l: BIGINT, v: STRING, d: DATE, ts: TIMESTAMP, tn: TIMESTAMP_NTZ, f: DOUBLE, de: DECIMAL(10,2), dx: DECIMAL(38,5), "
-                              "b: BOOLEAN, s: STRUCT<x: INT, `y.z`: DATE>, r: FLOAT, sm: SMALLINT, bi: BINARY>";
+static const char table_t[] =
+    "STRUCT<i: INT, l: BIGINT, v: STRING, d: DATE, ts: TIMESTAMP, tn: TIMESTAMP_NTZ, f: DOUBLE, de: DECIMAL(10,2), dx: DECIMAL(38,5), "
+    "b: BOOLEAN, s: STRUCT<x: INT, `y.z`: DATE>, r: FLOAT, sm: SMALLINT, bi: BINARY>";
 
 /* ---- predicates as text ---------------------------------------------------------------- */
 
@@ -88,7 +89,8 @@ static void shapes_of_filters(void **state)
     FILTERS("i IN (1, 7, 9)", "AND(i IN 1,7,9, i IN 1,7,9)");
     FILTERS("v LIKE 'ab%'", "AND(v >= ab, v < ac)");
     FILTERS("i = 1 OR l = 2", "OR(i = 1, l = 2)");
-    FILTERS("(i = 1 AND l > 5) OR (i = 2 AND v = 'x')", "AND(OR(i = 1, i = 2), AND(OR(AND(i = 1, l > 5), AND(i = 2, v = x)), OR(i = 1, i = 2)))"); /* DuckDB adds what each side implies */
+    FILTERS("(i = 1 AND l > 5) OR (i = 2 AND v = 'x')",
+            "AND(OR(i = 1, i = 2), AND(OR(AND(i = 1, l > 5), AND(i = 2, v = x)), OR(i = 1, i = 2)))"); /* DuckDB adds what each side implies */
     FILTERS("i = 1 OR v LIKE 'x%'", "OR(i = 1, AND(v >= x, v < y))");
     FILTERS("i = 1 OR i IS NULL", "OR(i = 1, i IS NULL)");
     FILTERS("l IS NOT DISTINCT FROM 3", "l = 3");
@@ -125,7 +127,8 @@ static void through_the_plan(void **state)
     assert_string_equal(filters(f, "SELECT count(*) FROM t"), "-");
     assert_string_equal(filters(f, "SELECT * FROM (SELECT i + 0 AS j, l FROM t) WHERE l = 3 ORDER BY 1 LIMIT 5"), "l = 3");
     assert_string_equal(filters(f, "WITH c AS (SELECT * FROM t) SELECT * FROM c WHERE i = 3"), "i = 3");
-    assert_string_equal(filters(f, "WITH c AS (SELECT * FROM t) SELECT i FROM c WHERE i = 3 UNION ALL SELECT i FROM c WHERE i = 4"), "AND(OR(i = 3, i = 4), OR(i = 3, i = 4))");
+    assert_string_equal(filters(f, "WITH c AS (SELECT * FROM t) SELECT i FROM c WHERE i = 3 UNION ALL SELECT i FROM c WHERE i = 4"),
+                        "AND(OR(i = 3, i = 4), OR(i = 3, i = 4))");
     assert_string_equal(filters(f, "SELECT i FROM t WHERE i = 3 UNION ALL SELECT i FROM t"), "-");
     assert_string_equal(filters(f, "SELECT 1 FROM t JOIN u ON t.i = u.k WHERE u.p = '2024-01-01' AND t.l = 3"), "l = 3 ; p = 2024-01-01");
     assert_string_equal(filters(f, "SELECT 1 FROM t LEFT JOIN u ON t.i = u.k AND u.p = '2024-01-01' AND t.l = 3"), "- ; p = 2024-01-01");
@@ -156,12 +159,14 @@ static void result_schema(void **state)
     struct engine_stand_in t = {.name = STR("varve_ref_0"), .schema = schema_of(f, table_t)};
     struct delta_type *schema;
     struct buf text = BUF_INIT;
-    OK(f, engine_bind(&f->ctx, f->engine, STR("SELECT *, sum(l) OVER () AS h, [1] AS a, MAP {'a': 1.5} AS m, TIME '10:00' AS ti, NULL AS n, 'x' FROM varve_ref_0 AS t"),
+    OK(f, engine_bind(&f->ctx, f->engine,
+                      STR("SELECT *, sum(l) OVER () AS h, [1] AS a, MAP {'a': 1.5} AS m, TIME '10:00' AS ti, NULL AS n, 'x' FROM varve_ref_0 AS t"),
                       &t, 1, &f->arena, &schema, &f->err));
     delta_type_text(schema, &text);
-    assert_string_equal(text.ptr, "struct<i:int,l:bigint,v:string,d:date,ts:timestamp,tn:timestamp_ntz,f:double,de:decimal(10,2),dx:decimal(38,5),b:boolean,"
-                                  "s:struct<x:int,y.z:date>,r:float,sm:smallint,bi:binary,h:decimal(38,0),a:array<int>,m:map<string,decimal(2,1)>,"
-                                  "ti:string,n:int,'x':string>");
+    assert_string_equal(text.ptr,
+                        "struct<i:int,l:bigint,v:string,d:date,ts:timestamp,tn:timestamp_ntz,f:double,de:decimal(10,2),dx:decimal(38,5),b:boolean,"
+                        "s:struct<x:int,y.z:date>,r:float,sm:smallint,bi:binary,h:decimal(38,0),a:array<int>,m:map<string,decimal(2,1)>,"
+                        "ti:string,n:int,'x':string>");
     buf_release(&text);
 }
 
@@ -170,8 +175,8 @@ static void session_zone_changes_constants(void **state)
     struct fixture *f = *state;
     struct engine_stand_in t = {.name = STR("t"), .schema = schema_of(f, table_t)};
     struct buf out = BUF_INIT;
-    OK(f, engine_bind_session(&f->ctx, f->engine, STR("SELECT 1 FROM t WHERE ts >= '2024-01-01'"), STR("SET TimeZone='America/New_York'"), &t, 1, &f->arena,
-                              NULL, &f->err));
+    OK(f, engine_bind_session(&f->ctx, f->engine, STR("SELECT 1 FROM t WHERE ts >= '2024-01-01'"), STR("SET TimeZone='America/New_York'"), &t, 1,
+                              &f->arena, NULL, &f->err));
     put_pred(t.pred, &out);
     assert_string_equal(out.ptr, "ts >= 2024-01-01T05:00:00Z");
     buf_clear(&out);
@@ -213,7 +218,8 @@ static void many_stand_ins(void **state)
 {
     struct fixture *f = *state;
     for (int i = 0; i < 300; i++) {
-        char *columns = arena_printf(&f->arena, "STRUCT<c%d: INT>", i % 150), *sql = arena_printf(&f->arena, "SELECT c%d FROM t WHERE c%d = %d", i % 150, i % 150, i);
+        char *columns = arena_printf(&f->arena, "STRUCT<c%d: INT>", i % 150),
+             *sql = arena_printf(&f->arena, "SELECT c%d FROM t WHERE c%d = %d", i % 150, i % 150, i);
         struct engine_stand_in t = {.name = STR("t"), .schema = schema_of(f, columns)};
         OK(f, engine_bind(&f->ctx, f->engine, str_of(sql), &t, 1, &f->arena, NULL, &f->err));
         assert_non_null(t.pred);
@@ -224,10 +230,11 @@ static void many_stand_ins(void **state)
 static void strange_names(void **state)
 {
     struct fixture *f = *state;
-    struct engine_stand_in t = {.name = STR("varve_ref_0"), .schema = schema_of(f, "STRUCT<`a b`: INT, `q\"x`: STRING, `rowid`: BIGINT, `é`: DOUBLE, n: VOID>")};
+    struct engine_stand_in t = {.name = STR("varve_ref_0"),
+                                .schema = schema_of(f, "STRUCT<`a b`: INT, `q\"x`: STRING, `rowid`: BIGINT, `é`: DOUBLE, n: VOID>")};
     struct buf out = BUF_INIT;
-    OK(f, engine_bind(&f->ctx, f->engine, STR("SELECT n FROM varve_ref_0 t WHERE \"a b\" = 1 AND \"q\"\"x\" = 'x' AND rowid = 3 AND é > 1"), &t, 1, &f->arena, NULL,
-                      &f->err));
+    OK(f, engine_bind(&f->ctx, f->engine, STR("SELECT n FROM varve_ref_0 t WHERE \"a b\" = 1 AND \"q\"\"x\" = 'x' AND rowid = 3 AND é > 1"), &t, 1,
+                      &f->arena, NULL, &f->err));
     put_pred(t.pred, &out);
     assert_string_equal(out.ptr, "AND(a b = 1, q\"x = x, rowid = 3, é > 1.0)");
     buf_release(&out);
@@ -262,7 +269,8 @@ static void constant_expressions(void **state)
     assert_in_range(eval(f, "current_timestamp()") - now_us + DAY, DAY - 10000000, DAY + 10000000);
     assert_in_range(eval(f, "current_timestamp - INTERVAL 12 HOURS") - now_us + DAY, DAY / 2 - 10000000, DAY / 2 + 10000000);
     assert_in_range(eval(f, "date_sub(current_date(), 1)"), now_us - 2 * DAY, now_us - DAY);
-    assert_string_equal(filters(f, "SELECT 1 FROM t WHERE d = date_add(DATE '2024-01-01', INTERVAL 1 DAY)"), "d = 2024-01-02"); /* macros do not leak */
+    assert_string_equal(filters(f, "SELECT 1 FROM t WHERE d = date_add(DATE '2024-01-01', INTERVAL 1 DAY)"),
+                        "d = 2024-01-02"); /* macros do not leak */
 }
 
 static enum status eval_error(struct fixture *f, struct str expr)
@@ -276,8 +284,21 @@ static enum status eval_error(struct fixture *f, struct str expr)
 static void refused_expressions(void **state)
 {
     struct fixture *f = *state;
-    static const char *const bad[] = {"NULL", "x", "(SELECT 1)", "'not a date'", "5", "", "'2024-01-01') FROM range(3) --", "1) , (2", "?", "$1", "*",
-                                      "'2024-01-01'); DROP TABLE x; SELECT (1", "sum(1) OVER ()", "'infinity'", "nosuch('2024-01-01')"};
+    static const char *const bad[] = {"NULL",
+                                      "x",
+                                      "(SELECT 1)",
+                                      "'not a date'",
+                                      "5",
+                                      "",
+                                      "'2024-01-01') FROM range(3) --",
+                                      "1) , (2",
+                                      "?",
+                                      "$1",
+                                      "*",
+                                      "'2024-01-01'); DROP TABLE x; SELECT (1",
+                                      "sum(1) OVER ()",
+                                      "'infinity'",
+                                      "nosuch('2024-01-01')"};
     for (size_t i = 0; i < VV_ARRAY_COUNT(bad); i++)
         FAILS(f, STATUS_INVALID_ARGUMENT, eval_error(f, str_of(bad[i])));
     FAILS(f, STATUS_INVALID_ARGUMENT, eval_error(f, STR("'not a date'")));
@@ -288,10 +309,18 @@ static void refused_expressions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(comparisons_of_every_type), cmocka_unit_test(shapes_of_filters), cmocka_unit_test(unknown_parts_weaken),
-        cmocka_unit_test(through_the_plan), cmocka_unit_test(plans_without_json), cmocka_unit_test(result_schema),
-        cmocka_unit_test(session_zone_changes_constants), cmocka_unit_test(errors_name_and_place), cmocka_unit_test(many_stand_ins),
-        cmocka_unit_test(strange_names), cmocka_unit_test(constant_expressions), cmocka_unit_test(refused_expressions),
+        cmocka_unit_test(comparisons_of_every_type),
+        cmocka_unit_test(shapes_of_filters),
+        cmocka_unit_test(unknown_parts_weaken),
+        cmocka_unit_test(through_the_plan),
+        cmocka_unit_test(plans_without_json),
+        cmocka_unit_test(result_schema),
+        cmocka_unit_test(session_zone_changes_constants),
+        cmocka_unit_test(errors_name_and_place),
+        cmocka_unit_test(many_stand_ins),
+        cmocka_unit_test(strange_names),
+        cmocka_unit_test(constant_expressions),
+        cmocka_unit_test(refused_expressions),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

@@ -16,8 +16,11 @@ static const char disable_optimizers[] =
 
 static enum status open_planner(struct planner *p, struct error *err)
 {
-    static const char *const options[][2] = {{"threads", "1"}, {"memory_limit", "256MB"}, {"temp_directory", ""},
-                                             {"autoinstall_known_extensions", "false"}, {"autoload_known_extensions", "false"}};
+    static const char *const options[][2] = {{"threads", "1"},
+                                             {"memory_limit", "256MB"},
+                                             {"temp_directory", ""},
+                                             {"autoinstall_known_extensions", "false"},
+                                             {"autoload_known_extensions", "false"}};
     struct ctx ctx;
     duckdb_config config = NULL;
     char *reason = NULL;
@@ -78,7 +81,8 @@ enum status planner_lock(struct ctx *ctx, struct planner *p, struct error *err)
     }
     if (p->opened)
         return STATUS_OK;
-    st = error_set(err, p->open_error.code, "the planning instance cannot be opened: %s", p->open_error.message ? p->open_error.message : "memory ran out");
+    st = error_set(err, p->open_error.code, "the planning instance cannot be opened: %s",
+                   p->open_error.message ? p->open_error.message : "memory ran out");
     pthread_mutex_unlock(&p->lock);
     return st;
 }

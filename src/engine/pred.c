@@ -222,9 +222,17 @@ static bool integral_value(const struct json *j, struct str name, uint32_t value
     static const struct {
         const char *name;
         enum delta_type_id type;
-    } kinds[] = {{"TINYINT", DELTA_BYTE}, {"SMALLINT", DELTA_SHORT}, {"INTEGER", DELTA_INTEGER}, {"BIGINT", DELTA_LONG},
-                 {"UTINYINT", DELTA_LONG}, {"USMALLINT", DELTA_LONG}, {"UINTEGER", DELTA_LONG}, {"UBIGINT", DELTA_LONG},
-                 {"DATE", DELTA_DATE}, {"TIMESTAMP", DELTA_TIMESTAMP_NTZ}, {"TIMESTAMP WITH TIME ZONE", DELTA_TIMESTAMP}};
+    } kinds[] = {{"TINYINT", DELTA_BYTE},
+                 {"SMALLINT", DELTA_SHORT},
+                 {"INTEGER", DELTA_INTEGER},
+                 {"BIGINT", DELTA_LONG},
+                 {"UTINYINT", DELTA_LONG},
+                 {"USMALLINT", DELTA_LONG},
+                 {"UINTEGER", DELTA_LONG},
+                 {"UBIGINT", DELTA_LONG},
+                 {"DATE", DELTA_DATE},
+                 {"TIMESTAMP", DELTA_TIMESTAMP_NTZ},
+                 {"TIMESTAMP WITH TIME ZONE", DELTA_TIMESTAMP}};
     for (size_t i = 0; i < VV_ARRAY_COUNT(kinds); i++) {
         if (!str_eq(name, str_of(kinds[i].name)))
             continue;
@@ -288,10 +296,7 @@ static struct delta_pred *leaf(const struct pred_env *env, enum delta_pred_op op
     return p;
 }
 
-static bool takes_string(const struct column *c, const struct delta_value *v)
-{
-    return (v->type == DELTA_STRING) == (c->type->id == DELTA_STRING);
-}
+static bool takes_string(const struct column *c, const struct delta_value *v) { return (v->type == DELTA_STRING) == (c->type->id == DELTA_STRING); }
 
 static int64_t floor_day(int64_t us) { return us >= 0 ? us / DAY_US : -((-us + DAY_US - 1) / DAY_US); }
 
@@ -325,9 +330,12 @@ static bool comparison_op(struct str name, bool flipped, enum delta_pred_op *op)
     static const struct {
         const char *name;
         enum delta_pred_op op, mirrored;
-    } ops[] = {{"COMPARE_EQUAL", DELTA_PRED_EQ, DELTA_PRED_EQ}, {"COMPARE_NOT_DISTINCT_FROM", DELTA_PRED_EQ, DELTA_PRED_EQ},
-               {"COMPARE_NOTEQUAL", DELTA_PRED_NE, DELTA_PRED_NE}, {"COMPARE_LESSTHAN", DELTA_PRED_LT, DELTA_PRED_GT},
-               {"COMPARE_GREATERTHAN", DELTA_PRED_GT, DELTA_PRED_LT}, {"COMPARE_LESSTHANOREQUALTO", DELTA_PRED_LE, DELTA_PRED_GE},
+    } ops[] = {{"COMPARE_EQUAL", DELTA_PRED_EQ, DELTA_PRED_EQ},
+               {"COMPARE_NOT_DISTINCT_FROM", DELTA_PRED_EQ, DELTA_PRED_EQ},
+               {"COMPARE_NOTEQUAL", DELTA_PRED_NE, DELTA_PRED_NE},
+               {"COMPARE_LESSTHAN", DELTA_PRED_LT, DELTA_PRED_GT},
+               {"COMPARE_GREATERTHAN", DELTA_PRED_GT, DELTA_PRED_LT},
+               {"COMPARE_LESSTHANOREQUALTO", DELTA_PRED_LE, DELTA_PRED_GE},
                {"COMPARE_GREATERTHANOREQUALTO", DELTA_PRED_GE, DELTA_PRED_LE}};
     for (size_t i = 0; i < VV_ARRAY_COUNT(ops); i++) {
         if (!str_eq(name, str_of(ops[i].name)))

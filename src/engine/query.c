@@ -44,10 +44,14 @@ static int errno_of(enum status code)
 {
     switch (code) {
     case STATUS_CANCELLED:
-    case STATUS_DEADLINE_EXCEEDED: return ECANCELED;
-    case STATUS_OUT_OF_MEMORY: return ENOMEM;
-    case STATUS_INVALID_ARGUMENT: return EINVAL;
-    default: return EIO;
+    case STATUS_DEADLINE_EXCEEDED:
+        return ECANCELED;
+    case STATUS_OUT_OF_MEMORY:
+        return ENOMEM;
+    case STATUS_INVALID_ARGUMENT:
+        return EINVAL;
+    default:
+        return EIO;
     }
 }
 
@@ -65,7 +69,8 @@ static int stream_schema(struct ArrowArrayStream *stream, struct ArrowSchema *ou
 {
     struct query_stream *q = stream->private_data;
     memset(out, 0, sizeof(*out));
-    enum status st = error_from_data(q->run.ctx, duckdb_to_arrow_schema(q->options, q->types, (const char **)q->names, q->column_count, out), &q->error);
+    enum status st =
+        error_from_data(q->run.ctx, duckdb_to_arrow_schema(q->options, q->types, (const char **)q->names, q->column_count, out), &q->error);
     return st == STATUS_OK ? 0 : errno_of(st);
 }
 

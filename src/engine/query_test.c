@@ -234,7 +234,9 @@ static void progress_is_reported(void **state)
     f->ctx.on_progress = note_progress;
     f->ctx.progress_user = &calls;
     f->ctx.deadline_us = ctx_monotonic_us(&f->ctx) + 1000000;
-    if (open_query(f, arena_printf(&f->arena, "SELECT count(*) FROM '%s/p.parquet' a JOIN '%s/p.parquet' b ON a.r < b.r AND a.i <> b.i", f->directory, f->directory),
+    if (open_query(f,
+                   arena_printf(&f->arena, "SELECT count(*) FROM '%s/p.parquet' a JOIN '%s/p.parquet' b ON a.r < b.r AND a.i <> b.i", f->directory,
+                                f->directory),
                    &stream) == STATUS_OK) {
         drain(&stream, &rc);
         stream.release(&stream);
@@ -284,7 +286,8 @@ static void out_of_memory_is_ours(void **state)
     int rc;
     OK(f, engine_open(&f->ctx, &config, &small, &f->err));
     fixture_clear(f);
-    enum status st = engine_query(&f->ctx, small, STR("SELECT list(range ORDER BY hash(range)) FROM range(50000000)"), NULL, STR_NULL, &stream, &f->err);
+    enum status st =
+        engine_query(&f->ctx, small, STR("SELECT list(range ORDER BY hash(range)) FROM range(50000000)"), NULL, STR_NULL, &stream, &f->err);
     if (st == STATUS_OK) {
         drain(&stream, &rc);
         st = engine_stream_error(&stream, &f->err);
@@ -305,7 +308,8 @@ static void spills_where_told(void **state)
     bool is_null;
     OK(f, engine_open(&f->ctx, &config, &small, &f->err));
     assert_int_not_equal(access(spill, F_OK), 0);
-    OK(f, engine_query_i64(&f->ctx, small, STR("SELECT count(*) FROM (SELECT range, hash(range) h FROM range(8000000) ORDER BY h OFFSET 5)"), &n, &is_null, &f->err));
+    OK(f, engine_query_i64(&f->ctx, small, STR("SELECT count(*) FROM (SELECT range, hash(range) h FROM range(8000000) ORDER BY h OFFSET 5)"), &n,
+                           &is_null, &f->err));
     assert_int_equal(n, 7999995);
     engine_close(small);
 }
@@ -336,10 +340,19 @@ static void failing_allocations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(streams_rows_and_schema), cmocka_unit_test(empty_results_have_a_schema), cmocka_unit_test(errors_before_and_within_the_stream),
-        cmocka_unit_test(codes_of_run_time_errors), cmocka_unit_test(cancel_interrupts), cmocka_unit_test(deadline_interrupts),
-        cmocka_unit_test(early_release), cmocka_unit_test(settings_stay_with_their_connection), cmocka_unit_test(progress_is_reported),
-        cmocka_unit_test(small_questions), cmocka_unit_test(explains), cmocka_unit_test(out_of_memory_is_ours), cmocka_unit_test(spills_where_told),
+        cmocka_unit_test(streams_rows_and_schema),
+        cmocka_unit_test(empty_results_have_a_schema),
+        cmocka_unit_test(errors_before_and_within_the_stream),
+        cmocka_unit_test(codes_of_run_time_errors),
+        cmocka_unit_test(cancel_interrupts),
+        cmocka_unit_test(deadline_interrupts),
+        cmocka_unit_test(early_release),
+        cmocka_unit_test(settings_stay_with_their_connection),
+        cmocka_unit_test(progress_is_reported),
+        cmocka_unit_test(small_questions),
+        cmocka_unit_test(explains),
+        cmocka_unit_test(out_of_memory_is_ours),
+        cmocka_unit_test(spills_where_told),
         cmocka_unit_test(failing_allocations),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);

@@ -398,7 +398,8 @@ static enum status put_files(struct scan *s, struct branch *b, bool shadowed, st
 /* All files with this fit; and of this class when class is given. */
 static enum status gather(struct scan *s, enum fit fit, const struct footer_class *class, const enum fit *fits, struct error *err)
 {
-    struct branch b = {.fit = fit, .files = ARENA_ARRAY(&s->arena, const struct delta_file *, s->in->file_count + 1),
+    struct branch b = {.fit = fit,
+                       .files = ARENA_ARRAY(&s->arena, const struct delta_file *, s->in->file_count + 1),
                        .paths = ARENA_ARRAY(&s->arena, const struct str *, s->in->file_count + 1)};
     bool shadowed = false;
     if (!b.files || !b.paths)
@@ -455,10 +456,7 @@ static enum status put_branches(struct scan *s, struct error *err)
 
 /* ---- preparing -------------------------------------------------------------------------------------------- */
 
-static bool is_absolute(struct str path)
-{
-    return path.len && (path.ptr[0] == '/' || str_starts(path, STR("file:")));
-}
+static bool is_absolute(struct str path) { return path.len && (path.ptr[0] == '/' || str_starts(path, STR("file:"))); }
 
 /* "file:///a/b" and "file:/a/b" -> "/a/b" */
 static struct str without_scheme(struct str path)
@@ -537,7 +535,8 @@ static enum status put_relation(struct scan *s, struct error *err)
     return st == STATUS_OK ? put_branches(s, err) : st;
 }
 
-enum status engine_scan_sql(struct ctx *ctx, struct engine *e, const struct engine_scan *scan, struct buf *sql, struct engine_hold **hold, struct error *err)
+enum status engine_scan_sql(struct ctx *ctx, struct engine *e, const struct engine_scan *scan, struct buf *sql, struct engine_hold **hold,
+                            struct error *err)
 {
     struct scan s = {.ctx = ctx, .engine = e, .in = scan, .sql = sql, .hold = hold};
     *hold = NULL;

@@ -3,7 +3,10 @@
 #include "engine/table_fixture.h"
 
 /* The result's types, to see that the relation has exactly the schema's. */
-static const char *types_of(struct pretended *t) { return query_table(t, "SELECT string_agg(column_name || ' ' || column_type, ', ') FROM (DESCRIBE SELECT * FROM ", ")"); }
+static const char *types_of(struct pretended *t)
+{
+    return query_table(t, "SELECT string_agg(column_name || ' ' || column_type, ', ') FROM (DESCRIBE SELECT * FROM ", ")");
+}
 
 static void no_files_are_a_typed_relation(void **state)
 {
@@ -30,14 +33,20 @@ static void equal_files_are_read_as_they_are(void **state)
 static void columns_missing_or_narrower(void **state)
 {
     struct fixture *f = *state;
-    struct pretended *t = pretend(f, "evolved", "STRUCT<i: BIGINT, d: DOUBLE, s: STRUCT<a: INT, b: STRING, c: STRUCT<z: DATE>>, l: ARRAY<STRUCT<p: INT, q: INT>>, "
-                                                "de: DECIMAL(20,4), m: MAP<STRING, STRUCT<k: BIGINT>>>", NULL);
-    append_foreign(t, "a.parquet", "SELECT 1::SMALLINT AS I, 1.5::FLOAT AS d, {'b': 'x'} AS s, [{'q': 7}] AS l, 1.25::DECIMAL(10,2) AS de, MAP {'a': {'k': 1::INT}} AS m", NULL);
+    struct pretended *t = pretend(f, "evolved",
+                                  "STRUCT<i: BIGINT, d: DOUBLE, s: STRUCT<a: INT, b: STRING, c: STRUCT<z: DATE>>, l: ARRAY<STRUCT<p: INT, q: INT>>, "
+                                  "de: DECIMAL(20,4), m: MAP<STRING, STRUCT<k: BIGINT>>>",
+                                  NULL);
+    append_foreign(
+        t, "a.parquet",
+        "SELECT 1::SMALLINT AS I, 1.5::FLOAT AS d, {'b': 'x'} AS s, [{'q': 7}] AS l, 1.25::DECIMAL(10,2) AS de, MAP {'a': {'k': 1::INT}} AS m", NULL);
     append_foreign(t, "b.parquet", "SELECT 5000000000 AS i, {'a': 3, 'b': 'y', 'c': {'z': DATE '2024-01-01'}} AS s", NULL);
     append_foreign(t, "c.parquet", "SELECT 3 AS x", NULL);
-    append(t, "SELECT 4::BIGINT, 2.5::DOUBLE, {'a': 1, 'b': 'w', 'c': NULL::STRUCT(z DATE)}, [{'p': 1, 'q': 2}], 3::DECIMAL(20,4), MAP {'z': {'k': 9::BIGINT}}");
-    assert_string_equal(types_of(t), "i BIGINT, d DOUBLE, s STRUCT(a INTEGER, b VARCHAR, c STRUCT(z DATE)), l STRUCT(p INTEGER, q INTEGER)[], de DECIMAL(20,4), "
-                                     "m MAP(VARCHAR, STRUCT(k BIGINT))");
+    append(t, "SELECT 4::BIGINT, 2.5::DOUBLE, {'a': 1, 'b': 'w', 'c': NULL::STRUCT(z DATE)}, [{'p': 1, 'q': 2}], 3::DECIMAL(20,4), MAP {'z': {'k': "
+              "9::BIGINT}}");
+    assert_string_equal(types_of(t),
+                        "i BIGINT, d DOUBLE, s STRUCT(a INTEGER, b VARCHAR, c STRUCT(z DATE)), l STRUCT(p INTEGER, q INTEGER)[], de DECIMAL(20,4), "
+                        "m MAP(VARCHAR, STRUCT(k BIGINT))");
     assert_string_equal(query_table(t, "SELECT i FROM ", "ORDER BY i NULLS LAST"), "1|4|5000000000|NULL");
     assert_string_equal(query_table(t, "SELECT s::VARCHAR FROM ", "ORDER BY i NULLS LAST"),
                         "{'a': NULL, 'b': x, 'c': NULL}|{'a': 1, 'b': w, 'c': NULL}|{'a': 3, 'b': y, 'c': {'z': 2024-01-01}}|NULL");
@@ -52,23 +61,32 @@ static void columns_missing_or_narrower(void **state)
 static void timestamps_whatever_the_session(void **state)
 {
     struct fixture *f = *state;
-    struct pretended *t = pretend(f, "zones", "STRUCT<i: INT, ts: TIMESTAMP, tn: TIMESTAMP_NTZ, s: STRUCT<t: TIMESTAMP>, l: ARRAY<TIMESTAMP>, "
-                                              "m: MAP<STRING, ARRAY<STRUCT<n: TIMESTAMP_NTZ>>>>", NULL);
+    struct pretended *t = pretend(f, "zones",
+                                  "STRUCT<i: INT, ts: TIMESTAMP, tn: TIMESTAMP_NTZ, s: STRUCT<t: TIMESTAMP>, l: ARRAY<TIMESTAMP>, "
+                                  "m: MAP<STRING, ARRAY<STRUCT<n: TIMESTAMP_NTZ>>>>",
+                                  NULL);
     /* as INT96 and unadjusted columns are read, the other way round, with nanoseconds, and right */
-    append_foreign(t, "a.parquet", "SELECT 1 AS i, TIMESTAMP '2024-01-01 12:00:00.5' AS ts, TIMESTAMPTZ '2024-01-01 12:00:00+00' AS tn, "
-                                   "{'t': TIMESTAMP '2024-01-01 12:00:00'} AS s, [TIMESTAMP '2024-01-01 12:00:00', NULL] AS l, "
-                                   "MAP {'k': [{'n': TIMESTAMPTZ '2024-01-01 12:00:00+00'}]} AS m", NULL);
+    append_foreign(t, "a.parquet",
+                   "SELECT 1 AS i, TIMESTAMP '2024-01-01 12:00:00.5' AS ts, TIMESTAMPTZ '2024-01-01 12:00:00+00' AS tn, "
+                   "{'t': TIMESTAMP '2024-01-01 12:00:00'} AS s, [TIMESTAMP '2024-01-01 12:00:00', NULL] AS l, "
+                   "MAP {'k': [{'n': TIMESTAMPTZ '2024-01-01 12:00:00+00'}]} AS m",
+                   NULL);
     append_foreign(t, "b.parquet", "SELECT 2 AS i, TIMESTAMP_NS '2024-01-01 12:00:00.5' AS ts, TIMESTAMP_NS '2024-01-01 12:00:00' AS tn", NULL);
-    append_foreign(t, "c.parquet", "SELECT 3 AS i, TIMESTAMPTZ '2024-01-01 12:00:00.5+00' AS ts, TIMESTAMP '2024-01-01 12:00:00' AS tn, "
-                                   "{'t': NULL::TIMESTAMP} AS s", NULL);
-    append_foreign(t, "d.parquet", "SELECT 4 AS i, NULL::TIMESTAMP AS ts, NULL::TIMESTAMPTZ AS tn, NULL::STRUCT(t TIMESTAMP) AS s, NULL::TIMESTAMP[] AS l", NULL);
-    assert_string_equal(types_of(t), "i INTEGER, ts TIMESTAMP WITH TIME ZONE, tn TIMESTAMP, s STRUCT(t TIMESTAMP WITH TIME ZONE), l TIMESTAMP WITH TIME ZONE[], "
-                                     "m MAP(VARCHAR, STRUCT(n TIMESTAMP)[])");
+    append_foreign(t, "c.parquet",
+                   "SELECT 3 AS i, TIMESTAMPTZ '2024-01-01 12:00:00.5+00' AS ts, TIMESTAMP '2024-01-01 12:00:00' AS tn, "
+                   "{'t': NULL::TIMESTAMP} AS s",
+                   NULL);
+    append_foreign(t, "d.parquet",
+                   "SELECT 4 AS i, NULL::TIMESTAMP AS ts, NULL::TIMESTAMPTZ AS tn, NULL::STRUCT(t TIMESTAMP) AS s, NULL::TIMESTAMP[] AS l", NULL);
+    assert_string_equal(types_of(t),
+                        "i INTEGER, ts TIMESTAMP WITH TIME ZONE, tn TIMESTAMP, s STRUCT(t TIMESTAMP WITH TIME ZONE), l TIMESTAMP WITH TIME ZONE[], "
+                        "m MAP(VARCHAR, STRUCT(n TIMESTAMP)[])");
     struct buf sql = BUF_INIT;
     struct engine_hold *hold;
     struct engine_run run;
     duckdb_result result;
-    buf_z(&sql, "SELECT string_agg(concat_ws(' ', i, epoch_us(ts), tn, s.t IS NULL, s IS NULL, epoch_us(s.t), epoch_us(l[1]), len(l), m['k'][1].n), '|' ORDER BY i) FROM ");
+    buf_z(&sql, "SELECT string_agg(concat_ws(' ', i, epoch_us(ts), tn, s.t IS NULL, s IS NULL, epoch_us(s.t), epoch_us(l[1]), len(l), m['k'][1].n), "
+                "'|' ORDER BY i) FROM ");
     OK(f, scan_text(t, &sql, &hold));
     OK(f, run_begin(&f->ctx, f->engine, STR("SET TimeZone='America/New_York'"), &run, &f->err));
     OK(f, run_query(&run, buf_view(&sql), &result, &f->err));
@@ -97,7 +115,8 @@ static void strings_without_annotation(void **state)
 static void names_that_need_care(void **state)
 {
     struct fixture *f = *state;
-    struct pretended *t = pretend(f, "names d'it[é]*", "STRUCT<`file_index`: INT, `filename`: STRING, `a b`: INT, `q\"'x.y`: INT, `ünï`: INT, p: STRING>", "p");
+    struct pretended *t =
+        pretend(f, "names d'it[é]*", "STRUCT<`file_index`: INT, `filename`: STRING, `a b`: INT, `q\"'x.y`: INT, `ünï`: INT, p: STRING>", "p");
     append(t, "SELECT 1, 'f', 2, 3, 4, unnest(['x', 'y'])");
     append(t, "SELECT 5, 'g', 6, 7, 8, 'x'");
     assert_int_equal(t->file_count, 3);
@@ -153,17 +172,22 @@ static void partition_values_in_bulk(void **state)
     struct fixture *f = *state;
     struct pretended *t = pretend(f, "bulk", "STRUCT<i: BIGINT, p: INT, q: STRING>", "p,q");
     for (int i = 0; i < 60; i++) {
-        char *name = arena_printf(&f->arena, "f%d.parquet", i), *p = arena_printf(&f->arena, "%d", i), *q = arena_printf(&f->arena, "a rather long text number %d", i / 2);
+        char *name = arena_printf(&f->arena, "f%d.parquet", i), *p = arena_printf(&f->arena, "%d", i),
+             *q = arena_printf(&f->arena, "a rather long text number %d", i / 2);
         char *rows = arena_printf(&f->arena, "SELECT range * 100 + %d AS i FROM range(%d)", i, i % 7 == 0 ? 3 : 5000 + i);
         append_foreign(t, name, rows, (struct str[]){i % 10 == 9 ? STR_NULL : str_of(p), str_of(q)});
     }
-    assert_string_equal(query_table(t, "SELECT count(*) FROM ", "WHERE i % 100 <> coalesce(p, i % 100) OR q <> 'a rather long text number ' || ((i % 100) // 2)"), "0");
+    assert_string_equal(
+        query_table(t, "SELECT count(*) FROM ", "WHERE i % 100 <> coalesce(p, i % 100) OR q <> 'a rather long text number ' || ((i % 100) // 2)"),
+        "0");
     assert_string_equal(query_table(t, "SELECT count(DISTINCT p) FROM ", ""), "54");
     assert_string_equal(query_table(t, "SELECT count(*) FROM ", "WHERE p IS NULL AND i % 10 <> 9"), "0");
     assert_string_equal(query_table(t, "SELECT count(*) FROM ", "WHERE p = 13"), "5013");
     assert_string_equal(query_table(t, "SELECT count(*) FROM ", "WHERE i % 1000 = 113"), "502");
     assert_string_equal(query_table(t, "SELECT count(*) FROM range(6000) r JOIN ", "ON t.i = r.range * 100 + 13 WHERE p <> 13"), "0");
-    assert_string_equal(query_table(t, "SELECT count(*) FROM (SELECT i, p, row_number() OVER (ORDER BY hash(i)) n FROM ", ") WHERE i % 100 <> coalesce(p, i % 100)"), "0");
+    assert_string_equal(
+        query_table(t, "SELECT count(*) FROM (SELECT i, p, row_number() OVER (ORDER BY hash(i)) n FROM ", ") WHERE i % 100 <> coalesce(p, i % 100)"),
+        "0");
     pretended_free(t);
 }
 
@@ -252,8 +276,10 @@ static void hold_lives_as_long_as_the_stream(void **state)
     array.release(&array);
     stream.release(&stream);
     assert_null(f->engine->partitions.first);
-    FAILS(f, STATUS_INTERNAL, engine_query(&f->ctx, f->engine, STR("SELECT varve_partition_0(999424, 0::UBIGINT)"), NULL, STR_NULL, &stream, &f->err) == STATUS_OK
-                                  ? STATUS_OK : STATUS_INTERNAL);
+    FAILS(f, STATUS_INTERNAL,
+          engine_query(&f->ctx, f->engine, STR("SELECT varve_partition_0(999424, 0::UBIGINT)"), NULL, STR_NULL, &stream, &f->err) == STATUS_OK
+              ? STATUS_OK
+              : STATUS_INTERNAL);
     buf_release(&sql);
     fixture_clear(f);
     pretended_free(t);
@@ -283,8 +309,13 @@ static void *scan_again_and_again(void *user)
     struct pretended *t = user;
     struct error err = ERROR_INIT;
     for (int i = 0; i < 30; i++) {
-        struct engine_scan scan = {.table_name = STR("t"), .schema = t->schema, .partition_columns = t->partition_columns,
-                                   .partition_column_count = t->partition_count, .store = t->store, .files = t->files, .file_count = t->file_count};
+        struct engine_scan scan = {.table_name = STR("t"),
+                                   .schema = t->schema,
+                                   .partition_columns = t->partition_columns,
+                                   .partition_column_count = t->partition_count,
+                                   .store = t->store,
+                                   .files = t->files,
+                                   .file_count = t->file_count};
         struct buf sql = BUF_INIT;
         struct engine_hold *hold = NULL;
         struct ArrowArrayStream stream;
@@ -353,11 +384,21 @@ static void failing_allocations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_files_are_a_typed_relation), cmocka_unit_test(equal_files_are_read_as_they_are), cmocka_unit_test(columns_missing_or_narrower),
-        cmocka_unit_test(timestamps_whatever_the_session), cmocka_unit_test(strings_without_annotation), cmocka_unit_test(names_that_need_care),
-        cmocka_unit_test(partition_values_of_every_type), cmocka_unit_test(partition_values_in_bulk), cmocka_unit_test(missing_and_broken_files),
-        cmocka_unit_test(vanishing_file), cmocka_unit_test(absolute_paths_and_urls), cmocka_unit_test(hold_lives_as_long_as_the_stream),
-        cmocka_unit_test(cache_is_bounded_and_right), cmocka_unit_test(many_threads), cmocka_unit_test(failing_allocations),
+        cmocka_unit_test(no_files_are_a_typed_relation),
+        cmocka_unit_test(equal_files_are_read_as_they_are),
+        cmocka_unit_test(columns_missing_or_narrower),
+        cmocka_unit_test(timestamps_whatever_the_session),
+        cmocka_unit_test(strings_without_annotation),
+        cmocka_unit_test(names_that_need_care),
+        cmocka_unit_test(partition_values_of_every_type),
+        cmocka_unit_test(partition_values_in_bulk),
+        cmocka_unit_test(missing_and_broken_files),
+        cmocka_unit_test(vanishing_file),
+        cmocka_unit_test(absolute_paths_and_urls),
+        cmocka_unit_test(hold_lives_as_long_as_the_stream),
+        cmocka_unit_test(cache_is_bounded_and_right),
+        cmocka_unit_test(many_threads),
+        cmocka_unit_test(failing_allocations),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

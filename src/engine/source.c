@@ -6,8 +6,23 @@
 /* ---- options by Spark's names ------------------------------------------------------------ */
 
 enum option_id {
-    OPTION_HEADER, OPTION_DELIMITER, OPTION_QUOTE, OPTION_ESCAPE, OPTION_NULL, OPTION_DATE_FORMAT, OPTION_TIMESTAMP_FORMAT, OPTION_ENCODING,
-    OPTION_MULTI_LINE, OPTION_INFER, OPTION_MODE, OPTION_COMMENT, OPTION_MERGE, OPTION_SCHEMA, OPTION_LINE_SEPARATOR, OPTION_SKIP, OPTION_COMPRESSION,
+    OPTION_HEADER,
+    OPTION_DELIMITER,
+    OPTION_QUOTE,
+    OPTION_ESCAPE,
+    OPTION_NULL,
+    OPTION_DATE_FORMAT,
+    OPTION_TIMESTAMP_FORMAT,
+    OPTION_ENCODING,
+    OPTION_MULTI_LINE,
+    OPTION_INFER,
+    OPTION_MODE,
+    OPTION_COMMENT,
+    OPTION_MERGE,
+    OPTION_SCHEMA,
+    OPTION_LINE_SEPARATOR,
+    OPTION_SKIP,
+    OPTION_COMPRESSION,
     OPTION_COUNT
 };
 #define FOR_CSV (1u << ENGINE_CSV)
@@ -129,10 +144,10 @@ static void put_columns(struct source *s)
 static const struct java_field {
     const char *java, *strptime;
 } java_fields[] = {
-    {"yyyy", "%Y"}, {"uuuu", "%Y"}, {"yy", "%y"}, {"MMMM", "%B"}, {"MMM", "%b"}, {"MM", "%m"}, {"M", "%-m"}, {"dd", "%d"}, {"d", "%-d"},
-    {"DDD", "%j"}, {"EEEE", "%A"}, {"EEE", "%a"}, {"E", "%a"}, {"HH", "%H"}, {"H", "%-H"}, {"hh", "%I"}, {"h", "%-I"}, {"mm", "%M"}, {"m", "%-M"},
-    {"ss", "%S"}, {"s", "%-S"}, {"SSSSSSSSS", "%n"}, {"SSSSSS", "%f"}, {"SSS", "%g"}, {"a", "%p"}, {"XXX", "%z"}, {"XX", "%z"}, {"X", "%z"},
-    {"xxx", "%z"}, {"xx", "%z"}, {"Z", "%z"}, {"VV", "%Z"}, {"z", "%Z"},
+    {"yyyy", "%Y"}, {"uuuu", "%Y"}, {"yy", "%y"},  {"MMMM", "%B"},      {"MMM", "%b"},    {"MM", "%m"},  {"M", "%-m"}, {"dd", "%d"},  {"d", "%-d"},
+    {"DDD", "%j"},  {"EEEE", "%A"}, {"EEE", "%a"}, {"E", "%a"},         {"HH", "%H"},     {"H", "%-H"},  {"hh", "%I"}, {"h", "%-I"},  {"mm", "%M"},
+    {"m", "%-M"},   {"ss", "%S"},   {"s", "%-S"},  {"SSSSSSSSS", "%n"}, {"SSSSSS", "%f"}, {"SSS", "%g"}, {"a", "%p"},  {"XXX", "%z"}, {"XX", "%z"},
+    {"X", "%z"},    {"xxx", "%z"},  {"xx", "%z"},  {"Z", "%z"},         {"VV", "%Z"},     {"z", "%Z"},
 };
 
 static const struct java_field *java_field_of(struct str run)
@@ -195,8 +210,9 @@ static enum status put_date_pattern(struct source *s, enum option_id id, const c
 
 static enum status put_encoding(struct source *s, struct error *err)
 {
-    static const char *const names[][2] = {{"UTF-8", "utf-8"}, {"UTF8", "utf-8"}, {"US-ASCII", "utf-8"}, {"ASCII", "utf-8"}, {"ISO-8859-1", "latin-1"},
-                                           {"ISO8859-1", "latin-1"}, {"LATIN1", "latin-1"}, {"LATIN-1", "latin-1"}, {"UTF-16", "utf-16"}, {"UTF16", "utf-16"}};
+    static const char *const names[][2] = {{"UTF-8", "utf-8"},        {"UTF8", "utf-8"},        {"US-ASCII", "utf-8"}, {"ASCII", "utf-8"},
+                                           {"ISO-8859-1", "latin-1"}, {"ISO8859-1", "latin-1"}, {"LATIN1", "latin-1"}, {"LATIN-1", "latin-1"},
+                                           {"UTF-16", "utf-16"},      {"UTF16", "utf-16"}};
     struct str value = s->values[OPTION_ENCODING];
     for (size_t i = 0; value.ptr && i < VV_ARRAY_COUNT(names); i++) {
         if (!str_ieq(value, str_of(names[i][0])))
@@ -352,8 +368,8 @@ static enum status take_schema_option(struct source *s, struct error *err)
 }
 
 enum status engine_read_files_sql(struct ctx *ctx, enum engine_file_format format, const struct str *paths, size_t path_count,
-                                  const struct delta_property *options, size_t option_count, const struct delta_type *schema,
-                                  struct buf *sql, struct error *err)
+                                  const struct delta_property *options, size_t option_count, const struct delta_type *schema, struct buf *sql,
+                                  struct error *err)
 {
     static const char *const functions[] = {"read_csv", "read_json", "read_parquet"};
     struct source s = {.format = format, .schema = format == ENGINE_PARQUET ? NULL : schema, .sql = sql};
@@ -453,7 +469,8 @@ static enum status list_files(struct engine_run *run, struct str pattern, struct
     return st;
 }
 
-enum status engine_glob(struct ctx *ctx, struct engine *e, struct str pattern, struct arena *arena, struct engine_source_file **out, size_t *count, struct error *err)
+enum status engine_glob(struct ctx *ctx, struct engine *e, struct str pattern, struct arena *arena, struct engine_source_file **out, size_t *count,
+                        struct error *err)
 {
     struct engine_run run;
     struct buf path = BUF_INIT;

@@ -16,7 +16,8 @@ struct option {
     const char *key, *value;
 };
 
-static enum status source_sql(struct fixture *f, enum engine_file_format format, struct str path, const struct option *options, const char *schema, struct buf *sql)
+static enum status source_sql(struct fixture *f, enum engine_file_format format, struct str path, const struct option *options, const char *schema,
+                              struct buf *sql)
 {
     struct delta_property properties[8];
     size_t count = 0;
@@ -57,12 +58,18 @@ static void csv_with_a_schema(void **state)
 {
     struct fixture *f = *state;
     struct str path = put(f, "a.csv", "id,name,when\r\n1,\"x, y\",2024-01-01\r\n2,,\r\n3,\"\",2024-02-29\r\n");
-    assert_string_equal(rows(f, ENGINE_CSV, path, OPTIONS({"header", "true"}), "STRUCT<id: BIGINT, name: STRING, w: DATE>"), "1, x, y, 2024-01-01|2, null, null|3, , 2024-02-29");
+    assert_string_equal(rows(f, ENGINE_CSV, path, OPTIONS({"header", "true"}), "STRUCT<id: BIGINT, name: STRING, w: DATE>"),
+                        "1, x, y, 2024-01-01|2, null, null|3, , 2024-02-29");
     struct str tabs = put(f, "t.tsv", "1\tNA\n2\t'a''b'\n");
-    assert_string_equal(rows(f, ENGINE_CSV, tabs, OPTIONS({"sep", "\\t"}, {"quote", "'"}, {"escape", "'"}, {"nullValue", "NA"}), "STRUCT<i: INT, v: STRING>"), "1, null|2, a'b");
+    assert_string_equal(
+        rows(f, ENGINE_CSV, tabs, OPTIONS({"sep", "\\t"}, {"quote", "'"}, {"escape", "'"}, {"nullValue", "NA"}), "STRUCT<i: INT, v: STRING>"),
+        "1, null|2, a'b");
     struct str odd = put(f, "d.csv", "# comment\n31/01/2024;2024-01-31T10:20:30.5\n");
-    assert_string_equal(rows(f, ENGINE_CSV, odd, OPTIONS({"delimiter", ";"}, {"comment", "#"}, {"dateFormat", "dd/MM/yyyy"}, {"timestampFormat", "yyyy-MM-dd'T'HH:mm:ss.SSS"}),
-                             "STRUCT<d: DATE, t: TIMESTAMP_NTZ>"), "2024-01-31, 2024-01-31 10:20:30.5");
+    assert_string_equal(
+        rows(f, ENGINE_CSV, odd,
+             OPTIONS({"delimiter", ";"}, {"comment", "#"}, {"dateFormat", "dd/MM/yyyy"}, {"timestampFormat", "yyyy-MM-dd'T'HH:mm:ss.SSS"}),
+             "STRUCT<d: DATE, t: TIMESTAMP_NTZ>"),
+        "2024-01-31, 2024-01-31 10:20:30.5");
 }
 
 static void csv_by_inference(void **state)
@@ -98,7 +105,8 @@ static void csv_that_is_wrong(void **state)
     FAILS(f, STATUS_CONVERSION, run_query(&run, buf_view(&sql), &result, &f->err));
     run_end(&run);
     fixture_clear(f);
-    assert_string_equal(rows(f, ENGINE_CSV, ragged, OPTIONS({"header", "true"}, {"mode", "PERMISSIVE"}), "STRUCT<a: INT, b: INT>"), "1, 2|3, null|4, 5");
+    assert_string_equal(rows(f, ENGINE_CSV, ragged, OPTIONS({"header", "true"}, {"mode", "PERMISSIVE"}), "STRUCT<a: INT, b: INT>"),
+                        "1, 2|3, null|4, 5");
     assert_string_equal(rows(f, ENGINE_CSV, bad, OPTIONS({"mode", "DROPMALFORMED"}), "STRUCT<a: INT>"), "1|3");
     buf_release(&sql);
 }
@@ -118,7 +126,8 @@ static void json_lines(void **state)
 {
     struct fixture *f = *state;
     struct str path = put(f, "a.json", "{\"a\":1,\"b\":{\"x\":[1,2]},\"c\":\"2024-01-01\"}\n{\"b\":null,\"d\":12345678901234567890.5}\n");
-    assert_string_equal(rows(f, ENGINE_JSON, path, NULL, "STRUCT<a: INT, b: STRUCT<x: ARRAY<INT>, y: INT>, nosuch: STRING>"), "1, {x:1,2,y:null}, null|null, null, null");
+    assert_string_equal(rows(f, ENGINE_JSON, path, NULL, "STRUCT<a: INT, b: STRUCT<x: ARRAY<INT>, y: INT>, nosuch: STRING>"),
+                        "1, {x:1,2,y:null}, null|null, null, null");
     assert_string_equal(types(f, ENGINE_JSON, path, NULL), "struct<a:bigint,b:struct<x:array<bigint>>,c:date,d:double>");
     struct str array = put(f, "array.json", "[\n{\"a\": 1},\n {\"a\": 2}]");
     assert_string_equal(rows(f, ENGINE_JSON, array, OPTIONS({"multiLine", "true"}), "STRUCT<a: INT>"), "1|2");
@@ -187,15 +196,18 @@ static void messages_become_ours(void **state)
         enum status code;
         const char *message, *hint, *detail;
     } cases[] = {
-        {"Binder Error: Referenced column \"xx\" not found in FROM clause!\nCandidate bindings: \"a\", \"b\"\n\nLINE 1: select xx\n               ^", STATUS_COLUMN_NOT_FOUND,
-         "referenced column \"xx\" not found in FROM clause", "candidate bindings: \"a\", \"b\"", NULL},
+        {"Binder Error: Referenced column \"xx\" not found in FROM clause!\nCandidate bindings: \"a\", \"b\"\n\nLINE 1: select xx\n               ^",
+         STATUS_COLUMN_NOT_FOUND, "referenced column \"xx\" not found in FROM clause", "candidate bindings: \"a\", \"b\"", NULL},
         {"Catalog Error: Scalar Function with name summ does not exist!\nDid you mean \"sum\"?\n\nLINE 1: x", STATUS_FUNCTION_NOT_FOUND,
          "scalar Function with name summ does not exist", "did you mean \"sum\"?", NULL},
-        {"Out of Memory Error: failed to allocate data of size 8.0 MiB (9.9 MiB/10.0 MiB used)\n\nPossible solutions:\n* Reducing the number of threads", STATUS_OUT_OF_MEMORY,
-         "failed to allocate data of size 8.0 MiB (9.9 MiB/10.0 MiB used)", NULL, "possible solutions:; * Reducing the number of threads"},
+        {"Out of Memory Error: failed to allocate data of size 8.0 MiB (9.9 MiB/10.0 MiB used)\n\nPossible solutions:\n* Reducing the number of "
+         "threads",
+         STATUS_OUT_OF_MEMORY, "failed to allocate data of size 8.0 MiB (9.9 MiB/10.0 MiB used)", NULL,
+         "possible solutions:; * Reducing the number of threads"},
         {"IO Error: Could not write file \"x\": No space left on device", STATUS_STORE_FULL, NULL, NULL, NULL},
         {"IO Error: No files found that match the pattern \"x\"", STATUS_FILE_NOT_FOUND, NULL, NULL, NULL},
-        {"Conversion Error: Type INT64 with value 300 can't be cast because the value is out of range for the destination type INT8", STATUS_VALUE_OUT_OF_RANGE, NULL, NULL, NULL},
+        {"Conversion Error: Type INT64 with value 300 can't be cast because the value is out of range for the destination type INT8",
+         STATUS_VALUE_OUT_OF_RANGE, NULL, NULL, NULL},
         {"INT32 is the type", STATUS_INTERNAL, "INT32 is the type", NULL, NULL},
         {"", STATUS_INTERNAL, "the engine gave no reason", NULL, NULL},
         {"Nonsense Error: who knows", STATUS_INTERNAL, "nonsense Error: who knows", NULL, NULL},
@@ -217,8 +229,14 @@ static void messages_become_ours(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(csv_with_a_schema), cmocka_unit_test(csv_by_inference), cmocka_unit_test(csv_that_is_wrong), cmocka_unit_test(encodings),
-        cmocka_unit_test(json_lines), cmocka_unit_test(parquet_by_name), cmocka_unit_test(options_that_do_not_exist), cmocka_unit_test(globs),
+        cmocka_unit_test(csv_with_a_schema),
+        cmocka_unit_test(csv_by_inference),
+        cmocka_unit_test(csv_that_is_wrong),
+        cmocka_unit_test(encodings),
+        cmocka_unit_test(json_lines),
+        cmocka_unit_test(parquet_by_name),
+        cmocka_unit_test(options_that_do_not_exist),
+        cmocka_unit_test(globs),
         cmocka_unit_test(messages_become_ours),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);

@@ -83,8 +83,13 @@ static inline void append_foreign(struct pretended *t, const char *name, const c
 
 static inline enum status scan_text(struct pretended *t, struct buf *sql, struct engine_hold **hold)
 {
-    struct engine_scan scan = {.table_name = STR("t"), .schema = t->schema, .partition_columns = t->partition_columns,
-                               .partition_column_count = t->partition_count, .store = t->store, .files = t->files, .file_count = t->file_count};
+    struct engine_scan scan = {.table_name = STR("t"),
+                               .schema = t->schema,
+                               .partition_columns = t->partition_columns,
+                               .partition_column_count = t->partition_count,
+                               .store = t->store,
+                               .files = t->files,
+                               .file_count = t->file_count};
     return engine_scan_sql(&t->f->ctx, t->f->engine, &scan, sql, hold, &t->f->err);
 }
 

@@ -62,7 +62,8 @@ static enum status check_expression(struct ctx *ctx, struct planner *p, struct s
         return st;
     if (tree_true(&tree, 0, "error")) {
         error_from_tree(ctx, &tree, select, arena, &why);
-        st = error_set(err, STATUS_INVALID_ARGUMENT, "\"%.*s\" is not a timestamp: %s", STR_ARG(expr), why.message ? why.message : "it does not parse");
+        st = error_set(err, STATUS_INVALID_ARGUMENT, "\"%.*s\" is not a timestamp: %s", STR_ARG(expr),
+                       why.message ? why.message : "it does not parse");
     } else if (!is_one_value(&tree) || !is_constant(&tree, arena)) {
         st = error_set(err, STATUS_INVALID_ARGUMENT, "\"%.*s\" is not a constant", STR_ARG(expr));
         error_hint(err, "use a literal such as '2024-01-31', or functions of literals such as current_timestamp - INTERVAL 1 DAY");

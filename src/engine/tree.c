@@ -98,10 +98,16 @@ static bool read_all(struct reader *r)
     bool ok = true;
     while (ok && r->at < r->end) {
         switch (*r->at) {
-        case ' ': case '\n': case '\t': case '\r': case ',': case ':':
+        case ' ':
+        case '\n':
+        case '\t':
+        case '\r':
+        case ',':
+        case ':':
             r->at++;
             break;
-        case '}': case ']':
+        case '}':
+        case ']':
             ok = close_container(r);
             break;
         default:

@@ -4,10 +4,20 @@
 /* ---- to SQL ------------------------------------------------------------------------- */
 
 static const char *const primitive_sql[] = {
-    [DELTA_STRING] = "VARCHAR", [DELTA_LONG] = "BIGINT", [DELTA_INTEGER] = "INTEGER", [DELTA_SHORT] = "SMALLINT",
-    [DELTA_BYTE] = "TINYINT", [DELTA_FLOAT] = "FLOAT", [DELTA_DOUBLE] = "DOUBLE", [DELTA_BOOLEAN] = "BOOLEAN",
-    [DELTA_BINARY] = "BLOB", [DELTA_DATE] = "DATE", [DELTA_TIMESTAMP] = "TIMESTAMP WITH TIME ZONE",
-    [DELTA_TIMESTAMP_NTZ] = "TIMESTAMP", [DELTA_VOID] = "INTEGER", [DELTA_VARIANT] = "VARIANT",
+    [DELTA_STRING] = "VARCHAR",
+    [DELTA_LONG] = "BIGINT",
+    [DELTA_INTEGER] = "INTEGER",
+    [DELTA_SHORT] = "SMALLINT",
+    [DELTA_BYTE] = "TINYINT",
+    [DELTA_FLOAT] = "FLOAT",
+    [DELTA_DOUBLE] = "DOUBLE",
+    [DELTA_BOOLEAN] = "BOOLEAN",
+    [DELTA_BINARY] = "BLOB",
+    [DELTA_DATE] = "DATE",
+    [DELTA_TIMESTAMP] = "TIMESTAMP WITH TIME ZONE",
+    [DELTA_TIMESTAMP_NTZ] = "TIMESTAMP",
+    [DELTA_VOID] = "INTEGER",
+    [DELTA_VARIANT] = "VARIANT",
 };
 
 void engine_quote_identifier(struct str name, struct buf *out)

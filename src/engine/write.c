@@ -41,14 +41,18 @@ static void put_partition_text(const struct delta_field *field, struct buf *sql)
         break;
     case DELTA_FLOAT:
     case DELTA_DOUBLE:
-        buf_printf(sql, "CASE WHEN isnan(%s) THEN 'NaN' WHEN isinf(%s) THEN CASE WHEN %s > 0 THEN 'Infinity' ELSE '-Infinity' END "
-                        "ELSE CAST(%s AS VARCHAR) END", c, c, c, c);
+        buf_printf(sql,
+                   "CASE WHEN isnan(%s) THEN 'NaN' WHEN isinf(%s) THEN CASE WHEN %s > 0 THEN 'Infinity' ELSE '-Infinity' END "
+                   "ELSE CAST(%s AS VARCHAR) END",
+                   c, c, c, c);
         break;
     case DELTA_BINARY:
         buf_printf(sql, "decode(%s)", c);
         break;
     case DELTA_STRING: /* its directory would be that of NULL */
-        buf_printf(sql, "CASE WHEN %s = '__HIVE_DEFAULT_PARTITION__' THEN error('__HIVE_DEFAULT_PARTITION__ cannot be a partition value') ELSE %s END", c, c);
+        buf_printf(sql,
+                   "CASE WHEN %s = '__HIVE_DEFAULT_PARTITION__' THEN error('__HIVE_DEFAULT_PARTITION__ cannot be a partition value') ELSE %s END", c,
+                   c);
         break;
     default:
         buf_printf(sql, "CAST(%s AS VARCHAR)", c);
@@ -380,8 +384,9 @@ static enum status sync_files(struct writing *w, struct error *err)
         keys[i] = w->out->files[i].path;
     if (store_sync(w->in->store, w->ctx, keys, w->out->file_count, err) == STORE_OK)
         return STATUS_OK;
-    return err && err->code != STATUS_OK ? err->code : error_set(err, STATUS_STORE_IO, "the files written to \"%.*s\" could not be made durable",
-                                                                  STR_ARG(w->in->store->root));
+    return err && err->code != STATUS_OK
+               ? err->code
+               : error_set(err, STATUS_STORE_IO, "the files written to \"%.*s\" could not be made durable", STR_ARG(w->in->store->root));
 }
 
 static enum status prime(struct writing *w, struct error *err)

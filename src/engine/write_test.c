@@ -24,16 +24,20 @@ static void expect_stats(const struct engine_written_file *file, const char *pat
 }
 
 static const char all_types[] =
-    "STRUCT<l: BIGINT, i: INT, sm: SMALLINT, ti: TINYINT, f: FLOAT, d: DOUBLE, d9: DECIMAL(9,2), d38: DECIMAL(38,10), b: BOOLEAN, v: STRING, bi: BINARY, "
+    "STRUCT<l: BIGINT, i: INT, sm: SMALLINT, ti: TINYINT, f: FLOAT, d: DOUBLE, d9: DECIMAL(9,2), d38: DECIMAL(38,10), b: BOOLEAN, v: STRING, bi: "
+    "BINARY, "
     "dt: DATE, ts: TIMESTAMP, tn: TIMESTAMP_NTZ, s: STRUCT<`x.y`: INT, q: STRUCT<`w\"`: STRING>>, a: ARRAY<INT>, m: MAP<STRING, DOUBLE>, no: VOID, "
     "deep: ARRAY<STRUCT<k: MAP<INT, ARRAY<STRING>>>>>";
 
 static const char extreme_rows[] =
     "SELECT * FROM (VALUES "
-    "(-9223372036854775808, -2147483648, -32768, -128, '-inf'::FLOAT, '-inf'::DOUBLE, -9999999.99, '-9999999999999999999999999999.9999999999'::DECIMAL(38,10), false, '', "
-    "''::BLOB, DATE '0001-01-01', TIMESTAMPTZ '0001-01-01 00:00:00+00', TIMESTAMP '0001-01-01', {'x.y': NULL, 'q': {'w\"': 'é'}}, [], MAP {'': 'nan'::DOUBLE}, NULL, "
+    "(-9223372036854775808, -2147483648, -32768, -128, '-inf'::FLOAT, '-inf'::DOUBLE, -9999999.99, "
+    "'-9999999999999999999999999999.9999999999'::DECIMAL(38,10), false, '', "
+    "''::BLOB, DATE '0001-01-01', TIMESTAMPTZ '0001-01-01 00:00:00+00', TIMESTAMP '0001-01-01', {'x.y': NULL, 'q': {'w\"': 'é'}}, [], MAP {'': "
+    "'nan'::DOUBLE}, NULL, "
     "[{'k': MAP {1: ['a', NULL], 2: NULL}}, NULL]), "
-    "(9223372036854775807, 2147483647, 32767, 127, 'inf', 'nan', 9999999.99, '9999999999999999999999999999.9999999999', true, 'ü\"''\\\n', '\\x00\\xFF', "
+    "(9223372036854775807, 2147483647, 32767, 127, 'inf', 'nan', 9999999.99, '9999999999999999999999999999.9999999999', true, 'ü\"''\\\n', "
+    "'\\x00\\xFF', "
     "'9999-12-31', '9999-12-31 23:59:59.999999+00', '9999-12-31 23:59:59.999999', {'x.y': 5, 'q': NULL}, [NULL, 1], MAP {'k': NULL}, NULL, []), "
     "(0, 0, 0, 0, '-0.0', '-0.0', 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)) t";
 
@@ -42,8 +46,11 @@ static void every_type_comes_back(void **state)
     struct fixture *f = *state;
     struct pretended *t = pretend(f, "all", all_types, NULL);
     struct engine_written w;
-    char *cast = arena_printf(&f->arena, "SELECT col0::BIGINT, col1::INT, col2::SMALLINT, col3::TINYINT, col4::FLOAT, col5::DOUBLE, col6::DECIMAL(9,2), col7, col8, col9, "
-                                         "col10, col11, col12, col13, col14, col15, col16, NULL::INTEGER, col18 FROM (%s)", extreme_rows);
+    char *cast = arena_printf(
+        &f->arena,
+        "SELECT col0::BIGINT, col1::INT, col2::SMALLINT, col3::TINYINT, col4::FLOAT, col5::DOUBLE, col6::DECIMAL(9,2), col7, col8, col9, "
+        "col10, col11, col12, col13, col14, col15, col16, NULL::INTEGER, col18 FROM (%s)",
+        extreme_rows);
     OK(f, write_rows(t, cast, NULL, &w));
     assert_int_equal(w.file_count, 1);
     assert_int_equal(w.row_count, 3);
@@ -66,7 +73,9 @@ static void every_type_comes_back(void **state)
     assert_null(stats_of(file, "no"));
     assert_int_equal(file->column_count, 16);
     engine_written_release(&w);
-    char *same = arena_printf(&f->arena, ") SELECT count(*) FROM ((SELECT %s FROM a EXCEPT ALL SELECT %s FROM (%s) AS b(l, i, sm, ti, f, d, d9, d38, b, v, bi, dt, ts, tn, s, a, m, no, deep)))",
+    char *same = arena_printf(&f->arena,
+                              ") SELECT count(*) FROM ((SELECT %s FROM a EXCEPT ALL SELECT %s FROM (%s) AS b(l, i, sm, ti, f, d, d9, d38, b, v, bi, "
+                              "dt, ts, tn, s, a, m, no, deep)))",
                               "*", "*", cast);
     assert_string_equal(query_table(t, "WITH a AS (SELECT * FROM ", same), "0");
     assert_string_equal(query_table(t, "SELECT signbit(d)::INT || signbit(f)::INT FROM ", "WHERE l = 0"), "11");
@@ -132,14 +141,16 @@ static void target_size_and_order(void **state)
     struct fixture *f = *state;
     struct pretended *t = pretend(f, "large", "STRUCT<i: BIGINT, v: STRING>", NULL);
     struct engine_written w;
-    OK(f, write_rows(t, "SELECT range, md5(range::VARCHAR) FROM range(800000) ORDER BY range", &(struct engine_write){.target_file_bytes = 8 << 20}, &w));
+    OK(f, write_rows(t, "SELECT range, md5(range::VARCHAR) FROM range(800000) ORDER BY range", &(struct engine_write){.target_file_bytes = 8 << 20},
+                     &w));
     assert_true(w.file_count >= 3);
     int64_t rows = 0, bytes = 0;
     for (size_t i = 0; i < w.file_count; i++) {
         rows += w.files[i].row_count;
         bytes += w.files[i].size_bytes;
         assert_true(w.files[i].size_bytes < 20 << 20);
-        assert_int_equal(strtoll(stats_of(&w.files[i], "i")->max.ptr, NULL, 10) - strtoll(stats_of(&w.files[i], "i")->min.ptr, NULL, 10) + 1, w.files[i].row_count);
+        assert_int_equal(strtoll(stats_of(&w.files[i], "i")->max.ptr, NULL, 10) - strtoll(stats_of(&w.files[i], "i")->min.ptr, NULL, 10) + 1,
+                         w.files[i].row_count);
         add_file(t, w.files[i].path, w.files[i].size_bytes, NULL);
     }
     assert_true(rows == 800000 && rows == w.row_count && bytes == w.size_bytes);
@@ -152,8 +163,8 @@ static void target_size_and_order(void **state)
 static void awkward_partition_values(void **state)
 {
     struct fixture *f = *state;
-    static const char *const values[] = {"a=b", "a/b", "100%", "%2F", "a b", "üé", ".", "..", "it's", "\"", "*?[a]", "+:&;,", "\\", "{x}",
-                                         "a\tb\nc", " lead and trail ", "0", "NULL"};
+    static const char *const values[] = {
+        "a=b", "a/b", "100%", "%2F", "a b", "üé", ".", "..", "it's", "\"", "*?[a]", "+:&;,", "\\", "{x}", "a\tb\nc", " lead and trail ", "0", "NULL"};
     struct pretended *t = pretend(f, "awkward", "STRUCT<i: INT, p: STRING>", "p");
     struct buf sql = BUF_INIT;
     struct engine_written w;
@@ -247,13 +258,15 @@ static void failures_leave_nothing(void **state)
         struct pretended *t = pretend(f, name, "STRUCT<i: BIGINT, p: INT>", partitions[i]);
         struct engine_written w;
         append(t, "SELECT 1, 2");
-        FAILS(f, STATUS_CONVERSION, write_rows(t, "SELECT range, CASE WHEN range < 2900000 THEN (range % 3)::INT ELSE ('x' || range)::INT END FROM range(3000000)",
-                                               &(struct engine_write){.target_file_bytes = 1 << 20}, &w));
+        FAILS(f, STATUS_CONVERSION,
+              write_rows(t, "SELECT range, CASE WHEN range < 2900000 THEN (range % 3)::INT ELSE ('x' || range)::INT END FROM range(3000000)",
+                         &(struct engine_write){.target_file_bytes = 1 << 20}, &w));
         assert_null(w.files);
         assert_int_equal(files_under(f, name), 1);
         f->ctx.deadline_us = ctx_monotonic_us(&f->ctx) + 300000;
-        FAILS(f, STATUS_DEADLINE_EXCEEDED, write_rows(t, "SELECT a.range, (a.range % 5)::INT FROM range(100000000) a, range(100000) b",
-                                                      &(struct engine_write){.target_file_bytes = 1 << 20}, &w));
+        FAILS(f, STATUS_DEADLINE_EXCEEDED,
+              write_rows(t, "SELECT a.range, (a.range % 5)::INT FROM range(100000000) a, range(100000) b",
+                         &(struct engine_write){.target_file_bytes = 1 << 20}, &w));
         f->ctx.deadline_us = 0;
         assert_int_equal(files_under(f, name), 1);
         assert_string_equal(query_table(t, "SELECT i FROM ", ""), "1");
@@ -299,14 +312,16 @@ static void field_ids_are_written(void **state)
     struct fixture *f = *state;
     struct pretended *t = pretend(f, "ids", "STRUCT<i: INT, s: STRUCT<x: INT>>", NULL);
     struct delta_type *schema = (struct delta_type *)t->schema;
-    struct delta_property id7 = {STR("delta.columnMapping.id"), STR("7")}, id8 = {STR("delta.columnMapping.id"), STR("8")}, id9 = {STR("delta.columnMapping.id"), STR("9")};
+    struct delta_property id7 = {STR("delta.columnMapping.id"), STR("7")}, id8 = {STR("delta.columnMapping.id"), STR("8")},
+                          id9 = {STR("delta.columnMapping.id"), STR("9")};
     struct engine_written w;
     schema->fields[0].metadata = &id7;
     schema->fields[1].metadata = &id8;
     schema->fields[1].type->fields[0].metadata = &id9;
     schema->fields[0].metadata_count = schema->fields[1].metadata_count = schema->fields[1].type->fields[0].metadata_count = 1;
     OK(f, write_rows(t, "SELECT 1, {'x': 2}", NULL, &w));
-    char *sql = arena_printf(&f->arena, "SELECT field_id FROM parquet_schema('%s/ids/%.*s') WHERE field_id IS NOT NULL ORDER BY 1", f->directory, STR_ARG(w.files[0].path));
+    char *sql = arena_printf(&f->arena, "SELECT field_id FROM parquet_schema('%s/ids/%.*s') WHERE field_id IS NOT NULL ORDER BY 1", f->directory,
+                             STR_ARG(w.files[0].path));
     assert_string_equal(ask(f, str_of(sql)), "7|8|9");
     engine_written_release(&w);
     pretended_free(t);
@@ -358,12 +373,23 @@ static void failing_allocations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_type_comes_back), cmocka_unit_test(long_strings), cmocka_unit_test(names_and_paths), cmocka_unit_test(no_rows_no_files),
-        cmocka_unit_test(target_size_and_order), cmocka_unit_test(awkward_partition_values), cmocka_unit_test(long_partition_values),
+        cmocka_unit_test(every_type_comes_back),
+        cmocka_unit_test(long_strings),
+        cmocka_unit_test(names_and_paths),
+        cmocka_unit_test(no_rows_no_files),
+        cmocka_unit_test(target_size_and_order),
+        cmocka_unit_test(awkward_partition_values),
+        cmocka_unit_test(long_partition_values),
         cmocka_unit_test(many_partitions_make_one_file_each),
-        cmocka_unit_test(partition_values_are_canonical), cmocka_unit_test(refusals), cmocka_unit_test(failures_leave_nothing),
-        cmocka_unit_test(unwritable_place), cmocka_unit_test(files_that_are_not_durable_go), cmocka_unit_test(field_ids_are_written),
-        cmocka_unit_test(select_names_do_not_matter), cmocka_unit_test(infinite_dates_have_no_bounds), cmocka_unit_test(failing_allocations),
+        cmocka_unit_test(partition_values_are_canonical),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(failures_leave_nothing),
+        cmocka_unit_test(unwritable_place),
+        cmocka_unit_test(files_that_are_not_durable_go),
+        cmocka_unit_test(field_ids_are_written),
+        cmocka_unit_test(select_names_do_not_matter),
+        cmocka_unit_test(infinite_dates_have_no_bounds),
+        cmocka_unit_test(failing_allocations),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

@@ -4,8 +4,8 @@
 /* The answer of a change: what was committed. */
 static enum status change_answer(struct exec_result *out, const struct table_change *change, struct error *err)
 {
-    static const struct rowset_column columns[] = {{"version", "l"}, {"rows", "l"}, {"files_added", "l"}, {"files_removed", "l"},
-                                                   {"files_skipped", "l"}, {"bytes_added", "l"}};
+    static const struct rowset_column columns[] = {{"version", "l"},       {"rows", "l"},          {"files_added", "l"},
+                                                   {"files_removed", "l"}, {"files_skipped", "l"}, {"bytes_added", "l"}};
     struct rowset *rows = rowset_new(columns, VV_ARRAY_COUNT(columns));
     if (!rows)
         return error_oom(err);
@@ -70,9 +70,13 @@ enum status exec_insert(struct ctx *ctx, struct exec_session *s, struct arena *a
         return status;
     status = source_open(ctx, s, st, &select, &source, err);
     if (status == STATUS_OK) {
-        struct table_insert insert = {.columns = st->insert_columns, .column_count = st->insert_column_count, .by_name = st->by_name,
-                                      .overwrite = st->overwrite, .merge_schema = property_flag(st, "mergeSchema"),
-                                      .overwrite_schema = property_flag(st, "overwriteSchema"), .operation = STR("WRITE")};
+        struct table_insert insert = {.columns = st->insert_columns,
+                                      .column_count = st->insert_column_count,
+                                      .by_name = st->by_name,
+                                      .overwrite = st->overwrite,
+                                      .merge_schema = property_flag(st, "mergeSchema"),
+                                      .overwrite_schema = property_flag(st, "overwriteSchema"),
+                                      .operation = STR("WRITE")};
         status = table_insert(ctx, s->lake->engine, &table, &source, &insert, &change, err);
     }
     if (status == STATUS_OK)
@@ -96,9 +100,13 @@ enum status exec_copy_into(struct ctx *ctx, struct exec_session *s, struct arena
         status = exec_open_named(ctx, s, &st->name, &table, &snapshot, err);
     if (status != STATUS_OK)
         return status;
-    struct table_copy copy = {.from = st->query, .format = formats[st->file_format], .format_options = st->format_options,
-                              .format_option_count = st->format_option_count, .merge_schema = property_flag(st, "mergeSchema"),
-                              .force = property_flag(st, "force"), .session_settings = exec_engine_settings(s, arena)};
+    struct table_copy copy = {.from = st->query,
+                              .format = formats[st->file_format],
+                              .format_options = st->format_options,
+                              .format_option_count = st->format_option_count,
+                              .merge_schema = property_flag(st, "mergeSchema"),
+                              .force = property_flag(st, "force"),
+                              .session_settings = exec_engine_settings(s, arena)};
     status = table_copy_into(ctx, s->lake->engine, &table, &copy, &change, err);
     if (status == STATUS_OK)
         status = change_answer(out, &change, err);
@@ -161,8 +169,11 @@ struct creation {
 static enum status creation_open(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct creation *c,
                                  struct error *err)
 {
-    c->def = (struct table_definition){.partition_columns = st->partition_columns, .partition_column_count = st->partition_column_count,
-                                       .comment = st->comment, .properties = st->properties, .property_count = st->property_count};
+    c->def = (struct table_definition){.partition_columns = st->partition_columns,
+                                       .partition_column_count = st->partition_column_count,
+                                       .comment = st->comment,
+                                       .properties = st->properties,
+                                       .property_count = st->property_count};
     enum status status = definition_schema(arena, st, &c->def.schema, err);
     if (status == STATUS_OK && st->query.ptr) {
         status = source_open(ctx, s, st, &c->select, &c->source, err);
@@ -171,16 +182,16 @@ static enum status creation_open(struct ctx *ctx, struct exec_session *s, struct
     return status;
 }
 
-static enum status replace_table(struct ctx *ctx, struct exec_session *s, struct catalog_table *table, struct delta_snapshot *existing, struct creation *c,
-                                 struct table_change *change, struct error *err)
+static enum status replace_table(struct ctx *ctx, struct exec_session *s, struct catalog_table *table, struct delta_snapshot *existing,
+                                 struct creation *c, struct table_change *change, struct error *err)
 {
     struct table_source *source = c->has_source ? &c->source : NULL;
     c->has_source = false;
     return table_create(ctx, s->lake->engine, table, &c->def, source, existing, true, change, err);
 }
 
-static enum status create_new(struct ctx *ctx, struct exec_session *s, const struct statement *st, const struct catalog_name *name, struct creation *c,
-                              struct exec_result *out, struct error *err)
+static enum status create_new(struct ctx *ctx, struct exec_session *s, const struct statement *st, const struct catalog_name *name,
+                              struct creation *c, struct exec_result *out, struct error *err)
 {
     struct catalog_table table = {0};
     struct delta_snapshot *existing = NULL;
@@ -276,16 +287,21 @@ enum status exec_drop_table(struct ctx *ctx, struct exec_session *s, struct aren
 
 /* ---- ALTER TABLE --------------------------------------------------------------------------------- */
 
-static enum status add_columns(struct ctx *ctx, struct arena *arena, const struct statement *st, struct catalog_table *table, struct table_change *change,
-                               struct error *err)
+static enum status add_columns(struct ctx *ctx, struct arena *arena, const struct statement *st, struct catalog_table *table,
+                               struct table_change *change, struct error *err)
 {
     struct table_new_column *columns = ARENA_ARRAY(arena, struct table_new_column, st->column_count);
     if (!columns)
         return error_oom(err);
     for (uint32_t i = 0; i < st->column_count; i++) {
         const struct sql_column *c = &st->columns[i];
-        columns[i] = (struct table_new_column){.name = c->name, .comment = c->comment, .after = c->after, .first = c->first, .path = c->path,
-                                               .path_depth = c->path_depth, .type = c->type};
+        columns[i] = (struct table_new_column){.name = c->name,
+                                               .comment = c->comment,
+                                               .after = c->after,
+                                               .first = c->first,
+                                               .path = c->path,
+                                               .path_depth = c->path_depth,
+                                               .type = c->type};
     }
     return table_add_columns(ctx, table, columns, st->column_count, change, err);
 }

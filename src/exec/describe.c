@@ -102,10 +102,22 @@ static void detail_row(struct rowset *rows, struct arena *arena, const struct de
 enum status exec_describe_detail(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                                  struct error *err)
 {
-    static const struct rowset_column columns[] = {
-        {"format", "u"}, {"id", "u"}, {"name", "u"}, {"description", "u"}, {"location", "u"}, {"createdAt", "tsu:UTC"}, {"lastModified", "tsu:UTC"},
-        {"partitionColumns", "+l:u"}, {"clusteringColumns", "+l:u"}, {"numFiles", "l"}, {"sizeInBytes", "l"}, {"properties", "+m:u"},
-        {"minReaderVersion", "i"}, {"minWriterVersion", "i"}, {"tableFeatures", "+l:u"}, {"version", "l"}};
+    static const struct rowset_column columns[] = {{"format", "u"},
+                                                   {"id", "u"},
+                                                   {"name", "u"},
+                                                   {"description", "u"},
+                                                   {"location", "u"},
+                                                   {"createdAt", "tsu:UTC"},
+                                                   {"lastModified", "tsu:UTC"},
+                                                   {"partitionColumns", "+l:u"},
+                                                   {"clusteringColumns", "+l:u"},
+                                                   {"numFiles", "l"},
+                                                   {"sizeInBytes", "l"},
+                                                   {"properties", "+m:u"},
+                                                   {"minReaderVersion", "i"},
+                                                   {"minWriterVersion", "i"},
+                                                   {"tableFeatures", "+l:u"},
+                                                   {"version", "l"}};
     struct described d = {0};
     enum status status = described_open(ctx, s, st, &d, err);
     if (status != STATUS_OK)
@@ -138,8 +150,8 @@ enum status exec_describe_files(struct ctx *ctx, struct exec_session *s, struct 
                                 struct error *err)
 {
     (void)arena;
-    static const struct rowset_column columns[] = {{"path", "u"}, {"size_in_bytes", "l"}, {"record_count", "l"}, {"partition", "u"},
-                                                   {"modification_time", "tsu:UTC"}, {"stats", "u"}};
+    static const struct rowset_column columns[] = {{"path", "u"},      {"size_in_bytes", "l"},           {"record_count", "l"},
+                                                   {"partition", "u"}, {"modification_time", "tsu:UTC"}, {"stats", "u"}};
     struct described d = {0};
     struct delta_file_list files = {0};
     struct buf partition = BUF_INIT;
@@ -251,9 +263,10 @@ enum status exec_describe_history(struct ctx *ctx, struct exec_session *s, struc
                                   struct error *err)
 {
     static const struct rowset_column columns[] = {
-        {"version", "l"}, {"timestamp", "tsu:UTC"}, {"userId", "u"}, {"userName", "u"}, {"operation", "u"}, {"operationParameters", "+m:u"},
-        {"readVersion", "l"}, {"isolationLevel", "u"}, {"isBlindAppend", "b"}, {"operationMetrics", "+m:u"}, {"userMetadata", "u"},
-        {"engineInfo", "u"}, {"txnId", "u"}};
+        {"version", "l"},       {"timestamp", "tsu:UTC"},        {"userId", "u"},       {"userName", "u"},
+        {"operation", "u"},     {"operationParameters", "+m:u"}, {"readVersion", "l"},  {"isolationLevel", "u"},
+        {"isBlindAppend", "b"}, {"operationMetrics", "+m:u"},    {"userMetadata", "u"}, {"engineInfo", "u"},
+        {"txnId", "u"}};
     struct catalog_name name = exec_catalog_name(s, &st->name);
     struct catalog_table table = {0};
     struct delta_commit_info *commits = NULL;

@@ -27,8 +27,8 @@ struct exec_lake {
 };
 struct exec_session {
     struct exec_lake *lake;
-    char *schema;               /* current schema */
-    char *time_zone;            /* SET TimeZone; NULL: UTC */
+    char *schema;    /* current schema */
+    char *time_zone; /* SET TimeZone; NULL: UTC */
 };
 enum status exec_session_init(struct exec_session *s, struct exec_lake *lake, struct error *err);
 void exec_session_release(struct exec_session *s);
@@ -45,7 +45,7 @@ struct exec_result {
     struct ArrowArrayStream stream; /* release is NULL once moved out */
     struct exec_read *reads;
     size_t read_count;
-    int64_t version;                /* committed, -1 none */
+    int64_t version; /* committed, -1 none */
     int64_t plan_us;
 };
 void exec_result_release(struct exec_result *r);
@@ -57,7 +57,8 @@ enum status exec_statement(struct ctx *ctx, struct exec_session *s, struct str s
 
 /* A SELECT whose names and versions are resolved but whose files are not yet chosen. */
 struct exec_select;
-enum status exec_select_prepare(struct ctx *ctx, struct exec_session *s, struct str query, size_t query_offset, struct exec_select **out, struct error *err);
+enum status exec_select_prepare(struct ctx *ctx, struct exec_session *s, struct str query, size_t query_offset, struct exec_select **out,
+                                struct error *err);
 /* Appends what identifies the result: normalized text, every table id and version, identity, session settings.  false when it must not be cached. */
 bool exec_select_cache_key(const struct exec_select *p, struct ctx *ctx, struct buf *key);
 enum status exec_select_run(struct ctx *ctx, struct exec_select *p, struct exec_result *out, struct error *err);
@@ -79,7 +80,8 @@ struct exec_search_request {
     int64_t page, limit, version; /* version -1: newest */
 };
 /* Appends the reply of GET /api/search as JSON. */
-enum status exec_search_run(struct ctx *ctx, struct exec_session *s, const struct exec_search_request *request, struct buf *json, const char **cache_status, struct error *err);
+enum status exec_search_run(struct ctx *ctx, struct exec_session *s, const struct exec_search_request *request, struct buf *json,
+                            const char **cache_status, struct error *err);
 void exec_search_counters(struct exec_search *s, uint64_t *rows, uint64_t *bytes);
 
 #endif

@@ -28,27 +28,45 @@ enum status exec_explain(struct ctx *ctx, struct exec_session *s, const struct s
 typedef enum status (*exec_fn)(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                                struct error *err);
 /* change.c */
-enum status exec_create_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out, struct error *err);
-enum status exec_drop_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out, struct error *err);
-enum status exec_alter_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out, struct error *err);
-enum status exec_insert(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out, struct error *err);
-enum status exec_copy_into(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out, struct error *err);
-enum status exec_create_schema(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out, struct error *err);
-enum status exec_drop_schema(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out, struct error *err);
+enum status exec_create_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                              struct error *err);
+enum status exec_drop_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                            struct error *err);
+enum status exec_alter_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                             struct error *err);
+enum status exec_insert(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                        struct error *err);
+enum status exec_copy_into(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                           struct error *err);
+enum status exec_create_schema(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                               struct error *err);
+enum status exec_drop_schema(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                             struct error *err);
 /* describe.c */
-enum status exec_describe_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out, struct error *err);
-enum status exec_describe_detail(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out, struct error *err);
-enum status exec_describe_history(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out, struct error *err);
-enum status exec_describe_files(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out, struct error *err);
+enum status exec_describe_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                                struct error *err);
+enum status exec_describe_detail(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                                 struct error *err);
+enum status exec_describe_history(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                                  struct error *err);
+enum status exec_describe_files(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                                struct error *err);
 /* show.c */
-enum status exec_show_tables(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out, struct error *err);
-enum status exec_show_schemas(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out, struct error *err);
-enum status exec_show_catalogs(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out, struct error *err);
-enum status exec_show_columns(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out, struct error *err);
-enum status exec_show_tblproperties(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out, struct error *err);
+enum status exec_show_tables(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                             struct error *err);
+enum status exec_show_schemas(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                              struct error *err);
+enum status exec_show_catalogs(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                               struct error *err);
+enum status exec_show_columns(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                              struct error *err);
+enum status exec_show_tblproperties(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                                    struct error *err);
 /* setting.c */
-enum status exec_use(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out, struct error *err);
-enum status exec_set(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out, struct error *err);
+enum status exec_use(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                     struct error *err);
+enum status exec_set(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                     struct error *err);
 /* SQL that puts a connection of the engine into the session's settings; NULL ptr when there is nothing to set. */
 struct str exec_engine_settings(const struct exec_session *s, struct arena *arena);
 

@@ -214,7 +214,7 @@ static void put_description(const struct inspected *t, struct buf *out, bool *fi
 static void put_commit(const struct delta_commit_info *commit, struct arena *arena, struct buf *out)
 {
     static const char *const copied[] = {"operation", "operationParameters", "operationMetrics", "readVersion", "isolationLevel", "isBlindAppend",
-                                         "userName", "userMetadata", "engineInfo", "txnId"};
+                                         "userName",  "userMetadata",        "engineInfo",       "txnId"};
     struct json json = {0};
     bool first = true;
     buf_char(out, '{');

@@ -39,8 +39,7 @@ enum status exec_open_table(struct ctx *ctx, struct exec_session *s, const struc
         return st;
     st = snapshot_for(ctx, s, table->table, at, snapshot, err);
     if (st == STATUS_OK)
-        st = delta_protocol_check_read(delta_snapshot_protocol(*snapshot), delta_snapshot_metadata(*snapshot),
-                                       delta_snapshot_schema(*snapshot), err);
+        st = delta_protocol_check_read(delta_snapshot_protocol(*snapshot), delta_snapshot_metadata(*snapshot), delta_snapshot_schema(*snapshot), err);
     if (st != STATUS_OK) {
         error_context(err, "while opening table \"%s\"", table->qualified_name);
         delta_snapshot_unref(*snapshot);

@@ -12,7 +12,7 @@
 struct version_index {
     struct search_index *index;
     atomic_int refs;
-    char *place;       /* location and table id */
+    char *place; /* location and table id */
     int64_t version;
     uint64_t last_used;
     int64_t files_read, bytes_read;
@@ -120,7 +120,8 @@ static enum status feed_batch(struct search_builder *b, const struct ArrowSchema
     return st;
 }
 
-static enum status feed_stream(struct ctx *ctx, struct search_builder *b, struct ArrowArrayStream *stream, const struct ArrowSchema *schema, struct error *err)
+static enum status feed_stream(struct ctx *ctx, struct search_builder *b, struct ArrowArrayStream *stream, const struct ArrowSchema *schema,
+                               struct error *err)
 {
     for (;;) {
         struct ArrowArray batch = {0};
@@ -140,8 +141,8 @@ static enum status feed_stream(struct ctx *ctx, struct search_builder *b, struct
     }
 }
 
-static enum status index_from_stream(struct ctx *ctx, const struct search_table_config *config, struct ArrowArrayStream *stream, struct search_index **out,
-                                     struct error *err)
+static enum status index_from_stream(struct ctx *ctx, const struct search_table_config *config, struct ArrowArrayStream *stream,
+                                     struct search_index **out, struct error *err)
 {
     struct ArrowSchema schema = {0};
     struct search_builder *builder = NULL;
@@ -179,7 +180,8 @@ static void table_query(struct str table, int64_t version, struct buf *sql)
         buf_printf(sql, " AT (VERSION => %lld)", (long long)version);
 }
 
-static enum status build(struct ctx *ctx, struct exec_select *select, const struct search_table_config *config, struct version_index **out, struct error *err)
+static enum status build(struct ctx *ctx, struct exec_select *select, const struct search_table_config *config, struct version_index **out,
+                         struct error *err)
 {
     struct exec_result result = {.version = -1};
     struct version_index *v = mem_calloc(1, sizeof(*v));
@@ -234,7 +236,7 @@ struct target {
     const struct search_table_config *config;
     struct searched_table *table;
     struct exec_select *select;
-    struct exec_read read;       /* name is owned by reads */
+    struct exec_read read; /* name is owned by reads */
     struct exec_read *reads;
     size_t read_count;
     char *place;
@@ -425,8 +427,8 @@ static enum status put_page(struct buf *out, struct target *targets, size_t coun
     return buf_check(out, err);
 }
 
-static enum status run_targets(struct ctx *ctx, struct target *targets, size_t count, const struct exec_search_request *r, size_t depth, struct arena *arena,
-                               uint64_t *total, struct error *err)
+static enum status run_targets(struct ctx *ctx, struct target *targets, size_t count, const struct exec_search_request *r, size_t depth,
+                               struct arena *arena, uint64_t *total, struct error *err)
 {
     enum status st = STATUS_OK;
     *total = 0;
@@ -438,8 +440,13 @@ static enum status run_targets(struct ctx *ctx, struct target *targets, size_t c
         if (st == STATUS_OK && r->filters_json.len)
             st = search_filters_parse(arena, t->config, r->filters_json, &filters, &filter_count, err);
         if (st == STATUS_OK) {
-            struct search_request request = {.text = r->text, .filters = filters, .filter_count = filter_count, .sort_by = r->sort_by,
-                                             .has_order = r->sort_order.len > 0, .ascending = str_ieq(r->sort_order, STR("asc")), .offset = 0,
+            struct search_request request = {.text = r->text,
+                                             .filters = filters,
+                                             .filter_count = filter_count,
+                                             .sort_by = r->sort_by,
+                                             .has_order = r->sort_order.len > 0,
+                                             .ascending = str_ieq(r->sort_order, STR("asc")),
+                                             .offset = 0,
                                              .limit = depth};
             st = search_run(t->index->index, &request, &t->page, err);
         }

@@ -11,24 +11,24 @@
 
 struct select_ref {
     struct sql_ref_extent extent;
-    struct str alias;              /* as the text has it, or NULL ptr */
-    struct str table;              /* last name part: the alias when there is none */
+    struct str alias; /* as the text has it, or NULL ptr */
+    struct str table; /* last name part: the alias when there is none */
     struct catalog_table place;
     struct delta_snapshot *snapshot;
-    struct exec_read read;         /* name is owned */
+    struct exec_read read; /* name is owned */
     struct str stand_in;
     struct delta_pred *pred;
 };
 struct exec_select {
     struct arena arena;
     struct exec_session *session;
-    struct str query;              /* copy of what the user wrote */
+    struct str query; /* copy of what the user wrote */
     size_t query_offset;
-    struct sql_text text;          /* the same in the engine's spelling */
+    struct sql_text text; /* the same in the engine's spelling */
     struct engine_parsed parsed;
     struct select_ref *refs;
     size_t ref_count;
-    struct delta_type *schema;     /* of the result; after plan */
+    struct delta_type *schema; /* of the result; after plan */
     bool planned;
     int64_t plan_us;
 };
@@ -56,8 +56,8 @@ static void put_replacement(struct substitution *sub, const struct select_ref *r
 
 static void drop_at_clause(struct substitution *sub, const struct select_ref *ref)
 {
-    sub->edits[sub->edit_count++] = (struct sql_edit){.out_start = sub->out.len, .out_end = sub->out.len,
-                                                      .in_start = ref->extent.at_start, .in_end = ref->extent.at_end};
+    sub->edits[sub->edit_count++] =
+        (struct sql_edit){.out_start = sub->out.len, .out_end = sub->out.len, .in_start = ref->extent.at_start, .in_end = ref->extent.at_end};
 }
 
 static enum status substitute(struct exec_select *p, const struct str *relations, struct substitution *sub, struct error *err)
@@ -130,8 +130,11 @@ static enum status resolve_ref(struct ctx *ctx, struct exec_select *p, const str
         return st;
     ref->alias = parsed->alias;
     ref->table = parsed->table;
-    struct sql_name name = {.catalog = parsed->catalog, .schema = parsed->schema, .table = parsed->table,
-                            .is_path = parsed->schema.ptr && is_path_schema(parsed->schema), .offset = parsed->offset};
+    struct sql_name name = {.catalog = parsed->catalog,
+                            .schema = parsed->schema,
+                            .table = parsed->table,
+                            .is_path = parsed->schema.ptr && is_path_schema(parsed->schema),
+                            .offset = parsed->offset};
     struct catalog_name wanted = exec_catalog_name(p->session, &name);
     st = exec_open_table(ctx, p->session, &wanted, &ref->extent.at, &ref->place, &ref->snapshot, err);
     if (st != STATUS_OK) {
@@ -267,8 +270,8 @@ static enum status plan(struct ctx *ctx, struct exec_select *p, struct error *er
     }
     enum status st = substitute(p, names, &sub, err);
     if (st == STATUS_OK) {
-        st = engine_bind_session(ctx, p->session->lake->engine, buf_view(&sub.out), exec_engine_settings(p->session, &p->arena), stand_ins, p->ref_count,
-                                 &p->arena, &p->schema, err);
+        st = engine_bind_session(ctx, p->session->lake->engine, buf_view(&sub.out), exec_engine_settings(p->session, &p->arena), stand_ins,
+                                 p->ref_count, &p->arena, &p->schema, err);
         if (st != STATUS_OK)
             locate_error(p, &sub, err);
     }
@@ -305,9 +308,13 @@ static enum status relate_ref(struct ctx *ctx, struct exec_select *p, struct sel
     enum status st = delta_scan(ctx, ref->snapshot, ref->pred, false, &files, err);
     if (st == STATUS_OK) {
         count_files(p->session->lake, &ref->read, &files);
-        struct engine_scan scan = {.table_name = str_of(ref->read.name), .schema = ref_schema(ref),
-                                   .partition_columns = m->partition_columns, .partition_column_count = m->partition_column_count,
-                                   .store = delta_table_store(ref->place.table), .files = files.files, .file_count = files.count};
+        struct engine_scan scan = {.table_name = str_of(ref->read.name),
+                                   .schema = ref_schema(ref),
+                                   .partition_columns = m->partition_columns,
+                                   .partition_column_count = m->partition_column_count,
+                                   .store = delta_table_store(ref->place.table),
+                                   .files = files.files,
+                                   .file_count = files.count};
         st = engine_scan_sql(ctx, p->session->lake->engine, &scan, &sql, &one, err);
     }
     if (st == STATUS_OK)

@@ -1,8 +1,8 @@
 /* exec/statement.c: the door: parse, dispatch, count. */
 #include "exec/exec_int.h"
 
-static enum status exec_select_statement(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
-                                         struct error *err)
+static enum status exec_select_statement(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st,
+                                         struct exec_result *out, struct error *err)
 {
     (void)arena;
     struct exec_select *p = NULL;

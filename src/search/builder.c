@@ -6,10 +6,7 @@
 #define DEFAULT_MAX_BYTES ((uint64_t)2 << 30)
 #define FIRST_SLOTS 1024u
 
-static struct str searched_column(const struct search_builder *b, uint32_t i)
-{
-    return b->config.columns[i];
-}
+static struct str searched_column(const struct search_builder *b, uint32_t i) { return b->config.columns[i]; }
 
 /* ---- memory ---------------------------------------------------------------------------- */
 
@@ -197,8 +194,10 @@ static bool is_json_value(struct str json)
     char first = json.ptr[0], last = json.ptr[json.len - 1];
     if (first == '"')
         return json.len >= 2 && last == '"';
-    return first == '{' ? last == '}' : first == '[' ? last == ']' : first == '-' || (first >= '0' && first <= '9') || str_eq(json, STR("true")) ||
-                                                                      str_eq(json, STR("false")) || str_eq(json, STR("null"));
+    return first == '{'   ? last == '}'
+           : first == '[' ? last == ']'
+                          : first == '-' || (first >= '0' && first <= '9') || str_eq(json, STR("true")) || str_eq(json, STR("false")) ||
+                                str_eq(json, STR("null"));
 }
 
 static size_t varint_put(char *out, size_t v)
@@ -345,8 +344,8 @@ static enum status resolve_columns(struct search_builder *b, struct error *err)
     return status;
 }
 
-enum status search_builder_new(const struct search_table_config *config, const char *const *column_names, size_t column_count, struct search_builder **out,
-                               struct error *err)
+enum status search_builder_new(const struct search_table_config *config, const char *const *column_names, size_t column_count,
+                               struct search_builder **out, struct error *err)
 {
     *out = NULL;
     if (config->column_count == 0 || config->column_count > SEARCH_MAX_COLUMNS)
@@ -373,10 +372,7 @@ enum status search_builder_new(const struct search_table_config *config, const c
     return STATUS_OK;
 }
 
-void search_builder_limit(struct search_builder *b, uint64_t max_bytes)
-{
-    b->max_bytes = max_bytes;
-}
+void search_builder_limit(struct search_builder *b, uint64_t max_bytes) { b->max_bytes = max_bytes; }
 
 void search_builder_free(struct search_builder *b)
 {

@@ -4,28 +4,45 @@
 #include <math.h>
 
 /* Names that stand beside `search` in a configuration file and are read by others. */
-static const char *const root_keys[] = {"search",         "database",  "cache",    "fallback",       "circuitBreaker",
-                                        "cacheConfig",    "performance", "hybridSearch", "dataGovernance", "deltaLakeOptimizations",
-                                        "version",        "server"};
+static const char *const root_keys[] = {"search",      "database",    "cache",        "fallback",       "circuitBreaker",
+                                        "cacheConfig", "performance", "hybridSearch", "dataGovernance", "deltaLakeOptimizations",
+                                        "version",     "server"};
 static const char *const search_keys[] = {"tables", "fallback"};
-static const char *const table_keys[] = {"columns",      "searchColumns", "weights", "weightConfig",     "partitionBy", "type",
-                                         "searchConfig", "title",         "autoCreateIndexes", "indexStrategy"};
-/* Column roles. The second name is another spelling of the first, as the published examples use it; a role without a field is accepted for those and unused. */
+static const char *const table_keys[] = {"columns", "searchColumns", "weights", "weightConfig",      "partitionBy",
+                                         "type",    "searchConfig",  "title",   "autoCreateIndexes", "indexStrategy"};
+/* Column roles. The second name is another spelling of the first, as the published examples use it; a role without a field is accepted for those and
+ * unused. */
 enum role { ROLE_ID, ROLE_TITLE, ROLE_SUBTITLE, ROLE_DESCRIPTION, ROLE_CATEGORY, ROLE_DATE, ROLE_NONE };
 static const struct {
     const char *name;
     enum role role;
 } roles[] = {
-    {"id", ROLE_ID},           {"title", ROLE_TITLE},     {"subtitle", ROLE_SUBTITLE}, {"description", ROLE_DESCRIPTION}, {"category", ROLE_CATEGORY},
-    {"date", ROLE_DATE},       {"symbol", ROLE_ID},       {"company", ROLE_TITLE},     {"sector", ROLE_CATEGORY},         {"timestamp", ROLE_DATE},
-    {"createdAt", ROLE_DATE},  {"price", ROLE_NONE},      {"volume", ROLE_NONE},       {"type", ROLE_NONE},               {"author", ROLE_NONE},
-    {"language", ROLE_NONE},   {"visibility", ROLE_NONE}, {"tags", ROLE_NONE},         {"url", ROLE_NONE},                {"views", ROLE_NONE},
+    {"id", ROLE_ID},
+    {"title", ROLE_TITLE},
+    {"subtitle", ROLE_SUBTITLE},
+    {"description", ROLE_DESCRIPTION},
+    {"category", ROLE_CATEGORY},
+    {"date", ROLE_DATE},
+    {"symbol", ROLE_ID},
+    {"company", ROLE_TITLE},
+    {"sector", ROLE_CATEGORY},
+    {"timestamp", ROLE_DATE},
+    {"createdAt", ROLE_DATE},
+    {"price", ROLE_NONE},
+    {"volume", ROLE_NONE},
+    {"type", ROLE_NONE},
+    {"author", ROLE_NONE},
+    {"language", ROLE_NONE},
+    {"visibility", ROLE_NONE},
+    {"tags", ROLE_NONE},
+    {"url", ROLE_NONE},
+    {"views", ROLE_NONE},
 };
 
 struct reader {
     const struct json *json;
-    struct arena *arena;   /* of the configuration */
-    struct arena scratch;  /* of the parse */
+    struct arena *arena;  /* of the configuration */
+    struct arena scratch; /* of the parse */
     struct error *err;
 };
 

@@ -54,9 +54,9 @@ struct near {
     uint32_t word[TOKEN_MAX];
     uint32_t word_len;
     uint32_t max_edits;
-    uint32_t term[TOKEN_MAX];             /* letters of the last term looked at */
-    uint32_t term_end[TOKEN_MAX];         /* byte where each ends */
-    uint32_t term_len;                    /* letters with a valid row */
+    uint32_t term[TOKEN_MAX];     /* letters of the last term looked at */
+    uint32_t term_end[TOKEN_MAX]; /* byte where each ends */
+    uint32_t term_len;            /* letters with a valid row */
     uint8_t rows[TOKEN_MAX + 1][TOKEN_MAX + 1];
 };
 
@@ -72,10 +72,7 @@ static uint32_t letters(struct str text, uint32_t *out, uint32_t *ends)
     return count;
 }
 
-static uint8_t least(uint8_t a, uint8_t b)
-{
-    return a < b ? a : b;
-}
+static uint8_t least(uint8_t a, uint8_t b) { return a < b ? a : b; }
 
 /* Makes row r from rows r-1 and r-2; true when some distance in it is within the limit. */
 static bool row_make(struct near *n, uint32_t r)

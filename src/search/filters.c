@@ -134,7 +134,8 @@ static enum status filter_column(struct reading *r, const struct search_table_co
     *column = str_eq(name, STR("dateRange")) ? config->date : str_eq(name, STR("category")) ? config->category : name;
     if (column->ptr)
         return STATUS_OK;
-    error_set(r->err, STATUS_INVALID_ARGUMENT, "filter \"%.*s\": table \"%.*s\" has no column configured for it", STR_ARG(name), STR_ARG(config->table));
+    error_set(r->err, STATUS_INVALID_ARGUMENT, "filter \"%.*s\": table \"%.*s\" has no column configured for it", STR_ARG(name),
+              STR_ARG(config->table));
     return error_hint(r->err, "name the column in \"columns\" of the table's search configuration");
 }
 
@@ -156,13 +157,10 @@ static enum status read_member(struct reading *r, const struct search_table_conf
 }
 
 /* Every filter takes at least two nodes, so this many suffice. */
-static uint32_t most_filters(const struct json *j)
-{
-    return j->count / 2 + 1;
-}
+static uint32_t most_filters(const struct json *j) { return j->count / 2 + 1; }
 
-enum status search_filters_parse(struct arena *arena, const struct search_table_config *config, struct str text, struct search_filter **out, uint32_t *count,
-                                 struct error *err)
+enum status search_filters_parse(struct arena *arena, const struct search_table_config *config, struct str text, struct search_filter **out,
+                                 uint32_t *count, struct error *err)
 {
     *out = NULL;
     *count = 0;

@@ -16,8 +16,8 @@ struct finish {
     struct search_builder *b;
     struct search_index *x;
     struct sort_key *order;
-    uint32_t *rank_of;          /* builder's term -> sorted term */
-    uint64_t *posting_at;       /* sorted term -> first of its postings */
+    uint32_t *rank_of;    /* builder's term -> sorted term */
+    uint64_t *posting_at; /* sorted term -> first of its postings */
     struct posting *postings;
     double average[SEARCH_MAX_COLUMNS];
 };
@@ -261,20 +261,11 @@ void search_index_free(struct search_index *x)
     mem_free(x);
 }
 
-uint64_t search_index_rows(const struct search_index *x)
-{
-    return x->row_count;
-}
+uint64_t search_index_rows(const struct search_index *x) { return x->row_count; }
 
-uint64_t search_index_bytes(const struct search_index *x)
-{
-    return atomic_load(&((struct search_index *)x)->size_bytes);
-}
+uint64_t search_index_bytes(const struct search_index *x) { return atomic_load(&((struct search_index *)x)->size_bytes); }
 
-const struct search_table_config *search_index_config(const struct search_index *x)
-{
-    return &x->config;
-}
+const struct search_table_config *search_index_config(const struct search_index *x) { return &x->config; }
 
 struct str index_value(const struct search_index *x, uint32_t row, uint32_t column)
 {

@@ -43,7 +43,7 @@ struct word {
     uint32_t prefix_from, prefix_to; /* terms; the exact one may be among them */
     struct near_term *near;
     uint32_t near_count;
-    uint64_t row_count;              /* postings of all its terms */
+    uint64_t row_count; /* postings of all its terms */
     double idf;
     bool may_be_typo, looked_near;
 };

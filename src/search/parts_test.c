@@ -42,7 +42,9 @@ static void test_chunks(void **state)
     assert_chunks("Straße Łódź Ærø", "strasse lodz aero");
     assert_chunks("Ωmega ΣΑΣ", "ωmega σασ");
     assert_chunks("東京 A", "東 京 a");
-    assert_chunks("ab\xFF" "cd", "ab cd");
+    assert_chunks("ab\xFF"
+                  "cd",
+                  "ab cd");
     assert_chunks("--a--b--", "a b");
     assert_chunks("a&b&", "ab(a b)");
 }
@@ -127,10 +129,7 @@ struct words {
     struct dictionary d;
 };
 
-static int compare_z(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
+static int compare_z(const void *a, const void *b) { return strcmp(a, b); }
 
 /* Random words over a small alphabet, so that many are near each other. */
 static void make_words(struct words *w, uint32_t count)
@@ -218,7 +217,8 @@ static void test_config(void **state)
     struct error err = ERROR_INIT;
     /* As published: roles of other names, keys that others read. */
     static const char *const text =
-        "{\"database\":{\"type\":\"deltalake\"},\"cache\":{},\"search\":{\"tables\":{\"market_data\":{\"columns\":{\"symbol\":\"symbol\",\"timestamp\":\"timestamp\","
+        "{\"database\":{\"type\":\"deltalake\"},\"cache\":{},\"search\":{\"tables\":{\"market_data\":{\"columns\":{\"symbol\":\"symbol\","
+        "\"timestamp\":\"timestamp\","
         "\"price\":\"current_price\",\"volume\":\"volume\"},\"searchColumns\":[\"symbol\",\"company_name\",\"sector\"],\"weights\":{\"sector\":1.5},"
         "\"partitionBy\":[\"date\",\"sector\"]},\"b\":{\"searchColumns\":[\"x\"],\"weightConfig\":{\"x\":\"D\"}}}}}";
     assert_int_equal(search_config_parse(str_of(text), &c, &err), STATUS_OK);
@@ -242,12 +242,21 @@ static void test_config(void **state)
 static void test_bad_config(void **state)
 {
     (void)state;
-    static const char *const bad[] = {
-        "[]", "{\"serch\":{}}", "{\"search\":1}", "{\"search\":{\"table\":{}}}", "{\"search\":{\"tables\":[]}}", "{\"search\":{\"tables\":{\"t\":1}}}",
-        "{\"search\":{\"tables\":{\"t\":{}}}}", "{\"search\":{\"tables\":{\"t\":{\"searchColumns\":[]}}}}", "{\"search\":{\"tables\":{\"t\":{\"searchColumns\":[1]}}}}",
-        "{\"search\":{\"tables\":{\"t\":{\"searchColumns\":[\"a\",\"a\"]}}}}", "{\"search\":{\"tables\":{\"t\":{\"searchColumns\":[\"a\"],\"wights\":{}}}}}",
-        "{\"search\":{\"tables\":{\"t\":{\"searchColumns\":[\"a\"],\"weights\":{\"b\":1}}}}}", "{\"search\":{\"tables\":{\"t\":{\"searchColumns\":[\"a\"],\"weights\":{\"a\":0}}}}}",
-        "{\"search\":{\"tables\":{\"t\":{\"searchColumns\":[\"a\"],\"columns\":{\"titel\":\"a\"}}}}}", "{\"search\":{\"tables\":{\"\":{\"searchColumns\":[\"a\"]}}}}"};
+    static const char *const bad[] = {"[]",
+                                      "{\"serch\":{}}",
+                                      "{\"search\":1}",
+                                      "{\"search\":{\"table\":{}}}",
+                                      "{\"search\":{\"tables\":[]}}",
+                                      "{\"search\":{\"tables\":{\"t\":1}}}",
+                                      "{\"search\":{\"tables\":{\"t\":{}}}}",
+                                      "{\"search\":{\"tables\":{\"t\":{\"searchColumns\":[]}}}}",
+                                      "{\"search\":{\"tables\":{\"t\":{\"searchColumns\":[1]}}}}",
+                                      "{\"search\":{\"tables\":{\"t\":{\"searchColumns\":[\"a\",\"a\"]}}}}",
+                                      "{\"search\":{\"tables\":{\"t\":{\"searchColumns\":[\"a\"],\"wights\":{}}}}}",
+                                      "{\"search\":{\"tables\":{\"t\":{\"searchColumns\":[\"a\"],\"weights\":{\"b\":1}}}}}",
+                                      "{\"search\":{\"tables\":{\"t\":{\"searchColumns\":[\"a\"],\"weights\":{\"a\":0}}}}}",
+                                      "{\"search\":{\"tables\":{\"t\":{\"searchColumns\":[\"a\"],\"columns\":{\"titel\":\"a\"}}}}}",
+                                      "{\"search\":{\"tables\":{\"\":{\"searchColumns\":[\"a\"]}}}}"};
     for (size_t i = 0; i < VV_ARRAY_COUNT(bad); i++) {
         struct search_config c;
         struct error err = ERROR_INIT;

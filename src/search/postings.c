@@ -54,10 +54,7 @@ void postings_encode(struct buf *out, const struct posting *postings, uint32_t c
     }
 }
 
-static uint32_t last_row(struct postings p, uint32_t block)
-{
-    return load32(p.data + (size_t)block * DIRECTORY_ENTRY);
-}
+static uint32_t last_row(struct postings p, uint32_t block) { return load32(p.data + (size_t)block * DIRECTORY_ENTRY); }
 
 static void rows_decode(const uint8_t *deltas, uint8_t width, uint32_t count, uint32_t row, uint32_t *rows)
 {

@@ -27,10 +27,7 @@ static bool time_of(struct str text, int64_t *us)
     return timestamp_from_text(text, us, &has_zone);
 }
 
-static bool json_time(struct str json, int64_t *us)
-{
-    return json.len >= 2 && json.ptr[0] == '"' && time_of(str_sub(json, 1, json.len - 2), us);
-}
+static bool json_time(struct str json, int64_t *us) { return json.len >= 2 && json.ptr[0] == '"' && time_of(str_sub(json, 1, json.len - 2), us); }
 
 /* A distinct value with its key of comparison. */
 struct distinct {
@@ -120,10 +117,7 @@ static enum rank_kind kind_of(const struct making *m)
     return any && numbers ? RANK_NUMBER : any && times ? RANK_TIME : RANK_TEXT;
 }
 
-static struct str distinct_json(const struct making *m, uint32_t slot)
-{
-    return index_value(m->x, m->distinct[slot - 1].row, m->column);
-}
+static struct str distinct_json(const struct making *m, uint32_t slot) { return index_value(m->x, m->distinct[slot - 1].row, m->column); }
 
 static uint32_t *find_slot(const struct making *m, struct str json)
 {
@@ -350,12 +344,14 @@ static enum status set_filter(const struct lookup *l, const struct search_filter
     return STATUS_OK;
 }
 
-enum status rank_filter_make(struct arena *arena, struct search_index *x, const struct search_filter *filter, struct rank_filter *out, struct error *err)
+enum status rank_filter_make(struct arena *arena, struct search_index *x, const struct search_filter *filter, struct rank_filter *out,
+                             struct error *err)
 {
     struct lookup l = {.arena = arena, .x = x, .name = filter->column, .err = err};
     l.column = index_column(x, filter->column);
     if (l.column == UINT32_MAX) {
-        error_set(err, STATUS_INVALID_ARGUMENT, "filter on \"%.*s\": table \"%.*s\" has no such column", STR_ARG(filter->column), STR_ARG(x->config.table));
+        error_set(err, STATUS_INVALID_ARGUMENT, "filter on \"%.*s\": table \"%.*s\" has no such column", STR_ARG(filter->column),
+                  STR_ARG(x->config.table));
         struct str near = str_nearest(filter->column, x->column_names, x->column_count);
         return near.ptr ? error_hint(err, "did you mean \"%.*s\"?", STR_ARG(near)) : STATUS_INVALID_ARGUMENT;
     }

@@ -114,7 +114,8 @@ static bool passes(const struct rank_filter *filters, uint32_t count, uint32_t r
     return true;
 }
 
-static enum status all_rows(const struct search_index *x, const struct rank_filter *filters, uint32_t filter_count, struct candidates *out, struct error *err)
+static enum status all_rows(const struct search_index *x, const struct rank_filter *filters, uint32_t filter_count, struct candidates *out,
+                            struct error *err)
 {
     out->items = mem_alloc(sizeof *out->items * x->row_count);
     if (!out->items)
@@ -189,7 +190,8 @@ static enum status fill_page(const struct search_index *x, const struct search_r
     return STATUS_OK;
 }
 
-static enum status make_filters(struct search_index *x, const struct search_request *request, struct arena *arena, struct rank_filter **out, struct error *err)
+static enum status make_filters(struct search_index *x, const struct search_request *request, struct arena *arena, struct rank_filter **out,
+                                struct error *err)
 {
     *out = ARENA_ARRAY(arena, struct rank_filter, request->filter_count + 1);
     enum status status = *out ? STATUS_OK : error_oom(err);

@@ -16,13 +16,13 @@
 
 #include "search/search.h"
 
-#define SEARCH_MAX_COLUMNS 32u      /* searched columns: five bits of a posting */
-#define SEARCH_MAX_TEXT 2048u       /* bytes of a request's text */
+#define SEARCH_MAX_COLUMNS 32u /* searched columns: five bits of a posting */
+#define SEARCH_MAX_TEXT 2048u  /* bytes of a request's text */
 #define SEARCH_MAX_WORDS 32u
-#define TOKEN_MAX 64u               /* bytes of a term */
+#define TOKEN_MAX 64u /* bytes of a term */
 #define TOKEN_MAX_PARTS 16u
 #define POSTINGS_BLOCK 128u
-#define NO_RANK UINT32_MAX          /* of a NULL */
+#define NO_RANK UINT32_MAX /* of a NULL */
 
 /* ---- tokens ---------------------------------------------------------------------------- */
 
@@ -31,8 +31,8 @@
 struct chunk {
     char text[TOKEN_MAX];
     uint8_t len;
-    uint8_t part_count;                   /* 0 when the chunk has no inner punctuation */
-    uint8_t part_end[TOKEN_MAX_PARTS];    /* part i is text[part_end[i - 1] .. part_end[i]) */
+    uint8_t part_count;                /* 0 when the chunk has no inner punctuation */
+    uint8_t part_end[TOKEN_MAX_PARTS]; /* part i is text[part_end[i - 1] .. part_end[i]) */
 };
 /* The next chunk at or after *at; false at the end.  Bytes that are not UTF-8 separate words. */
 bool chunk_next(struct str text, size_t *at, struct chunk *out);
@@ -70,10 +70,10 @@ uint32_t postings_seek(struct postings p, uint32_t from, uint32_t row);
 /* ---- index ------------------------------------------------------------------------------------ */
 
 struct dictionary {
-    char *text;             /* all terms, sorted by bytes, one after the other */
-    uint32_t *text_at;      /* term_count + 1 */
-    uint32_t *row_count;    /* rows that hold the term */
-    uint64_t *postings_at;  /* into search_index.postings */
+    char *text;            /* all terms, sorted by bytes, one after the other */
+    uint32_t *text_at;     /* term_count + 1 */
+    uint32_t *row_count;   /* rows that hold the term */
+    uint64_t *postings_at; /* into search_index.postings */
     uint32_t term_count;
 };
 static inline struct str dictionary_term(const struct dictionary *d, uint32_t term)
@@ -92,27 +92,27 @@ void dictionary_near(const struct dictionary *d, struct str word, uint32_t max_e
 enum rank_kind { RANK_TEXT, RANK_NUMBER, RANK_TIME };
 struct ranks {
     enum rank_kind kind;
-    uint32_t *of_row;       /* rank of the row's value among the distinct ones, in order; NO_RANK for NULL */
-    uint32_t *example_row;  /* rank -> a row with that value */
+    uint32_t *of_row;      /* rank of the row's value among the distinct ones, in order; NO_RANK for NULL */
+    uint32_t *example_row; /* rank -> a row with that value */
     uint32_t distinct;
 };
 
 struct search_index {
-    struct arena arena;                  /* configuration and names */
+    struct arena arena; /* configuration and names */
     struct search_table_config config;
     struct str *column_names;
     uint32_t column_count;
     double max_weight;
-    uint32_t code_column;                /* the searched column that is the id; UINT32_MAX when it is not searched */
+    uint32_t code_column; /* the searched column that is the id; UINT32_MAX when it is not searched */
     uint32_t row_count;
-    char *values;                        /* rows: per column a varint length and JSON text; length 0 is null */
-    uint64_t *value_at;                  /* row_count + 1 */
+    char *values;       /* rows: per column a varint length and JSON text; length 0 is null */
+    uint64_t *value_at; /* row_count + 1 */
     struct dictionary dictionary;
     uint8_t *postings;
     uint64_t postings_size_bytes;
     atomic_ullong size_bytes;
-    pthread_mutex_t ranks_lock;          /* held while a column's ranks are made */
-    _Atomic(struct ranks *) *ranks;      /* by column */
+    pthread_mutex_t ranks_lock;     /* held while a column's ranks are made */
+    _Atomic(struct ranks *) *ranks; /* by column */
 };
 static inline struct postings index_postings(const struct search_index *x, uint32_t term)
 {
@@ -135,7 +135,8 @@ struct rank_filter {
     uint32_t from, to;
     const uint8_t *set;
 };
-enum status rank_filter_make(struct arena *arena, struct search_index *x, const struct search_filter *filter, struct rank_filter *out, struct error *err);
+enum status rank_filter_make(struct arena *arena, struct search_index *x, const struct search_filter *filter, struct rank_filter *out,
+                             struct error *err);
 static inline bool rank_filter_passes(const struct rank_filter *f, uint32_t row)
 {
     uint32_t rank = f->of_row[row];
@@ -146,9 +147,9 @@ static inline bool rank_filter_passes(const struct rank_filter *f, uint32_t row)
 
 struct occurrence {
     uint32_t term;
-    uint8_t column;      /* searched column */
-    uint8_t frequency;   /* low 7 bits; OCCURRENCE_WHOLE */
-    uint16_t length;     /* of the column's text, in chunks */
+    uint8_t column;    /* searched column */
+    uint8_t frequency; /* low 7 bits; OCCURRENCE_WHOLE */
+    uint16_t length;   /* of the column's text, in chunks */
 };
 #define OCCURRENCE_WHOLE 0x80u
 
@@ -164,19 +165,19 @@ struct search_builder {
     size_t values_len, values_cap;
     uint64_t *value_at;
     struct occurrence *occurrences;
-    uint64_t *occurrence_at;               /* per row */
+    uint64_t *occurrence_at; /* per row */
     size_t occurrence_count, occurrence_cap;
     uint32_t row_count, row_cap;
 
     char *term_text;
     size_t term_text_len, term_text_cap;
-    uint32_t *term_at;                     /* start in term_text; the next term's start is the end */
+    uint32_t *term_at; /* start in term_text; the next term's start is the end */
     uint32_t term_count, term_cap;
-    uint32_t *slots;                       /* hash table of term + 1 */
+    uint32_t *slots; /* hash table of term + 1 */
     uint32_t slot_count;
 
     uint64_t length_sum[SEARCH_MAX_COLUMNS], length_rows[SEARCH_MAX_COLUMNS];
-    struct arena scratch;                  /* of one row */
+    struct arena scratch; /* of one row */
 };
 static inline struct str builder_term(const struct search_builder *b, uint32_t term)
 {
@@ -190,9 +191,9 @@ enum status table_config_copy(struct arena *arena, const struct search_table_con
 enum match_kind { MATCH_EXACT, MATCH_TERM, MATCH_PREFIX, MATCH_FUZZY };
 struct candidate {
     uint32_t row;
-    float score;       /* 0..1 */
-    uint8_t kind;      /* the worst of its words */
-    uint8_t column;    /* the best of its words */
+    float score;    /* 0..1 */
+    uint8_t kind;   /* the worst of its words */
+    uint8_t column; /* the best of its words */
 };
 struct candidates {
     struct candidate *items;

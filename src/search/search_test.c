@@ -88,10 +88,7 @@ static void run(struct fixture *f, const struct search_request *request)
         fail_msg("%s", f->err.message);
 }
 
-static void ask(struct fixture *f, const char *text)
-{
-    run(f, &(struct search_request){.text = str_of(text), .limit = 20});
-}
+static void ask(struct fixture *f, const char *text) { run(f, &(struct search_request){.text = str_of(text), .limit = 20}); }
 
 static void assert_first(struct fixture *f, const char *text, uint32_t row, const char *type)
 {
@@ -171,7 +168,10 @@ static void test_scripts_and_accents(void **state)
     struct fixture *f = *state;
     assert_first(f, "estee lauder", EL, "term");
     assert_first(f, "ESTÉE", EL, "term");
-    assert_first(f, "este\xCC\x81" "e", EL, "term"); /* combining accent */
+    assert_first(f,
+                 "este\xCC\x81"
+                 "e",
+                 EL, "term"); /* combining accent */
     assert_first(f, "сбербанк", SBER, "term");
     assert_first(f, "自動車", TOYOTA, "term");
     assert_first(f, "ＡＡＰＬ", AAPL, "exact"); /* full width */
@@ -184,19 +184,19 @@ static void test_typos(void **state)
 {
     struct fixture *f = *state;
     assert_first(f, "microsft", MSFT, "fuzzy");
-    assert_first(f, "mircosoft", MSFT, "fuzzy");  /* swapped neighbours are one edit */
-    assert_first(f, "berkshiar", BRKB, "fuzzy");  /* two edits from eight letters on */
+    assert_first(f, "mircosoft", MSFT, "fuzzy"); /* swapped neighbours are one edit */
+    assert_first(f, "berkshiar", BRKB, "fuzzy"); /* two edits from eight letters on */
     assert_first(f, "aplpe", AAPL, "fuzzy");
-    assert_first(f, "aple", APLE, "exact");       /* a code beats the typo of a name */
+    assert_first(f, "aple", APLE, "exact"); /* a code beats the typo of a name */
     assert_true(finds(f, "abbot", ABT));
     ask(f, "msf");
-    assert_true(f->page.hits[0].row == MSFT);     /* a start */
+    assert_true(f->page.hits[0].row == MSFT); /* a start */
     ask(f, "mxft");
-    assert_int_equal(f->page.total, 1);           /* one edit from four letters on */
+    assert_int_equal(f->page.total, 1); /* one edit from four letters on */
     ask(f, "mxf");
-    assert_int_equal(f->page.total, 0);           /* none below */
+    assert_int_equal(f->page.total, 0); /* none below */
     ask(f, "72o3");
-    assert_int_equal(f->page.total, 0);           /* never for numbers */
+    assert_int_equal(f->page.total, 0); /* never for numbers */
     assert_first(f, "aple technology", AAPL, "fuzzy");
 }
 
@@ -270,7 +270,7 @@ static void test_order(void **state)
     assert_int_equal(f->page.hits[0].row, AAPL);
     r = (struct search_request){.sort_by = STR("cik"), .limit = 100};
     run(f, &r);
-    assert_int_equal(f->page.hits[0].row, IMG);        /* -1: as numbers */
+    assert_int_equal(f->page.hits[0].row, IMG); /* -1: as numbers */
     assert_int_equal(f->page.hits[1].row, SBER);
     assert_int_equal(f->page.hits[ROWS - 1].row, SPX); /* NULL last */
     r.has_order = true;
@@ -324,14 +324,16 @@ static void test_filters(void **state)
 static void test_bad_filters(void **state)
 {
     struct fixture *f = *state;
-    static const char *const bad[] = {"{", "[]", "3", "{\"categry\":\"x\"}", "{\"category\":{\"like\":1}}", "{\"category\":[[1]]}", "{\"dateRange\":\"2024\"}", "{\"custom\":1}"};
+    static const char *const bad[] = {
+        "{", "[]", "3", "{\"categry\":\"x\"}", "{\"category\":{\"like\":1}}", "{\"category\":[[1]]}", "{\"dateRange\":\"2024\"}", "{\"custom\":1}"};
     for (size_t i = 0; i < VV_ARRAY_COUNT(bad); i++) {
         struct search_filter *filters;
         uint32_t count;
         assert_int_equal(search_filters_parse(&f->arena, &f->config.tables[0], str_of(bad[i]), &filters, &count, &f->err), STATUS_INVALID_ARGUMENT);
         assert_null(filters);
     }
-    static const char *const unfit[] = {"{\"dateRange\":{\"start\":\"yesterday\"}}", "{\"custom\":{\"cik\":\"many\"}}", "{\"custom\":{\"colour\":\"red\"}}", "{\"type\":[\"stock\"]}"};
+    static const char *const unfit[] = {"{\"dateRange\":{\"start\":\"yesterday\"}}", "{\"custom\":{\"cik\":\"many\"}}",
+                                        "{\"custom\":{\"colour\":\"red\"}}", "{\"type\":[\"stock\"]}"};
     for (size_t i = 0; i < VV_ARRAY_COUNT(unfit); i++) {
         struct search_filter *filters;
         uint32_t count;
@@ -441,7 +443,8 @@ static void test_memory_that_runs_out(void **state)
     for (uint64_t n = 1; status != STATUS_OK; n++) {
         struct search_index *x;
         assert_int_equal(build(&f->config, &x, NULL), STATUS_OK);
-        struct search_filter only = {.kind = SEARCH_FILTER_IN, .column = STR("sector"), .values = (const struct str[]){STR("financials")}, .value_count = 1};
+        struct search_filter only = {
+            .kind = SEARCH_FILTER_IN, .column = STR("sector"), .values = (const struct str[]){STR("financials")}, .value_count = 1};
         struct search_request r = {.text = STR("mircosoft te zebra"), .filters = &only, .filter_count = 1, .sort_by = STR("date"), .limit = 10};
         struct search_page page;
         alloc_fail_after(n);
@@ -484,10 +487,22 @@ int main(void)
 {
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_codes_and_names), TEST(test_words_in_several_columns), TEST(test_punctuation), TEST(test_scripts_and_accents),
-        TEST(test_typos), TEST(test_falls_back_to_most_words), TEST(test_pages), TEST(test_pages_join),
-        TEST(test_order), TEST(test_filters), TEST(test_bad_filters), TEST(test_values),
-        TEST(test_long_texts), TEST(test_bad_rows), TEST(test_empty_index_and_limit), TEST(test_memory_that_runs_out),
+        TEST(test_codes_and_names),
+        TEST(test_words_in_several_columns),
+        TEST(test_punctuation),
+        TEST(test_scripts_and_accents),
+        TEST(test_typos),
+        TEST(test_falls_back_to_most_words),
+        TEST(test_pages),
+        TEST(test_pages_join),
+        TEST(test_order),
+        TEST(test_filters),
+        TEST(test_bad_filters),
+        TEST(test_values),
+        TEST(test_long_texts),
+        TEST(test_bad_rows),
+        TEST(test_empty_index_and_limit),
+        TEST(test_memory_that_runs_out),
         TEST(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,8 +12,12 @@ enum MHD_Result handle_search(struct request *r)
     char *json = NULL;
     size_t len = 0;
     const char *cache = "miss";
-    varve_search_request q = {.struct_size = sizeof(q), .query = argument(r, "q"), .filters = argument(r, "filters"), .sort_by = argument(r, "sortBy"),
-                              .sort_order = argument(r, "sortOrder"), .table = argument(r, "table")};
+    varve_search_request q = {.struct_size = sizeof(q),
+                              .query = argument(r, "q"),
+                              .filters = argument(r, "filters"),
+                              .sort_by = argument(r, "sortBy"),
+                              .sort_order = argument(r, "sortOrder"),
+                              .table = argument(r, "table")};
     bool ok = argument_i64(r, "page", 1, &q.page, &error) && argument_i64(r, "limit", 20, &q.limit, &error) &&
               argument_i64(r, "version", -1, &q.version, &error);
     if (ok && !q.query) {
@@ -66,18 +70,20 @@ enum MHD_Result handle_stats(struct request *r)
     varve_db_stats(r->server->db, &s);
     unsigned long long asked = (unsigned long long)(s.cache_hits + s.cache_misses);
     unsigned long long count = atomic_load(&r->server->latency.count), sum_us = atomic_load(&r->server->latency.sum_us);
-    reply_add(&t, "{\"queries\":%llu,\"queryErrors\":%llu,\"queriesRunning\":%llu,\"commits\":%llu,\"commitConflicts\":%llu,", (unsigned long long)s.queries,
-             (unsigned long long)s.query_errors, (unsigned long long)s.queries_running, (unsigned long long)s.commits,
-             (unsigned long long)s.commit_conflicts);
+    reply_add(&t, "{\"queries\":%llu,\"queryErrors\":%llu,\"queriesRunning\":%llu,\"commits\":%llu,\"commitConflicts\":%llu,",
+              (unsigned long long)s.queries, (unsigned long long)s.query_errors, (unsigned long long)s.queries_running, (unsigned long long)s.commits,
+              (unsigned long long)s.commit_conflicts);
     reply_add(&t, "\"cache\":{\"hits\":%llu,\"misses\":%llu,\"hitRate\":%.6f,\"entries\":%llu,\"bytes\":%llu,\"evictions\":%llu},",
-             (unsigned long long)s.cache_hits, (unsigned long long)s.cache_misses, asked ? (double)s.cache_hits / (double)asked : 0.0,
-             (unsigned long long)s.cache_entries, (unsigned long long)s.cache_bytes, (unsigned long long)s.cache_evictions);
+              (unsigned long long)s.cache_hits, (unsigned long long)s.cache_misses, asked ? (double)s.cache_hits / (double)asked : 0.0,
+              (unsigned long long)s.cache_entries, (unsigned long long)s.cache_bytes, (unsigned long long)s.cache_evictions);
     reply_add(&t, "\"search\":{\"requests\":%llu,\"cacheHits\":%llu,\"indexRows\":%llu,\"indexBytes\":%llu},", (unsigned long long)s.search_requests,
-             (unsigned long long)s.search_cache_hits, (unsigned long long)s.search_index_rows, (unsigned long long)s.search_index_bytes);
-    reply_add(&t, "\"files\":{\"considered\":%llu,\"prunedPartition\":%llu,\"prunedStats\":%llu,\"read\":%llu},", (unsigned long long)s.files_considered,
-             (unsigned long long)s.files_pruned_partition, (unsigned long long)s.files_pruned_stats, (unsigned long long)s.files_read);
-    reply_add(&t, "\"http\":{\"requests\":%llu,\"avgResponseTimeMs\":%.3f},\"uptime_seconds\":%.1f,\"version\":\"%s\",\"engine_version\":\"%s\"}", count,
-             count ? (double)sum_us / 1e3 / (double)count : 0.0, (double)(now_us() - r->server->started_us) / 1e6, varve_version(), varve_engine_version());
+              (unsigned long long)s.search_cache_hits, (unsigned long long)s.search_index_rows, (unsigned long long)s.search_index_bytes);
+    reply_add(&t, "\"files\":{\"considered\":%llu,\"prunedPartition\":%llu,\"prunedStats\":%llu,\"read\":%llu},",
+              (unsigned long long)s.files_considered, (unsigned long long)s.files_pruned_partition, (unsigned long long)s.files_pruned_stats,
+              (unsigned long long)s.files_read);
+    reply_add(&t, "\"http\":{\"requests\":%llu,\"avgResponseTimeMs\":%.3f},\"uptime_seconds\":%.1f,\"version\":\"%s\",\"engine_version\":\"%s\"}",
+              count, count ? (double)sum_us / 1e3 / (double)count : 0.0, (double)(now_us() - r->server->started_us) / 1e6, varve_version(),
+              varve_engine_version());
     if (t.failed) {
         free(t.ptr);
         return send_new_problem(r, error_code("OUT_OF_MEMORY"), "memory ran out");
@@ -109,8 +115,10 @@ enum MHD_Result handle_health(struct request *r)
     struct reply_text t = {0};
     gmtime_r(&now, &tm);
     strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-    reply_add(&t, "{\"status\":\"%s\",\"timestamp\":\"%s\",\"services\":{\"lake\":{\"status\":\"%s\",\"latency_ms\":%.3f},\"cache\":{\"status\":\"healthy\",\"type\":\"memory\"}}}",
-             ok ? "healthy" : "unhealthy", when, ok ? "healthy" : "unhealthy", latency_ms);
+    reply_add(&t,
+              "{\"status\":\"%s\",\"timestamp\":\"%s\",\"services\":{\"lake\":{\"status\":\"%s\",\"latency_ms\":%.3f},\"cache\":{\"status\":"
+              "\"healthy\",\"type\":\"memory\"}}}",
+              ok ? "healthy" : "unhealthy", when, ok ? "healthy" : "unhealthy", latency_ms);
     varve_error_free(&error);
     if (t.failed) {
         free(t.ptr);

@@ -26,15 +26,16 @@ static void add_latency(struct reply_text *t, struct latency_histogram *h)
 {
     unsigned long long total = 0;
     reply_add(t, "# HELP smart_search_request_duration_seconds Time from the first byte of a request to its last.\n"
-                "# TYPE smart_search_request_duration_seconds histogram\n");
+                 "# TYPE smart_search_request_duration_seconds histogram\n");
     for (size_t i = 0; i < 11; i++) {
         total += atomic_load(&h->buckets[i]);
         reply_add(t, "smart_search_request_duration_seconds_bucket{le=\"%g\"} %llu\n", latency_bounds_s[i], total);
     }
     total += atomic_load(&h->buckets[11]);
-    reply_add(t, "smart_search_request_duration_seconds_bucket{le=\"+Inf\"} %llu\nsmart_search_request_duration_seconds_sum %.6f\n"
-                "smart_search_request_duration_seconds_count %llu\n",
-             total, (double)atomic_load(&h->sum_us) / 1e6, total);
+    reply_add(t,
+              "smart_search_request_duration_seconds_bucket{le=\"+Inf\"} %llu\nsmart_search_request_duration_seconds_sum %.6f\n"
+              "smart_search_request_duration_seconds_count %llu\n",
+              total, (double)atomic_load(&h->sum_us) / 1e6, total);
 }
 
 static void add_requests(struct reply_text *t, struct server *s)
@@ -51,7 +52,8 @@ static void add_process(struct reply_text *t)
     if (!f)
         return;
     if (fscanf(f, "%ld %ld", &pages, &resident) == 2)
-        add_metric(t, "process_resident_memory_bytes", "gauge", "Resident memory.", (unsigned long long)resident * (unsigned long long)sysconf(_SC_PAGESIZE));
+        add_metric(t, "process_resident_memory_bytes", "gauge", "Resident memory.",
+                   (unsigned long long)resident * (unsigned long long)sysconf(_SC_PAGESIZE));
     fclose(f);
 }
 
@@ -60,8 +62,8 @@ enum MHD_Result handle_metrics(struct request *r)
     varve_stats s = {.struct_size = sizeof(s)};
     struct reply_text t = {0};
     varve_db_stats(r->server->db, &s);
-    reply_add(&t, "# HELP varve_build_info What is running.\n# TYPE varve_build_info gauge\nvarve_build_info{version=\"%s\",engine=\"%s\"} 1\n", varve_version(),
-             varve_engine_version());
+    reply_add(&t, "# HELP varve_build_info What is running.\n# TYPE varve_build_info gauge\nvarve_build_info{version=\"%s\",engine=\"%s\"} 1\n",
+              varve_version(), varve_engine_version());
     add_requests(&t, r->server);
     add_latency(&t, &r->server->latency);
     const struct {
@@ -86,9 +88,10 @@ enum MHD_Result handle_metrics(struct request *r)
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         add_metric(&t, rows[i].name, rows[i].type, rows[i].help, rows[i].value);
-    reply_add(&t, "# HELP scan_files_pruned_total Files left out.\n# TYPE scan_files_pruned_total counter\n"
-                 "scan_files_pruned_total{reason=\"partition\"} %llu\nscan_files_pruned_total{reason=\"statistics\"} %llu\n",
-             (unsigned long long)s.files_pruned_partition, (unsigned long long)s.files_pruned_stats);
+    reply_add(&t,
+              "# HELP scan_files_pruned_total Files left out.\n# TYPE scan_files_pruned_total counter\n"
+              "scan_files_pruned_total{reason=\"partition\"} %llu\nscan_files_pruned_total{reason=\"statistics\"} %llu\n",
+              (unsigned long long)s.files_pruned_partition, (unsigned long long)s.files_pruned_stats);
     add_process(&t);
     if (t.failed) {
         free(t.ptr);

@@ -20,16 +20,16 @@ struct query {
     struct request *request;
     char *sql;
     const char *format;
-    bool envelope;                 /* JSON: {"columns":…,"rows":…,"info":…} */
+    bool envelope; /* JSON: {"columns":…,"rows":…,"info":…} */
     varve_format_options options;
     varve_session *session;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    char *bytes;                   /* ring of PIPE_BYTES */
+    char *bytes; /* ring of PIPE_BYTES */
     size_t head, len;
     bool finished, abandoned, began;
-    int code;                      /* of the statement, when finished */
+    int code; /* of the statement, when finished */
     varve_error error;
     char cache[8];
 };
@@ -120,8 +120,8 @@ static void add_read(struct reply_text *t, const varve_table_read *read)
     reply_add(t, ",\"version\":%lld,\"timestamp\":", (long long)read->version);
     add_time(t, read->timestamp_us);
     reply_add(t, ",\"files_total\":%lld,\"files_pruned_partition\":%lld,\"files_pruned_stats\":%lld,\"files_read\":%lld,\"bytes_read\":%lld}",
-             (long long)read->files_total, (long long)read->files_pruned_partition, (long long)read->files_pruned_stats, (long long)read->files_read,
-             (long long)read->bytes_read);
+              (long long)read->files_total, (long long)read->files_pruned_partition, (long long)read->files_pruned_stats, (long long)read->files_read,
+              (long long)read->bytes_read);
 }
 
 static void add_info(struct reply_text *t, const varve_info *info)
@@ -132,7 +132,7 @@ static void add_info(struct reply_text *t, const varve_info *info)
         add_read(t, &info->tables[i]);
     }
     reply_add(t, "],\"version\":%lld,\"row_count\":%lld,\"plan_ms\":%.3f,\"execute_ms\":%.3f,\"total_ms\":%.3f}}", (long long)info->version,
-             (long long)info->row_count, (double)info->plan_us / 1e3, (double)info->execute_us / 1e3, (double)info->total_us / 1e3);
+              (long long)info->row_count, (double)info->plan_us / 1e3, (double)info->execute_us / 1e3, (double)info->total_us / 1e3);
 }
 
 static void push_info(struct query *q, const varve_info *info)
@@ -246,7 +246,10 @@ static enum MHD_Result send_rows(struct request *r, struct query *q)
         query_free(q);
         return MHD_NO;
     }
-    snprintf(cache_status, sizeof(cache_status), "varve; %s", !strcmp(q->cache, "hit") ? "hit" : !strcmp(q->cache, "miss") ? "fwd=miss; stored" : "fwd=bypass");
+    snprintf(cache_status, sizeof(cache_status), "varve; %s",
+             !strcmp(q->cache, "hit")    ? "hit"
+             : !strcmp(q->cache, "miss") ? "fwd=miss; stored"
+                                         : "fwd=bypass");
     MHD_add_response_header(response, "Content-Type", varve_format_media_type(q->format));
     MHD_add_response_header(response, "Cache-Status", cache_status);
     MHD_add_response_header(response, "Cache-Control", "no-store");

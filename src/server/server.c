@@ -20,23 +20,22 @@
 #define IDLE_TIMEOUT_S 30
 #define STOP_GRACE_MS 10000
 
-const char server_help[] =
-    "usage: varve [--lake DIR] serve [options]\n"
-    "\n"
-    "Serves the lake over HTTP: a web page, SQL, search and metrics.\n"
-    "\n"
-    "  --port N             port to listen on (default 3005; 0 takes a free one)\n"
-    "  --host ADDRESS       address to listen on (default 127.0.0.1: this machine only)\n"
-    "  --config FILE        search configuration (JSON): which tables and columns are searched\n"
-    "  --deadline SECONDS   longest time a statement may run (default 60, 0 = no limit)\n"
-    "  --memory-limit BYTES memory for the engine (default: 80 % of the machine)\n"
-    "  --threads N          threads of the engine (default: all)\n"
-    "  --cache-bytes BYTES  size of the result cache (default 64 MiB, -1 = none)\n"
-    "  --readonly           refuse statements that change something\n"
-    "  --no-durable         do not fsync commits\n"
-    "  --log LEVEL          debug, info, warn or error (default warn), to standard error\n"
-    "\n"
-    "Ctrl-C or SIGTERM finishes running requests and stops.\n";
+const char server_help[] = "usage: varve [--lake DIR] serve [options]\n"
+                           "\n"
+                           "Serves the lake over HTTP: a web page, SQL, search and metrics.\n"
+                           "\n"
+                           "  --port N             port to listen on (default 3005; 0 takes a free one)\n"
+                           "  --host ADDRESS       address to listen on (default 127.0.0.1: this machine only)\n"
+                           "  --config FILE        search configuration (JSON): which tables and columns are searched\n"
+                           "  --deadline SECONDS   longest time a statement may run (default 60, 0 = no limit)\n"
+                           "  --memory-limit BYTES memory for the engine (default: 80 % of the machine)\n"
+                           "  --threads N          threads of the engine (default: all)\n"
+                           "  --cache-bytes BYTES  size of the result cache (default 64 MiB, -1 = none)\n"
+                           "  --readonly           refuse statements that change something\n"
+                           "  --no-durable         do not fsync commits\n"
+                           "  --log LEVEL          debug, info, warn or error (default warn), to standard error\n"
+                           "\n"
+                           "Ctrl-C or SIGTERM finishes running requests and stops.\n";
 
 struct serve_options {
     const char *host, *config;
@@ -86,8 +85,8 @@ static void take_body(struct request *r, const char *bytes, size_t len)
     r->body[r->body_len] = '\0';
 }
 
-static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *url, const char *method, const char *version, const char *upload,
-                                  size_t *upload_size, void **state)
+static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
+                                  const char *upload, size_t *upload_size, void **state)
 {
     struct server *s = user;
     struct request *r = *state;
@@ -141,7 +140,8 @@ static int listen_on(const char *host, long port)
         return -1;
     }
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-    bool ok = fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) && !bind(fd, found->ai_addr, found->ai_addrlen) && !listen(fd, 511);
+    bool ok =
+        fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) && !bind(fd, found->ai_addr, found->ai_addrlen) && !listen(fd, 511);
     if (!ok) {
         fprintf(stderr, "error: cannot listen on %s port %ld: %s\n", host, port, strerror(errno));
         if (fd >= 0)
@@ -181,10 +181,11 @@ static int run_daemon(struct server *s, const struct serve_options *o, const sig
     int fd = listen_on(o->host, o->port);
     if (fd < 0)
         return 2;
-    s->daemon = MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC, 0, NULL, NULL, on_request, s,
-                                 MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-                                 MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MAX_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
-                                 MHD_OPTION_THREAD_STACK_SIZE, (size_t)(1u << 20), MHD_OPTION_END);
+    s->daemon =
+        MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC, 0, NULL, NULL, on_request, s,
+                         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MAX_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
+                         MHD_OPTION_THREAD_STACK_SIZE, (size_t)(1u << 20), MHD_OPTION_END);
     if (!s->daemon) {
         fprintf(stderr, "error: the HTTP server could not be started: %s\n", strerror(errno));
         close(fd);
@@ -233,9 +234,9 @@ static bool number(const char *name, const char *text, long long low, long long 
 /* 0 go on, 1 stop with success (help), -1 bad usage. */
 static int parse_options(int argc, char **argv, struct serve_options *o)
 {
-    static const struct option known[] = {{"port", 1, 0, 'p'}, {"host", 1, 0, 'h'}, {"config", 1, 0, 'c'}, {"deadline", 1, 0, 'd'},
+    static const struct option known[] = {{"port", 1, 0, 'p'},         {"host", 1, 0, 'h'},    {"config", 1, 0, 'c'},      {"deadline", 1, 0, 'd'},
                                           {"memory-limit", 1, 0, 'm'}, {"threads", 1, 0, 't'}, {"cache-bytes", 1, 0, 'b'}, {"readonly", 0, 0, 'r'},
-                                          {"no-durable", 0, 0, 'n'}, {"log", 1, 0, 'l'}, {"help", 0, 0, '?'}, {0}};
+                                          {"no-durable", 0, 0, 'n'},   {"log", 1, 0, 'l'},     {"help", 0, 0, '?'},        {0}};
     long long v = 0;
     int option, index = 0;
     optind = 1;
@@ -243,16 +244,46 @@ static int parse_options(int argc, char **argv, struct serve_options *o)
     while ((option = getopt_long(argc, argv, "", known, &index)) != -1) {
         const char *name = known[index].name;
         switch (option) {
-        case 'p': if (!number(name, optarg, 0, 65535, &v)) return -1; o->port = (long)v; break;
-        case 'h': o->host = optarg; break;
-        case 'c': o->config = optarg; break;
-        case 'd': if (!number(name, optarg, 0, 86400, &v)) return -1; o->deadline_us = v * 1000000; break;
-        case 'm': if (!number(name, optarg, 1 << 20, INT64_MAX, &v)) return -1; o->open.memory_limit_bytes = v; break;
-        case 't': if (!number(name, optarg, 1, 1024, &v)) return -1; o->open.threads = (int)v; break;
-        case 'b': if (!number(name, optarg, -1, INT64_MAX, &v)) return -1; o->open.cache_bytes = v; break;
-        case 'r': o->open.read_only = true; break;
-        case 'n': o->open.not_durable = true; break;
-        case 'l': o->open.log_level = optarg; break;
+        case 'p':
+            if (!number(name, optarg, 0, 65535, &v))
+                return -1;
+            o->port = (long)v;
+            break;
+        case 'h':
+            o->host = optarg;
+            break;
+        case 'c':
+            o->config = optarg;
+            break;
+        case 'd':
+            if (!number(name, optarg, 0, 86400, &v))
+                return -1;
+            o->deadline_us = v * 1000000;
+            break;
+        case 'm':
+            if (!number(name, optarg, 1 << 20, INT64_MAX, &v))
+                return -1;
+            o->open.memory_limit_bytes = v;
+            break;
+        case 't':
+            if (!number(name, optarg, 1, 1024, &v))
+                return -1;
+            o->open.threads = (int)v;
+            break;
+        case 'b':
+            if (!number(name, optarg, -1, INT64_MAX, &v))
+                return -1;
+            o->open.cache_bytes = v;
+            break;
+        case 'r':
+            o->open.read_only = true;
+            break;
+        case 'n':
+            o->open.not_durable = true;
+            break;
+        case 'l':
+            o->open.log_level = optarg;
+            break;
         default:
             if (optopt == 0 && !strcmp(argv[optind - 1], "--help"))
                 return 1;
@@ -289,7 +320,9 @@ static int serve(const char *lake, struct serve_options *o, const sigset_t *sign
 
 int server_main(int argc, char **argv, const char *lake)
 {
-    struct serve_options o = {.host = "127.0.0.1", .port = 3005, .deadline_us = 60000000,
+    struct serve_options o = {.host = "127.0.0.1",
+                              .port = 3005,
+                              .deadline_us = 60000000,
                               .open = {.struct_size = sizeof(o.open), .log_fd = STDERR_FILENO, .log_level = "warn"}};
     sigset_t signals;
     int parsed = parse_options(argc, argv, &o);

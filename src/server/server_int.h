@@ -20,7 +20,7 @@ struct server {
     varve_db *db;
     struct MHD_Daemon *daemon;
     int64_t deadline_us;
-    int64_t started_us;    /* monotonic */
+    int64_t started_us; /* monotonic */
     atomic_bool stopping;
     atomic_int in_flight;
     atomic_ullong requests[6]; /* by status class: [2] = 2xx */
@@ -32,7 +32,7 @@ struct request {
     struct server *server;
     struct MHD_Connection *connection;
     const char *method, *path;
-    const char *argument;  /* of a route that ends in '/', percent-decoded */
+    const char *argument; /* of a route that ends in '/', percent-decoded */
     char id[40];
     char *body;
     size_t body_len;

@@ -94,7 +94,7 @@ static enum MHD_Result send_index(struct request *r, const struct web_asset *a)
 /* The page's own routes all load index.html; their state is in the URL. */
 static bool is_page_route(const char *path)
 {
-    return !strcmp(path, "/") || !strcmp(path, "/sql") || !strcmp(path, "/tables") || !strncmp(path, "/tables/", 8) || !strcmp(path, "/about");
+    return !strcmp(path, "/") || !strcmp(path, "/sql") || !strcmp(path, "/tables") || !strncmp(path, "/tables/", 8);
 }
 
 enum MHD_Result handle_page(struct request *r)

@@ -335,9 +335,13 @@ static enum status copy_reads(varve_result *r, const struct exec_read *reads, si
     if (!r->tables)
         return error_oom(err);
     for (size_t i = 0; i < count; i++)
-        r->tables[i] = (varve_table_read){.name = reads[i].name, .version = reads[i].version, .timestamp_us = reads[i].timestamp_us,
-                                          .files_total = reads[i].files_total, .files_pruned_partition = reads[i].files_pruned_partition,
-                                          .files_pruned_stats = reads[i].files_pruned_stats, .files_read = reads[i].files_read,
+        r->tables[i] = (varve_table_read){.name = reads[i].name,
+                                          .version = reads[i].version,
+                                          .timestamp_us = reads[i].timestamp_us,
+                                          .files_total = reads[i].files_total,
+                                          .files_pruned_partition = reads[i].files_pruned_partition,
+                                          .files_pruned_stats = reads[i].files_pruned_stats,
+                                          .files_read = reads[i].files_read,
                                           .bytes_read = reads[i].bytes_read};
     r->info.tables = r->tables;
     r->info.table_count = count;
@@ -534,37 +538,70 @@ static bool tee_write(void *user, const void *bytes, size_t len)
     return t->write(t->user, bytes, len);
 }
 
-/* A cached result: the number of rows, the columns as JSON with its NUL, then the encoded rows. */
+/* A cached result: this header, the file counts of every table read, the columns as JSON with its NUL, then the encoded rows. */
+struct cached_header {
+    int64_t row_count;
+    size_t read_count;
+};
+struct cached_read {
+    int64_t files_total, files_pruned_partition, files_pruned_stats, files_read, bytes_read;
+};
+
 static void remember(struct cache *cache, struct str key, const struct tee *tee, const varve_info *info)
 {
     if (tee->too_large || tee->copy.failed)
         return;
-    size_t columns_len = strlen(info->columns_json) + 1;
-    size_t meta_len = sizeof(info->row_count) + columns_len;
-    struct cache_value *value = cache_value_new(meta_len + tee->copy.len);
-    if (!value)
-        return;
-    value->meta_len = meta_len;
-    memcpy(value->bytes, &info->row_count, sizeof(info->row_count));
-    memcpy(value->bytes + sizeof(info->row_count), info->columns_json, columns_len);
-    if (tee->copy.len)
-        memcpy(value->bytes + meta_len, tee->copy.ptr, tee->copy.len);
-    cache_put(cache, key, value);
+    struct cached_header header = {.row_count = info->row_count, .read_count = info->table_count};
+    struct buf meta = BUF_INIT;
+    buf_append(&meta, &header, sizeof(header));
+    for (size_t i = 0; i < info->table_count; i++) {
+        const varve_table_read *t = &info->tables[i];
+        struct cached_read read = {t->files_total, t->files_pruned_partition, t->files_pruned_stats, t->files_read, t->bytes_read};
+        buf_append(&meta, &read, sizeof(read));
+    }
+    buf_append(&meta, info->columns_json, strlen(info->columns_json) + 1);
+    struct cache_value *value = meta.failed ? NULL : cache_value_new(meta.len + tee->copy.len);
+    if (value) {
+        value->meta_len = meta.len;
+        memcpy(value->bytes, meta.ptr, meta.len);
+        if (tee->copy.len)
+            memcpy(value->bytes + meta.len, tee->copy.ptr, tee->copy.len);
+        cache_put(cache, key, value);
+    }
     cache_value_unref(value);
+    buf_release(&meta);
+}
+
+/* What the cached answer cost when it was made. */
+static void recall_reads(varve_result *r, const char *counts, size_t count)
+{
+    for (size_t i = 0; i < count && i < r->info.table_count; i++) {
+        struct cached_read read;
+        memcpy(&read, counts + i * sizeof(read), sizeof(read));
+        varve_table_read *t = &r->tables[i];
+        t->files_total = read.files_total;
+        t->files_pruned_partition = read.files_pruned_partition;
+        t->files_pruned_stats = read.files_pruned_stats;
+        t->files_read = read.files_read;
+        t->bytes_read = read.bytes_read;
+    }
 }
 
 static enum status write_cached(varve_result *r, struct cache_value *value, struct tee *tee, struct error *err)
 {
-    memcpy(&r->info.row_count, value->bytes, sizeof(r->info.row_count));
-    r->columns = mem_strndup(value->bytes + sizeof(r->info.row_count), value->meta_len - sizeof(r->info.row_count) - 1);
+    struct cached_header header;
+    memcpy(&header, value->bytes, sizeof(header));
+    const char *counts = value->bytes + sizeof(header), *columns = counts + header.read_count * sizeof(struct cached_read);
+    recall_reads(r, counts, header.read_count);
+    r->info.row_count = header.row_count;
+    r->columns = mem_strndup(columns, strlen(columns));
     r->info.columns_json = r->columns;
     if (!r->columns)
         return error_oom(err);
     r->info.cache = "hit";
     tee->too_large = true; /* it is in the cache already */
-    return tee_write(tee, value->bytes + value->meta_len, value->len - value->meta_len)
-               ? STATUS_OK
-               : error_set(err, STATUS_CANCELLED, "the reader went away");
+    return tee_write(tee, value->bytes + value->meta_len, value->len - value->meta_len) ? STATUS_OK
+                                                                                        : error_set(err, STATUS_CANCELLED, "the reader went away");
 }
 
 static void format_key(struct buf *key, enum row_format f, const varve_format_options *options)
@@ -574,8 +611,8 @@ static void format_key(struct buf *key, enum row_format f, const varve_format_op
     buf_str(key, o.null_text);
 }
 
-static enum status select_write(varve_result *r, const struct statement *parsed, enum row_format f, const varve_format_options *options, struct tee *tee,
-                                struct error *err)
+static enum status select_write(varve_result *r, const struct statement *parsed, enum row_format f, const varve_format_options *options,
+                                struct tee *tee, struct error *err)
 {
     varve_session *s = r->session;
     struct exec_select *select = NULL;
@@ -722,10 +759,13 @@ int varve_search(varve_session *s, const varve_search_request *request, char **j
 {
     struct error err = ERROR_INIT;
     struct buf out = BUF_INIT;
-    struct exec_search_request r = {.text = str_of(request->query ? request->query : ""), .filters_json = str_of(request->filters ? request->filters : ""),
+    struct exec_search_request r = {.text = str_of(request->query ? request->query : ""),
+                                    .filters_json = str_of(request->filters ? request->filters : ""),
                                     .sort_by = str_of(request->sort_by ? request->sort_by : ""),
                                     .sort_order = str_of(request->sort_order ? request->sort_order : ""),
-                                    .table = str_of(request->table ? request->table : ""), .page = request->page, .limit = request->limit,
+                                    .table = str_of(request->table ? request->table : ""),
+                                    .page = request->page,
+                                    .limit = request->limit,
                                     .version = request->version};
     *json = NULL;
     statement_begins(s);

@@ -123,7 +123,8 @@ static enum status take_parts(struct sql_parser *p, const char *what, struct str
     *count = 0;
     *quote = '\0';
     /* The schema that is always there is called default. */
-    bool qualifies = sql_token_is_symbol(p->text, sql_token_at(p->text, p->token.end), ".") || str_ieq(sql_token_text(p->text, p->token), STR("default"));
+    bool qualifies =
+        sql_token_is_symbol(p->text, sql_token_at(p->text, p->token.end), ".") || str_ieq(sql_token_text(p->text, p->token), STR("default"));
     if (p->token.kind == SQL_WORD && !qualifies && sql_keyword_class(sql_token_text(p->text, p->token)) == SQL_KEYWORD_RESERVED) {
         struct str word = sql_token_text(p->text, p->token);
         sql_expected(p, what);

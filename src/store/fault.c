@@ -12,10 +12,7 @@ struct faulty {
     uint64_t calls;
 };
 
-static struct faulty *faulty_of(struct store *s)
-{
-    return (struct faulty *)s;
-}
+static struct faulty *faulty_of(struct store *s) { return (struct faulty *)s; }
 
 static void sleep_us(int64_t us)
 {
@@ -63,8 +60,8 @@ static enum store_result lose_reply(enum store_fault_kind fault, enum store_resu
     return fault == STORE_FAULT_LOST_REPLY && result != STORE_FAILED ? STORE_UNKNOWN : result;
 }
 
-static enum store_result faulty_read(struct store *s, struct ctx *ctx, struct str key, int64_t offset, int64_t len,
-                                     struct buf *out, struct error *err)
+static enum store_result faulty_read(struct store *s, struct ctx *ctx, struct str key, int64_t offset, int64_t len, struct buf *out,
+                                     struct error *err)
 {
     enum store_fault_kind fault = next_fault(s);
     if (is_read_refused(fault, "read", key, err))
@@ -78,16 +75,15 @@ static enum store_result faulty_read(struct store *s, struct ctx *ctx, struct st
     return result;
 }
 
-static enum store_result faulty_list(struct store *s, struct ctx *ctx, struct str prefix, struct str after, store_list_fn fn,
-                                     void *user, struct error *err)
+static enum store_result faulty_list(struct store *s, struct ctx *ctx, struct str prefix, struct str after, store_list_fn fn, void *user,
+                                     struct error *err)
 {
     if (is_read_refused(next_fault(s), "list", prefix, err))
         return STORE_FAILED;
     return store_list(faulty_of(s)->real, ctx, prefix, after, fn, user, err);
 }
 
-static enum store_result faulty_put(struct store *s, struct ctx *ctx, struct str key, const void *bytes, size_t len,
-                                    struct error *err)
+static enum store_result faulty_put(struct store *s, struct ctx *ctx, struct str key, const void *bytes, size_t len, struct error *err)
 {
     enum store_fault_kind fault = next_fault(s);
     if (is_refused(fault, "write", key, err))
@@ -99,8 +95,7 @@ static enum store_result faulty_put(struct store *s, struct ctx *ctx, struct str
     return lose_reply(fault, result);
 }
 
-static enum store_result faulty_put_if_absent(struct store *s, struct ctx *ctx, struct str key, const void *bytes,
-                                              size_t len, struct error *err)
+static enum store_result faulty_put_if_absent(struct store *s, struct ctx *ctx, struct str key, const void *bytes, size_t len, struct error *err)
 {
     enum store_fault_kind fault = next_fault(s);
     if (is_refused(fault, "write", key, err))
@@ -120,16 +115,14 @@ static enum store_result faulty_remove(struct store *s, struct ctx *ctx, struct 
     return lose_reply(fault, store_remove(faulty_of(s)->real, ctx, key, err));
 }
 
-static enum store_result faulty_stat(struct store *s, struct ctx *ctx, struct str key, struct store_entry *out,
-                                     struct error *err)
+static enum store_result faulty_stat(struct store *s, struct ctx *ctx, struct str key, struct store_entry *out, struct error *err)
 {
     if (is_read_refused(next_fault(s), "look at", key, err))
         return STORE_FAILED;
     return store_stat(faulty_of(s)->real, ctx, key, out, err);
 }
 
-static enum store_result faulty_sync(struct store *s, struct ctx *ctx, const struct str *keys, size_t key_count,
-                                     struct error *err)
+static enum store_result faulty_sync(struct store *s, struct ctx *ctx, const struct str *keys, size_t key_count, struct error *err)
 {
     enum store_fault_kind fault = next_fault(s);
     if (is_refused(fault, "sync", keys[0], err))
@@ -137,10 +130,7 @@ static enum store_result faulty_sync(struct store *s, struct ctx *ctx, const str
     return lose_reply(fault, store_sync(faulty_of(s)->real, ctx, keys, key_count, err));
 }
 
-static void faulty_locate(struct store *s, struct str key, struct buf *out)
-{
-    store_locate(faulty_of(s)->real, key, out);
-}
+static void faulty_locate(struct store *s, struct str key, struct buf *out) { store_locate(faulty_of(s)->real, key, out); }
 
 static enum store_result faulty_prepare(struct store *s, struct ctx *ctx, struct str key, struct error *err)
 {

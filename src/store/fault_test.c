@@ -44,10 +44,7 @@ static int64_t size_of(struct fixture *f, const char *key)
     return store_stat(f->real, &f->ctx, str_of(key), &entry, &f->err) == STORE_OK ? entry.size_bytes : -1;
 }
 
-static bool ignore_entry(void *user, const struct store_entry *entry)
-{
-    return true;
-}
+static bool ignore_entry(void *user, const struct store_entry *entry) { return true; }
 
 static void only_the_planned_call_is_hit(void **state)
 {

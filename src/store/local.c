@@ -40,22 +40,15 @@ struct staged {
     char temp_name[TEMP_NAME_BYTES]; /* empty for a nameless file */
 };
 
-static struct local *local_of(struct store *s)
-{
-    return (struct local *)s;
-}
+static struct local *local_of(struct store *s) { return (struct local *)s; }
 
-static struct str local_root(struct store *s)
-{
-    return str_of(local_of(s)->root);
-}
+static struct str local_root(struct store *s) { return str_of(local_of(s)->root); }
 
 static enum status path_make(struct store *s, struct str key, struct local_path *path, struct error *err)
 {
     struct str root = local_root(s);
     if (root.len + 1 + key.len >= sizeof path->text)
-        return error_set(err, STATUS_INVALID_ARGUMENT, "the path of key \"%.*s\" is longer than %d bytes", STR_ARG(key),
-                         PATH_MAX - 1);
+        return error_set(err, STATUS_INVALID_ARGUMENT, "the path of key \"%.*s\" is longer than %d bytes", STR_ARG(key), PATH_MAX - 1);
     memcpy(path->text, root.ptr, root.len);
     path->len = root.len;
     if (key.len) {
@@ -71,10 +64,7 @@ static enum status path_make(struct store *s, struct str key, struct local_path 
     return STATUS_OK;
 }
 
-static bool is_absence(int errnum)
-{
-    return errnum == ENOENT || errnum == ENOTDIR;
-}
+static bool is_absence(int errnum) { return errnum == ENOENT || errnum == ENOTDIR; }
 
 static int open_retry(int dir_fd, const char *name, int flags, mode_t mode)
 {
@@ -187,15 +177,9 @@ static int write_whole(int fd, const void *bytes, size_t len)
 }
 
 /* A close that reports a lost write (network mounts do so here). The descriptor is gone either way. */
-static int close_checked(int fd)
-{
-    return close(fd) != 0 && errno != EINTR ? -1 : 0;
-}
+static int close_checked(int fd) { return close(fd) != 0 && errno != EINTR ? -1 : 0; }
 
-static bool nameless_refused(int errnum)
-{
-    return errnum == EOPNOTSUPP || errnum == EISDIR || errnum == EINVAL || errnum == ENOSYS;
-}
+static bool nameless_refused(int errnum) { return errnum == EOPNOTSUPP || errnum == EISDIR || errnum == EINVAL || errnum == ENOSYS; }
 
 static void temp_name_make(char out[TEMP_NAME_BYTES])
 {
@@ -245,8 +229,7 @@ static void staged_release(struct staged *staged)
 }
 
 /* Writes and flushes the bytes next to where they will belong; -1 with errno. */
-static int stage(struct store *s, struct local_path *path, bool nameless, const void *bytes, size_t len,
-                 struct staged *staged)
+static int stage(struct store *s, struct local_path *path, bool nameless, const void *bytes, size_t len, struct staged *staged)
 {
     *staged = (struct staged){.dir_fd = -1, .fd = -1};
     staged->dir_fd = open_parent(s, path);
@@ -271,8 +254,7 @@ static enum store_result settle(struct store *s, struct ctx *ctx, int dir_fd, co
     if (!local_of(s)->durable || fsync_retry(dir_fd) == 0 || errno == EINVAL)
         return STORE_OK;
     char reason[128];
-    log_event(ctx, LOG_WARN, "directory_sync_failed", "path", path->text, "reason",
-              strerror_r(errno, reason, sizeof reason), NULL);
+    log_event(ctx, LOG_WARN, "directory_sync_failed", "path", path->text, "reason", strerror_r(errno, reason, sizeof reason), NULL);
     return STORE_UNKNOWN;
 }
 
@@ -291,8 +273,7 @@ static bool still_named(const struct staged *staged)
     return there;
 }
 
-static enum store_result local_put(struct store *s, struct ctx *ctx, struct str key, const void *bytes, size_t len,
-                                   struct error *err)
+static enum store_result local_put(struct store *s, struct ctx *ctx, struct str key, const void *bytes, size_t len, struct error *err)
 {
     struct local_path path;
     struct staged staged;
@@ -331,15 +312,12 @@ static bool link_took_effect(const struct staged *staged)
     return fstatat(staged->dir_fd, staged->temp_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_nlink > 1;
 }
 
-static bool links_refused(int errnum)
-{
-    return errnum == EPERM || errnum == ENOSYS || errnum == EOPNOTSUPP;
-}
+static bool links_refused(int errnum) { return errnum == EPERM || errnum == ENOSYS || errnum == EOPNOTSUPP; }
 
 /* For file systems without hard links. One write, so that the time in which a reader can
  * meet half an object is as short as it can be made. */
-static enum store_result put_exclusively(struct store *s, struct ctx *ctx, int dir_fd, const struct local_path *path,
-                                         const void *bytes, size_t len, struct error *err)
+static enum store_result put_exclusively(struct store *s, struct ctx *ctx, int dir_fd, const struct local_path *path, const void *bytes, size_t len,
+                                         struct error *err)
 {
     const char *name = path->text + path->name_at;
     int fd = open_retry(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL, 0666);
@@ -374,9 +352,8 @@ static bool nameless_link_refused(const struct staged *staged, int errnum)
 }
 
 /* *again: nothing has happened, and a named temporary file may do better. */
-static enum store_result publish_if_absent(struct store *s, struct ctx *ctx, const struct local_path *path,
-                                           const struct staged *staged, const void *bytes, size_t len, bool *again,
-                                           struct error *err)
+static enum store_result publish_if_absent(struct store *s, struct ctx *ctx, const struct local_path *path, const struct staged *staged,
+                                           const void *bytes, size_t len, bool *again, struct error *err)
 {
     *again = false;
     if (link_staged(staged, path->text + path->name_at) == 0)
@@ -393,8 +370,7 @@ static enum store_result publish_if_absent(struct store *s, struct ctx *ctx, con
     return *again ? STORE_FAILED : put_failed(path, err);
 }
 
-static enum store_result local_put_if_absent(struct store *s, struct ctx *ctx, struct str key, const void *bytes,
-                                             size_t len, struct error *err)
+static enum store_result local_put_if_absent(struct store *s, struct ctx *ctx, struct str key, const void *bytes, size_t len, struct error *err)
 {
     struct local_path path;
     struct staged staged;
@@ -456,8 +432,7 @@ static int read_into(int fd, int64_t offset, size_t len, struct buf *out)
     return 0;
 }
 
-static enum store_result local_read(struct store *s, struct ctx *ctx, struct str key, int64_t offset, int64_t len,
-                                    struct buf *out, struct error *err)
+static enum store_result local_read(struct store *s, struct ctx *ctx, struct str key, int64_t offset, int64_t len, struct buf *out, struct error *err)
 {
     struct local_path path;
     struct stat st;
@@ -465,8 +440,7 @@ static enum store_result local_read(struct store *s, struct ctx *ctx, struct str
         return STORE_FAILED;
     int fd = open_object(&path, &st);
     if (fd < 0)
-        return is_absence(errno) ? STORE_NOT_FOUND
-                                 : store_failed(error_set_errno(err, errno, "cannot open \"%s\"", path.text));
+        return is_absence(errno) ? STORE_NOT_FOUND : store_failed(error_set_errno(err, errno, "cannot open \"%s\"", path.text));
     int64_t there = st.st_size > offset ? st.st_size - offset : 0;
     int64_t want = len >= 0 && len < there ? len : there;
     size_t before = out->len;
@@ -483,16 +457,14 @@ static enum store_result local_read(struct store *s, struct ctx *ctx, struct str
     return result;
 }
 
-static enum store_result local_stat(struct store *s, struct ctx *ctx, struct str key, struct store_entry *out,
-                                    struct error *err)
+static enum store_result local_stat(struct store *s, struct ctx *ctx, struct str key, struct store_entry *out, struct error *err)
 {
     struct local_path path;
     struct stat st;
     if (path_make(s, key, &path, err) != STATUS_OK)
         return STORE_FAILED;
     if (stat(path.text, &st) != 0)
-        return is_absence(errno) ? STORE_NOT_FOUND
-                                 : store_failed(error_set_errno(err, errno, "cannot look at \"%s\"", path.text));
+        return is_absence(errno) ? STORE_NOT_FOUND : store_failed(error_set_errno(err, errno, "cannot look at \"%s\"", path.text));
     if (!S_ISREG(st.st_mode))
         return STORE_NOT_FOUND;
     *out = (struct store_entry){
@@ -547,10 +519,7 @@ static enum status sync_files(struct store *s, const struct str *keys, size_t ke
     return st;
 }
 
-static int compare_dirs(const void *a, const void *b)
-{
-    return str_cmp(*(const struct str *)a, *(const struct str *)b);
-}
+static int compare_dirs(const void *a, const void *b) { return str_cmp(*(const struct str *)a, *(const struct str *)b); }
 
 /* Every directory from the files up to the root, each once: the engine may have made them. */
 static enum status sync_dirs(struct store *s, const struct str *keys, size_t key_count, struct error *err)
@@ -581,8 +550,7 @@ static enum status sync_dirs(struct store *s, const struct str *keys, size_t key
     return st;
 }
 
-static enum store_result local_sync(struct store *s, struct ctx *ctx, const struct str *keys, size_t key_count,
-                                    struct error *err)
+static enum store_result local_sync(struct store *s, struct ctx *ctx, const struct str *keys, size_t key_count, struct error *err)
 {
     if (!local_of(s)->durable)
         return STORE_OK;
@@ -617,16 +585,13 @@ static enum store_result local_prepare(struct store *s, struct ctx *ctx, struct 
     return rc == 0 ? STORE_OK : store_failed(error_set_errno(err, errno, "cannot make directory \"%s\"", path.text));
 }
 
-static enum store_result local_list_all(struct store *s, struct ctx *ctx, struct str prefix, struct str after,
-                                        store_list_fn fn, void *user, struct error *err)
+static enum store_result local_list_all(struct store *s, struct ctx *ctx, struct str prefix, struct str after, store_list_fn fn, void *user,
+                                        struct error *err)
 {
     return local_list(local_root(s), ctx, prefix, after, fn, user, err);
 }
 
-static void local_free(struct store *s)
-{
-    mem_free(local_of(s));
-}
+static void local_free(struct store *s) { mem_free(local_of(s)); }
 
 static const struct store_vtable local_vtable = {
     .name = "local",
@@ -680,8 +645,7 @@ static enum status root_check(const char *root, bool must_exist, struct error *e
     return STATUS_OK;
 }
 
-enum status store_open_local(struct ctx *ctx, struct str path, struct store_local_options options, struct store **out,
-                             struct error *err)
+enum status store_open_local(struct ctx *ctx, struct str path, struct store_local_options options, struct store **out, struct error *err)
 {
     char root[PATH_MAX];
     *out = NULL;

@@ -45,10 +45,7 @@ struct names {
     size_t count, capacity;
 };
 
-static int compare_names(const void *a, const void *b)
-{
-    return str_cmp(((const struct name *)a)->text, ((const struct name *)b)->text);
-}
+static int compare_names(const void *a, const void *b) { return str_cmp(((const struct name *)a)->text, ((const struct name *)b)->text); }
 
 static bool names_add(struct names *names, struct str name, bool is_dir, bool by_link)
 {
@@ -84,10 +81,7 @@ static bool is_wanted(const struct listing *l, struct str key, bool is_dir)
     return str_cmp(key, l->after) > 0 || (is_dir && str_starts(l->after, key));
 }
 
-static bool is_dot_name(struct str name)
-{
-    return str_eq(name, STR(".")) || str_eq(name, STR(".."));
-}
+static bool is_dot_name(struct str name) { return str_eq(name, STR(".")) || str_eq(name, STR("..")); }
 
 enum kind { KIND_OTHER, KIND_FILE, KIND_DIRECTORY };
 
@@ -106,8 +100,7 @@ static enum kind kind_of(int dir_fd, const struct dirent *entry, bool *by_link)
 }
 
 /* Most of a long log is skipped here, before anything is asked about it. */
-static enum status add_entry(struct listing *l, const struct level *level, const struct dirent *entry, struct names *names,
-                             struct error *err)
+static enum status add_entry(struct listing *l, const struct level *level, const struct dirent *entry, struct names *names, struct error *err)
 {
     struct str name = str_of(entry->d_name);
     if (is_dot_name(name) || str_starts(name, STR(STORE_TEMP_PREFIX)))
@@ -129,16 +122,14 @@ static enum status add_entry(struct listing *l, const struct level *level, const
     return STATUS_OK;
 }
 
-static enum status read_names(struct listing *l, const struct level *level, DIR *dir, struct names *names,
-                              struct error *err)
+static enum status read_names(struct listing *l, const struct level *level, DIR *dir, struct names *names, struct error *err)
 {
     enum status st = STATUS_OK;
     while (st == STATUS_OK) {
         errno = 0;
         const struct dirent *entry = readdir(dir);
         if (!entry && errno)
-            return error_set_errno(err, errno, "cannot read directory \"%.*s/%.*s\"", STR_ARG(l->root), (int)level->base_len,
-                                   l->key.ptr);
+            return error_set_errno(err, errno, "cannot read directory \"%.*s/%.*s\"", STR_ARG(l->root), (int)level->base_len, l->key.ptr);
         if (!entry)
             break;
         st = add_entry(l, level, entry, names, err);
@@ -167,8 +158,7 @@ static enum status emit(struct listing *l, int dir_fd, const char *name, struct 
     return STATUS_OK;
 }
 
-static enum status list_directory(struct listing *l, const struct level *up, int parent_fd, const char *name, bool by_link,
-                                  struct error *err);
+static enum status list_directory(struct listing *l, const struct level *up, int parent_fd, const char *name, bool by_link, struct error *err);
 
 /* l->key holds the key of the entry, a directory's with its slash. */
 static enum status visit(struct listing *l, const struct level *level, const struct name *name, struct error *err)
@@ -200,17 +190,13 @@ static bool is_loop(const struct level *level)
     return false;
 }
 
-static bool vanished(int errnum)
-{
-    return errnum == ENOENT || errnum == ENOTDIR || errnum == ELOOP;
-}
+static bool vanished(int errnum) { return errnum == ENOENT || errnum == ENOTDIR || errnum == ELOOP; }
 
 static enum status list_opened(struct listing *l, struct level *level, DIR *dir, bool by_link, struct error *err)
 {
     struct stat st;
     if (fstat(level->fd, &st) != 0)
-        return error_set_errno(err, errno, "cannot look at directory \"%.*s/%.*s\"", STR_ARG(l->root), (int)level->base_len,
-                               l->key.ptr);
+        return error_set_errno(err, errno, "cannot look at directory \"%.*s/%.*s\"", STR_ARG(l->root), (int)level->base_len, l->key.ptr);
     level->device = st.st_dev;
     level->inode = st.st_ino;
     if (by_link && is_loop(level))
@@ -223,8 +209,7 @@ static enum status list_opened(struct listing *l, struct level *level, DIR *dir,
     return result;
 }
 
-static enum status list_directory(struct listing *l, const struct level *up, int parent_fd, const char *name, bool by_link,
-                                  struct error *err)
+static enum status list_directory(struct listing *l, const struct level *up, int parent_fd, const char *name, bool by_link, struct error *err)
 {
     struct level level = {.up = up, .base_len = l->key.len};
     level.fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -242,8 +227,7 @@ static enum status list_directory(struct listing *l, const struct level *up, int
     return st;
 }
 
-enum store_result local_list(struct str root, struct ctx *ctx, struct str prefix, struct str after, store_list_fn fn,
-                             void *user, struct error *err)
+enum store_result local_list(struct str root, struct ctx *ctx, struct str prefix, struct str after, store_list_fn fn, void *user, struct error *err)
 {
     struct listing l = {.ctx = ctx, .root = root, .prefix = prefix, .after = after, .fn = fn, .user = user, .key = BUF_INIT};
     struct buf path = BUF_INIT;

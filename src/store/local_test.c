@@ -22,10 +22,10 @@
 #include <unistd.h>
 
 static struct {
-    int link_errno;          /* linkat fails with it... */
-    bool link_takes_effect;  /* ...after doing its work */
-    bool only_nameless;      /* ...and only for links of nameless files */
-    bool no_nameless;        /* O_TMPFILE is unknown */
+    int link_errno;         /* linkat fails with it... */
+    bool link_takes_effect; /* ...after doing its work */
+    bool only_nameless;     /* ...and only for links of nameless files */
+    bool no_nameless;       /* O_TMPFILE is unknown */
     int file_fsync_errno, dir_fsync_errno, rename_errno;
     int fsyncs, dir_fsyncs, stats, links;
 } fake;
@@ -105,10 +105,7 @@ static int setup(void **state)
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-    return remove(path);
-}
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw) { return remove(path); }
 
 static int teardown(void **state)
 {
@@ -252,10 +249,7 @@ static void run_race(struct fixture *f)
     }
 }
 
-static void one_of_many_processes_wins(void **state)
-{
-    run_race(*state);
-}
+static void one_of_many_processes_wins(void **state) { run_race(*state); }
 
 static void one_wins_with_named_temporaries_too(void **state)
 {
@@ -527,11 +521,9 @@ static int try_as_nobody(struct fixture *f)
         return 5;
     if (store_read(f->store, &f->ctx, STR("t/old"), &b, &f->err) != STORE_OK || b.len != 3)
         return 6;
-    if (store_read(f->store, &f->ctx, STR("t/secret"), &b, &f->err) != STORE_FAILED ||
-        f->err.code != STATUS_STORE_PERMISSION)
+    if (store_read(f->store, &f->ctx, STR("t/secret"), &b, &f->err) != STORE_FAILED || f->err.code != STATUS_STORE_PERMISSION)
         return 7;
-    if (store_list(f->store, &f->ctx, STR("closed/"), STR(""), collect, &b, &f->err) != STORE_FAILED ||
-        f->err.code != STATUS_STORE_PERMISSION)
+    if (store_list(f->store, &f->ctx, STR("closed/"), STR(""), collect, &b, &f->err) != STORE_FAILED || f->err.code != STATUS_STORE_PERMISSION)
         return 8;
     return 0;
 }

@@ -15,10 +15,7 @@ struct memory {
     size_t count, capacity;
 };
 
-static struct memory *memory_of(struct store *s)
-{
-    return (struct memory *)s;
-}
+static struct memory *memory_of(struct store *s) { return (struct memory *)s; }
 
 /* Index of the first object whose key is not below key; *found when it is key itself. */
 static size_t lower_bound(const struct memory *m, struct str key, bool *found)
@@ -80,8 +77,7 @@ static void insert_at(struct memory *m, size_t at, struct object o)
     m->count++;
 }
 
-static enum store_result put(struct store *s, struct ctx *ctx, struct str key, const void *bytes, size_t len, bool replace,
-                             struct error *err)
+static enum store_result put(struct store *s, struct ctx *ctx, struct str key, const void *bytes, size_t len, bool replace, struct error *err)
 {
     struct memory *m = memory_of(s);
     struct object o;
@@ -108,20 +104,18 @@ static enum store_result put(struct store *s, struct ctx *ctx, struct str key, c
     return result == STORE_FAILED ? store_failed(error_oom(err)) : result;
 }
 
-static enum store_result memory_put(struct store *s, struct ctx *ctx, struct str key, const void *bytes, size_t len,
-                                    struct error *err)
+static enum store_result memory_put(struct store *s, struct ctx *ctx, struct str key, const void *bytes, size_t len, struct error *err)
 {
     return put(s, ctx, key, bytes, len, true, err);
 }
 
-static enum store_result memory_put_if_absent(struct store *s, struct ctx *ctx, struct str key, const void *bytes,
-                                              size_t len, struct error *err)
+static enum store_result memory_put_if_absent(struct store *s, struct ctx *ctx, struct str key, const void *bytes, size_t len, struct error *err)
 {
     return put(s, ctx, key, bytes, len, false, err);
 }
 
-static enum store_result memory_read(struct store *s, struct ctx *ctx, struct str key, int64_t offset, int64_t len,
-                                     struct buf *out, struct error *err)
+static enum store_result memory_read(struct store *s, struct ctx *ctx, struct str key, int64_t offset, int64_t len, struct buf *out,
+                                     struct error *err)
 {
     struct memory *m = memory_of(s);
     pthread_mutex_lock(&m->lock);
@@ -140,8 +134,7 @@ static enum store_result memory_read(struct store *s, struct ctx *ctx, struct st
     return STORE_FAILED;
 }
 
-static enum store_result memory_stat(struct store *s, struct ctx *ctx, struct str key, struct store_entry *out,
-                                     struct error *err)
+static enum store_result memory_stat(struct store *s, struct ctx *ctx, struct str key, struct store_entry *out, struct error *err)
 {
     struct memory *m = memory_of(s);
     pthread_mutex_lock(&m->lock);
@@ -190,8 +183,8 @@ static bool next_object(struct memory *m, struct str prefix, bool inclusive, str
 }
 
 /* The lock is free while the callback runs: it may use the store. */
-static enum store_result memory_list(struct store *s, struct ctx *ctx, struct str prefix, struct str after,
-                                     store_list_fn fn, void *user, struct error *err)
+static enum store_result memory_list(struct store *s, struct ctx *ctx, struct str prefix, struct str after, store_list_fn fn, void *user,
+                                     struct error *err)
 {
     struct buf cursor = BUF_INIT;
     struct store_entry entry;
@@ -210,8 +203,7 @@ static enum store_result memory_list(struct store *s, struct ctx *ctx, struct st
     return st == STATUS_OK ? STORE_OK : STORE_FAILED;
 }
 
-static enum store_result memory_sync(struct store *s, struct ctx *ctx, const struct str *keys, size_t key_count,
-                                     struct error *err)
+static enum store_result memory_sync(struct store *s, struct ctx *ctx, const struct str *keys, size_t key_count, struct error *err)
 {
     return STORE_OK;
 }
@@ -222,10 +214,7 @@ static void memory_locate(struct store *s, struct str key, struct buf *out)
     buf_str(out, key);
 }
 
-static enum store_result memory_prepare(struct store *s, struct ctx *ctx, struct str key, struct error *err)
-{
-    return STORE_OK;
-}
+static enum store_result memory_prepare(struct store *s, struct ctx *ctx, struct str key, struct error *err) { return STORE_OK; }
 
 static void memory_free(struct store *s)
 {

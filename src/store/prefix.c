@@ -8,10 +8,7 @@ struct below {
     char text[];       /* the prefix, then the root shown in messages */
 };
 
-static struct below *below_of(struct store *s)
-{
-    return (struct below *)s;
-}
+static struct below *below_of(struct store *s) { return (struct below *)s; }
 
 /* prefix + key into a buffer that the caller releases. */
 static enum status whole_key(struct store *s, struct str key, struct buf *out, struct error *err)
@@ -24,8 +21,7 @@ static enum status whole_key(struct store *s, struct str key, struct buf *out, s
     return buf_check(out, err);
 }
 
-static enum store_result below_read(struct store *s, struct ctx *ctx, struct str key, int64_t offset, int64_t len,
-                                    struct buf *out, struct error *err)
+static enum store_result below_read(struct store *s, struct ctx *ctx, struct str key, int64_t offset, int64_t len, struct buf *out, struct error *err)
 {
     struct buf whole;
     enum store_result result = STORE_FAILED;
@@ -49,8 +45,8 @@ static bool on_entry(void *user, const struct store_entry *entry)
     return l->fn(l->user, &shown);
 }
 
-static enum store_result below_list(struct store *s, struct ctx *ctx, struct str prefix, struct str after, store_list_fn fn,
-                                    void *user, struct error *err)
+static enum store_result below_list(struct store *s, struct ctx *ctx, struct str prefix, struct str after, store_list_fn fn, void *user,
+                                    struct error *err)
 {
     struct below *below = below_of(s);
     struct below_listing l = {below->prefix.len, fn, user};
@@ -66,8 +62,7 @@ static enum store_result below_list(struct store *s, struct ctx *ctx, struct str
     return result;
 }
 
-static enum store_result below_put(struct store *s, struct ctx *ctx, struct str key, const void *bytes, size_t len,
-                                   struct error *err)
+static enum store_result below_put(struct store *s, struct ctx *ctx, struct str key, const void *bytes, size_t len, struct error *err)
 {
     struct buf whole;
     enum store_result result = STORE_FAILED;
@@ -77,8 +72,7 @@ static enum store_result below_put(struct store *s, struct ctx *ctx, struct str 
     return result;
 }
 
-static enum store_result below_put_if_absent(struct store *s, struct ctx *ctx, struct str key, const void *bytes, size_t len,
-                                             struct error *err)
+static enum store_result below_put_if_absent(struct store *s, struct ctx *ctx, struct str key, const void *bytes, size_t len, struct error *err)
 {
     struct buf whole;
     enum store_result result = STORE_FAILED;
@@ -98,8 +92,7 @@ static enum store_result below_remove(struct store *s, struct ctx *ctx, struct s
     return result;
 }
 
-static enum store_result below_stat(struct store *s, struct ctx *ctx, struct str key, struct store_entry *out,
-                                    struct error *err)
+static enum store_result below_stat(struct store *s, struct ctx *ctx, struct str key, struct store_entry *out, struct error *err)
 {
     struct buf whole;
     enum store_result result = STORE_FAILED;
@@ -111,8 +104,7 @@ static enum store_result below_stat(struct store *s, struct ctx *ctx, struct str
     return result;
 }
 
-static enum store_result below_sync(struct store *s, struct ctx *ctx, const struct str *keys, size_t key_count,
-                                    struct error *err)
+static enum store_result below_sync(struct store *s, struct ctx *ctx, const struct str *keys, size_t key_count, struct error *err)
 {
     struct arena arena = ARENA_INIT;
     struct str prefix = below_of(s)->prefix;
@@ -127,8 +119,7 @@ static enum store_result below_sync(struct store *s, struct ctx *ctx, const stru
             whole[i] = (struct str){text, prefix.len + keys[i].len};
         }
     }
-    enum store_result result = made ? store_sync(below_of(s)->whole, ctx, whole, key_count, err)
-                                    : store_failed(error_oom(err));
+    enum store_result result = made ? store_sync(below_of(s)->whole, ctx, whole, key_count, err) : store_failed(error_oom(err));
     arena_release(&arena);
     return result;
 }

@@ -58,8 +58,7 @@ enum store_result store_read(struct store *s, struct ctx *ctx, struct str key, s
     return store_read_range(s, ctx, key, 0, -1, out, err);
 }
 
-enum store_result store_read_range(struct store *s, struct ctx *ctx, struct str key, int64_t offset, int64_t len,
-                                   struct buf *out, struct error *err)
+enum store_result store_read_range(struct store *s, struct ctx *ctx, struct str key, int64_t offset, int64_t len, struct buf *out, struct error *err)
 {
     if (store_key_check(key, err) != STATUS_OK)
         return STORE_FAILED;
@@ -68,24 +67,21 @@ enum store_result store_read_range(struct store *s, struct ctx *ctx, struct str 
     return s->v->read(s, ctx, key, offset, len, out, err);
 }
 
-enum store_result store_list(struct store *s, struct ctx *ctx, struct str prefix, struct str after, store_list_fn fn,
-                             void *user, struct error *err)
+enum store_result store_list(struct store *s, struct ctx *ctx, struct str prefix, struct str after, store_list_fn fn, void *user, struct error *err)
 {
     if (store_prefix_check(prefix, err) != STATUS_OK)
         return STORE_FAILED;
     return s->v->list(s, ctx, prefix, after, fn, user, err);
 }
 
-enum store_result store_put(struct store *s, struct ctx *ctx, struct str key, const void *bytes, size_t len,
-                            struct error *err)
+enum store_result store_put(struct store *s, struct ctx *ctx, struct str key, const void *bytes, size_t len, struct error *err)
 {
     if (store_key_check(key, err) != STATUS_OK)
         return STORE_FAILED;
     return s->v->put(s, ctx, key, bytes, len, err);
 }
 
-enum store_result store_put_if_absent(struct store *s, struct ctx *ctx, struct str key, const void *bytes, size_t len,
-                                      struct error *err)
+enum store_result store_put_if_absent(struct store *s, struct ctx *ctx, struct str key, const void *bytes, size_t len, struct error *err)
 {
     if (store_key_check(key, err) != STATUS_OK)
         return STORE_FAILED;
@@ -122,7 +118,4 @@ enum store_result store_prepare(struct store *s, struct ctx *ctx, struct str key
     return s->v->prepare(s, ctx, key, err);
 }
 
-void store_locate(struct store *s, struct str key, struct buf *out)
-{
-    s->v->locate(s, key, out);
-}
+void store_locate(struct store *s, struct str key, struct buf *out) { s->v->locate(s, key, out); }

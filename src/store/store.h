@@ -36,18 +36,15 @@ struct store_vtable {
     const char *name; /* "local", "memory", "fault" */
     /* Whole object, or the range [offset, offset+len) when len >= 0.  A range past the end
      * gives the bytes there are.  Appends to out. */
-    enum store_result (*read)(struct store *, struct ctx *, struct str key, int64_t offset, int64_t len, struct buf *out,
-                              struct error *);
+    enum store_result (*read)(struct store *, struct ctx *, struct str key, int64_t offset, int64_t len, struct buf *out, struct error *);
     /* Every object whose key begins with prefix and is strictly greater than `after`
      * (empty = from the start), in byte order of keys.  Recursive: '/' is just a byte.
      * A prefix that holds nothing is STORE_OK with no callbacks. */
-    enum store_result (*list)(struct store *, struct ctx *, struct str prefix, struct str after, store_list_fn fn, void *user,
-                              struct error *);
+    enum store_result (*list)(struct store *, struct ctx *, struct str prefix, struct str after, store_list_fn fn, void *user, struct error *);
     /* Replace or create.  Readers see the old bytes or the new, never a mixture. */
     enum store_result (*put)(struct store *, struct ctx *, struct str key, const void *bytes, size_t len, struct error *);
     /* Create, or STORE_EXISTS.  Of any number of racing callers exactly one gets STORE_OK. */
-    enum store_result (*put_if_absent)(struct store *, struct ctx *, struct str key, const void *bytes, size_t len,
-                                       struct error *);
+    enum store_result (*put_if_absent)(struct store *, struct ctx *, struct str key, const void *bytes, size_t len, struct error *);
     /* Idempotent.  Not flushed: after a power cut the object may be back. */
     enum store_result (*remove)(struct store *, struct ctx *, struct str key, struct error *);
     enum store_result (*stat)(struct store *, struct ctx *, struct str key, struct store_entry *out, struct error *); /* out->key = key */
@@ -78,8 +75,7 @@ struct store_local_options {
     bool durable;
     bool must_exist;
 };
-enum status store_open_local(struct ctx *ctx, struct str path, struct store_local_options options, struct store **out,
-                             struct error *err);
+enum status store_open_local(struct ctx *ctx, struct str path, struct store_local_options options, struct store **out, struct error *err);
 enum status store_open_memory(struct store **out, struct error *err);
 /* A store whose keys are those of `base` below prefix + "/".  Holds a reference to base. */
 enum status store_open_prefix(struct store *base, struct str prefix, struct store **out, struct error *err);
@@ -87,11 +83,11 @@ enum status store_open_prefix(struct store *base, struct str prefix, struct stor
 /* A store that wraps another and misbehaves on purpose.  Calls are counted from 1 over all methods but locate. */
 enum store_fault_kind {
     STORE_FAULT_NONE,
-    STORE_FAULT_FAIL,       /* no effect, STORE_FAILED (STORE_IO) */
-    STORE_FAULT_FULL,       /* no effect, STORE_FAILED (STORE_FULL) */
-    STORE_FAULT_DELAY,      /* sleep delay_us, then as normal */
-    STORE_FAULT_TRUNCATE,   /* put: half of the bytes land and then STORE_FAILED; read: half of the bytes come back as if whole */
-    STORE_FAULT_LOST_REPLY  /* takes effect, answers STORE_UNKNOWN; read, list and stat, which have no effect, fail */
+    STORE_FAULT_FAIL,      /* no effect, STORE_FAILED (STORE_IO) */
+    STORE_FAULT_FULL,      /* no effect, STORE_FAILED (STORE_FULL) */
+    STORE_FAULT_DELAY,     /* sleep delay_us, then as normal */
+    STORE_FAULT_TRUNCATE,  /* put: half of the bytes land and then STORE_FAILED; read: half of the bytes come back as if whole */
+    STORE_FAULT_LOST_REPLY /* takes effect, answers STORE_UNKNOWN; read, list and stat, which have no effect, fail */
 };
 struct store_fault {
     enum store_fault_kind kind;
@@ -105,13 +101,10 @@ uint64_t store_fault_calls(struct store *fault);
 
 /* Thin calls through the vtable. */
 enum store_result store_read(struct store *, struct ctx *, struct str key, struct buf *out, struct error *);
-enum store_result store_read_range(struct store *, struct ctx *, struct str key, int64_t offset, int64_t len, struct buf *out,
-                                   struct error *);
-enum store_result store_list(struct store *, struct ctx *, struct str prefix, struct str after, store_list_fn fn, void *user,
-                             struct error *);
+enum store_result store_read_range(struct store *, struct ctx *, struct str key, int64_t offset, int64_t len, struct buf *out, struct error *);
+enum store_result store_list(struct store *, struct ctx *, struct str prefix, struct str after, store_list_fn fn, void *user, struct error *);
 enum store_result store_put(struct store *, struct ctx *, struct str key, const void *bytes, size_t len, struct error *);
-enum store_result store_put_if_absent(struct store *, struct ctx *, struct str key, const void *bytes, size_t len,
-                                      struct error *);
+enum store_result store_put_if_absent(struct store *, struct ctx *, struct str key, const void *bytes, size_t len, struct error *);
 enum store_result store_remove(struct store *, struct ctx *, struct str key, struct error *);
 enum store_result store_stat(struct store *, struct ctx *, struct str key, struct store_entry *out, struct error *);
 enum store_result store_sync(struct store *, struct ctx *, const struct str *keys, size_t key_count, struct error *);

@@ -24,7 +24,6 @@ static inline enum store_result store_failed(enum status code)
 }
 
 /* The listing of a local directory tree; root is absolute, without a slash at the end. */
-enum store_result local_list(struct str root, struct ctx *ctx, struct str prefix, struct str after, store_list_fn fn,
-                             void *user, struct error *err);
+enum store_result local_list(struct str root, struct ctx *ctx, struct str prefix, struct str after, store_list_fn fn, void *user, struct error *err);
 
 #endif

@@ -94,10 +94,7 @@ static int setup_fault(void **state)
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-    return remove(path);
-}
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw) { return remove(path); }
 
 static int teardown(void **state)
 {
@@ -176,14 +173,14 @@ static void ranges(void **state)
     const struct {
         int64_t offset, len;
         const char *want;
-    } cases[] = {{0, -1, "0123456789"}, {0, 0, ""},    {3, 4, "3456"},         {8, 100, "89"}, {10, 5, ""},
-                 {100, -1, ""},         {9, -1, "9"},  {0, INT64_MAX, "0123456789"}, {INT64_MAX, INT64_MAX, ""}};
+    } cases[] = {
+        {0, -1, "0123456789"},     {0, 0, ""}, {3, 4, "3456"}, {8, 100, "89"}, {10, 5, ""}, {100, -1, ""}, {9, -1, "9"}, {0, INT64_MAX, "0123456789"},
+        {INT64_MAX, INT64_MAX, ""}};
     assert_int_equal(put(f, "r", "0123456789"), STORE_OK);
     for (size_t i = 0; i < VV_ARRAY_COUNT(cases); i++) {
         struct buf b = BUF_INIT;
         buf_z(&b, ">");
-        assert_int_equal(
-            store_read_range(f->store, &f->ctx, STR("r"), cases[i].offset, cases[i].len, &b, &f->err), STORE_OK);
+        assert_int_equal(store_read_range(f->store, &f->ctx, STR("r"), cases[i].offset, cases[i].len, &b, &f->err), STORE_OK);
         assert_int_equal(b.ptr[0], '>');
         assert_string_equal(b.ptr + 1, cases[i].want);
         buf_release(&b);
@@ -245,10 +242,7 @@ static void lists_are_in_byte_order(void **state)
 }
 
 /* A store against a plain sorted set, on keys chosen to sit close to '/'. */
-static int compare_texts(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
+static int compare_texts(const void *a, const void *b) { return strcmp(a, b); }
 
 static void random_key(struct rng *rng, char out[16])
 {
@@ -270,8 +264,7 @@ static void random_key(struct rng *rng, char out[16])
 static void expected_list(char keys[][16], size_t count, const char *prefix, const char *after, struct buf *out)
 {
     for (size_t i = 0; i < count; i++)
-        if ((i == 0 || strcmp(keys[i], keys[i - 1]) != 0) && str_starts(str_of(keys[i]), str_of(prefix)) &&
-            strcmp(keys[i], after) > 0)
+        if ((i == 0 || strcmp(keys[i], keys[i - 1]) != 0) && str_starts(str_of(keys[i]), str_of(prefix)) && strcmp(keys[i], after) > 0)
             buf_printf(out, "%s:1 ", keys[i]);
 }
 
@@ -338,8 +331,8 @@ static void a_listing_can_stop_early(void **state)
 static void bad_keys_are_refused(void **state)
 {
     struct fixture *f = *state;
-    struct str bad[] = {STR(""),     STR("/a"),  STR("a/"),    STR("a//b"),     STR(".."),
-                        STR("a/.."), STR("../a"), STR("a/./b"), STR("a\0b"),     STR("a/.varve-tmp-1"), STR(".")};
+    struct str bad[] = {STR(""),     STR("/a"),    STR("a/"),   STR("a//b"),           STR(".."), STR("a/.."),
+                        STR("../a"), STR("a/./b"), STR("a\0b"), STR("a/.varve-tmp-1"), STR(".")};
     struct buf b = BUF_INIT;
     struct store_entry entry;
     for (size_t i = 0; i < VV_ARRAY_COUNT(bad); i++) {
@@ -461,18 +454,16 @@ static void references_are_counted(void **state)
     }
 }
 
-#define FOR_STORE(SETUP)                                                                                     \
-    cmocka_unit_test_setup_teardown(objects_come_and_go, SETUP, teardown),                                   \
-        cmocka_unit_test_setup_teardown(ranges, SETUP, teardown),                                            \
-        cmocka_unit_test_setup_teardown(a_read_stops_at_the_buffers_ceiling, SETUP, teardown),               \
-        cmocka_unit_test_setup_teardown(large_objects, SETUP, teardown),                                     \
-        cmocka_unit_test_setup_teardown(lists_are_in_byte_order, SETUP, teardown),                           \
-        cmocka_unit_test_setup_teardown(lists_agree_with_a_sorted_set, SETUP, teardown),                     \
-        cmocka_unit_test_setup_teardown(a_listing_can_stop_early, SETUP, teardown),                          \
-        cmocka_unit_test_setup_teardown(bad_keys_are_refused, SETUP, teardown),                              \
-        cmocka_unit_test_setup_teardown(prepare_sync_and_locate, SETUP, teardown),                           \
-        cmocka_unit_test_setup_teardown(put_survives_the_failure_of_any_allocation, SETUP, teardown),        \
-        cmocka_unit_test_setup_teardown(list_survives_the_failure_of_any_allocation, SETUP, teardown),       \
+#define FOR_STORE(SETUP)                                                                                                                             \
+    cmocka_unit_test_setup_teardown(objects_come_and_go, SETUP, teardown), cmocka_unit_test_setup_teardown(ranges, SETUP, teardown),                 \
+        cmocka_unit_test_setup_teardown(a_read_stops_at_the_buffers_ceiling, SETUP, teardown),                                                       \
+        cmocka_unit_test_setup_teardown(large_objects, SETUP, teardown), cmocka_unit_test_setup_teardown(lists_are_in_byte_order, SETUP, teardown),  \
+        cmocka_unit_test_setup_teardown(lists_agree_with_a_sorted_set, SETUP, teardown),                                                             \
+        cmocka_unit_test_setup_teardown(a_listing_can_stop_early, SETUP, teardown),                                                                  \
+        cmocka_unit_test_setup_teardown(bad_keys_are_refused, SETUP, teardown),                                                                      \
+        cmocka_unit_test_setup_teardown(prepare_sync_and_locate, SETUP, teardown),                                                                   \
+        cmocka_unit_test_setup_teardown(put_survives_the_failure_of_any_allocation, SETUP, teardown),                                                \
+        cmocka_unit_test_setup_teardown(list_survives_the_failure_of_any_allocation, SETUP, teardown),                                               \
         cmocka_unit_test_setup_teardown(references_are_counted, SETUP, teardown)
 
 int main(void)

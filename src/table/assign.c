@@ -76,8 +76,8 @@ enum status fit_report(struct fit *f, struct error *err)
     enum status status = buf_check(&f->violations, err);
     if (status || !f->violation_count)
         return status;
-    error_set(err, STATUS_SCHEMA_MISMATCH, "the rows do not fit the schema of table \"%.*s\" in %zu %s", STR_ARG(f->table_name),
-              f->violation_count, f->violation_count == 1 ? "place" : "places");
+    error_set(err, STATUS_SCHEMA_MISMATCH, "the rows do not fit the schema of table \"%.*s\" in %zu %s", STR_ARG(f->table_name), f->violation_count,
+              f->violation_count == 1 ? "place" : "places");
     error_detail(err, "%.*s", STR_ARG(buf_view(&f->violations)));
     if (f->new_count == f->violation_count)
         error_hint(err, "use the mergeSchema option to add new columns to the table");
@@ -90,23 +90,22 @@ enum status fit_report(struct fit *f, struct error *err)
 static int integer_digits(enum delta_type_id id)
 {
     switch (id) {
-    case DELTA_BYTE: return 3;
-    case DELTA_SHORT: return 5;
-    case DELTA_INTEGER: return 10;
-    case DELTA_LONG: return 19;
-    default: return 0;
+    case DELTA_BYTE:
+        return 3;
+    case DELTA_SHORT:
+        return 5;
+    case DELTA_INTEGER:
+        return 10;
+    case DELTA_LONG:
+        return 19;
+    default:
+        return 0;
     }
 }
 
-static bool is_number(enum delta_type_id id)
-{
-    return integer_digits(id) || id == DELTA_FLOAT || id == DELTA_DOUBLE || id == DELTA_DECIMAL;
-}
+static bool is_number(enum delta_type_id id) { return integer_digits(id) || id == DELTA_FLOAT || id == DELTA_DOUBLE || id == DELTA_DECIMAL; }
 
-static bool is_time(enum delta_type_id id)
-{
-    return id == DELTA_DATE || id == DELTA_TIMESTAMP || id == DELTA_TIMESTAMP_NTZ;
-}
+static bool is_time(enum delta_type_id id) { return id == DELTA_DATE || id == DELTA_TIMESTAMP || id == DELTA_TIMESTAMP_NTZ; }
 
 static enum assignment assign_number(const struct delta_type *from, const struct delta_type *to)
 {
@@ -165,7 +164,8 @@ bool fit_new_field(struct fit *f, const struct fit_path *path, struct str name, 
     return fit_copy_field(f->arena, &plain, out);
 }
 
-bool fit_merge_field(struct fit *f, const struct fit_path *parent, const struct delta_field *table, const struct delta_type *from, struct delta_field *out)
+bool fit_merge_field(struct fit *f, const struct fit_path *parent, const struct delta_field *table, const struct delta_type *from,
+                     struct delta_field *out)
 {
     struct fit_path path = {parent, table->name};
     if (!fit_copy_field(f->arena, table, out))
@@ -210,8 +210,7 @@ static struct delta_type *merge_struct(struct fit *f, const struct fit_path *pat
     if (unnamed && from->field_count != table->field_count)
         violate_type(f, path, table, from);
     for (uint32_t i = 0; i < table->field_count; i++) {
-        const struct delta_field *found = unnamed ? (i < from->field_count ? &from->fields[i] : NULL)
-                                                  : delta_field_find(from, table->fields[i].name);
+        const struct delta_field *found = unnamed ? (i < from->field_count ? &from->fields[i] : NULL) : delta_field_find(from, table->fields[i].name);
         if (!fit_merge_field(f, path, &table->fields[i], found ? found->type : NULL, &out->fields[i]))
             return NULL;
     }

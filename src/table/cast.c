@@ -54,10 +54,7 @@ static void put_cast(struct buf *out, const char *cast, struct str expr, const s
     buf_char(out, ')');
 }
 
-static bool is_whole(enum delta_type_id id)
-{
-    return id == DELTA_LONG || id == DELTA_INTEGER || id == DELTA_SHORT || id == DELTA_BYTE;
-}
+static bool is_whole(enum delta_type_id id) { return id == DELTA_LONG || id == DELTA_INTEGER || id == DELTA_SHORT || id == DELTA_BYTE; }
 
 /* Digits behind the point are cut off on the way into an integer, as Spark does. */
 static void put_checked_cast(struct fit *f, struct buf *out, enum fit_check_kind kind, struct str expr, const struct delta_type *from,
@@ -197,7 +194,8 @@ static void put_value(struct fit *f, struct buf *out, struct str expr, const str
         put_cast(out, "CAST", expr, to);
 }
 
-void fit_put_field(struct fit *f, struct buf *out, struct str expr, const struct delta_type *from, const struct fit_path *path, const struct delta_field *to)
+void fit_put_field(struct fit *f, struct buf *out, struct str expr, const struct delta_type *from, const struct fit_path *path,
+                   const struct delta_field *to)
 {
     if (to->nullable) {
         put_value(f, out, expr, from, path, to->type);

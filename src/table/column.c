@@ -50,7 +50,8 @@ static enum status find_parent(const struct addition *a, const struct table_new_
             return refuse(a, column, STATUS_COLUMN_NOT_FOUND, "there is no column", column->path[i], err);
     }
     if (type->id != DELTA_STRUCT)
-        return refuse(a, column, STATUS_INVALID_ARGUMENT, "only a struct takes fields, which is not so for", column->path[column->path_depth - 1], err);
+        return refuse(a, column, STATUS_INVALID_ARGUMENT, "only a struct takes fields, which is not so for", column->path[column->path_depth - 1],
+                      err);
     *out = type;
     return STATUS_OK;
 }
@@ -136,10 +137,17 @@ static void put_part(struct buf *out, struct str part)
 static void put_type_name(struct buf *out, const struct delta_type *type)
 {
     switch (type->id) {
-    case DELTA_STRUCT: buf_z(out, "\"struct\""); break;
-    case DELTA_ARRAY: buf_z(out, "\"array\""); break;
-    case DELTA_MAP: buf_z(out, "\"map\""); break;
-    default: delta_schema_json(type, out);
+    case DELTA_STRUCT:
+        buf_z(out, "\"struct\"");
+        break;
+    case DELTA_ARRAY:
+        buf_z(out, "\"array\"");
+        break;
+    case DELTA_MAP:
+        buf_z(out, "\"map\"");
+        break;
+    default:
+        delta_schema_json(type, out);
     }
 }
 

@@ -2,7 +2,8 @@
  *
  * A file is recorded by a txn action in the commit that brings its rows: app id "varve-copy:" and the 128-bit FNV-1a hash of its absolute path,
  * version the same hash of size, modification time (us) and path, folded to 62 bits.  Versions are compared for equality only: a file that
- * has changed is loaded again.  Because the app id counts as read, of two loads of one file at the same time one conflicts, looks again, and skips. */
+ * has changed is loaded again.  Because the app id counts as read, of two loads of one file at the same time one conflicts, looks again, and skips.
+ */
 #include "table/table_int.h"
 
 enum { COPY_TRIES = 8 };
@@ -10,8 +11,8 @@ enum { COPY_TRIES = 8 };
 struct copying {
     struct ctx *ctx;
     struct engine *e;
-    struct arena arena;            /* of the statement: the files */
-    struct arena attempt;          /* of one try */
+    struct arena arena;   /* of the statement: the files */
+    struct arena attempt; /* of one try */
     struct catalog_table *table;
     const struct table_copy *copy;
     struct source_file *files;

@@ -139,7 +139,8 @@ static enum status write_rows(struct creation *c, struct engine *e, struct table
     if (status)
         return status;
     const struct fit *fits[] = {&c->fitted.fit};
-    struct table_rows rows = {.select = c->fitted.select, .hold = source->hold, .session_settings = source->session_settings, .fits = fits, .fit_count = 1};
+    struct table_rows rows = {
+        .select = c->fitted.select, .hold = source->hold, .session_settings = source->session_settings, .fits = fits, .fit_count = 1};
     source->hold = NULL;
     status = table_write_rows(c->ctx, e, c->table, &c->metadata, c->schema, &rows, &c->written, err);
     c->has_files = !status;
@@ -211,7 +212,8 @@ static enum status commit(struct creation *c, struct table_change *out, struct e
 enum status table_create(struct ctx *ctx, struct engine *e, struct catalog_table *t, const struct table_definition *def, struct table_source *source,
                          struct delta_snapshot *existing, bool or_replace, struct table_change *out, struct error *err)
 {
-    struct creation c = {.ctx = ctx, .arena = ARENA_INIT, .table = t, .def = def, .existing = existing, .or_replace = or_replace, .has_rows = source != NULL};
+    struct creation c = {
+        .ctx = ctx, .arena = ARENA_INIT, .table = t, .def = def, .existing = existing, .or_replace = or_replace, .has_rows = source != NULL};
     *out = (struct table_change){.version = -1};
     enum status status = existing ? table_check_removable(t, delta_snapshot_metadata(existing), err) : STATUS_OK;
     if (!status)

@@ -9,8 +9,8 @@ struct insertion {
     struct table_source *source;
     const struct table_insert *options;
     struct delta_snapshot *base;
-    const struct delta_type *target;   /* schema to fit the rows to */
-    struct delta_metadata metadata;    /* of the table after it */
+    const struct delta_type *target; /* schema to fit the rows to */
+    struct delta_metadata metadata;  /* of the table after it */
     struct fitted fitted;
     struct engine_written written;
     bool schema_changed, has_files;

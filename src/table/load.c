@@ -1,7 +1,7 @@
 /* table/load.c: the query that reads source files as rows of a table.
  *
- * Text is read with the table's own types, so that no value goes through another type on the way.  Files are first asked for their columns: CSV for its
- * header, Parquet for its footer, JSON for its keys; those that are alike are read together. */
+ * Text is read with the table's own types, so that no value goes through another type on the way.  Files are first asked for their columns: CSV for
+ * its header, Parquet for its footer, JSON for its keys; those that are alike are read together. */
 #include "table/table_int.h"
 
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 struct group {
     struct str *paths;
     size_t count, cap;
-    const struct delta_type *found;  /* what is in the files: names, and types as far as they are known */
+    const struct delta_type *found; /* what is in the files: names, and types as far as they are known */
     struct table_source source;
 };
 struct loading {
@@ -21,9 +21,9 @@ struct loading {
     struct str table_name;
     const struct delta_type *table;
     const struct table_copy *copy;
-    struct delta_property *options;  /* the statement's, made explicit */
+    struct delta_property *options; /* the statement's, made explicit */
     uint32_t option_count;
-    bool has_header;                 /* or the format names its columns anyway */
+    bool has_header; /* or the format names its columns anyway */
     struct group *groups;
     size_t group_count, group_cap;
 };
@@ -278,7 +278,8 @@ static enum status choose_types(struct loading *l, struct group *g, struct error
 
 /* ---- together ----------------------------------------------------------------------------------------- */
 
-static enum status fit_group(struct loading *l, struct group *g, const struct delta_type *table, size_t check_base, struct fitted *out, struct error *err)
+static enum status fit_group(struct loading *l, struct group *g, const struct delta_type *table, size_t check_base, struct fitted *out,
+                             struct error *err)
 {
     struct fit_request request = {
         .table_name = l->table_name,

@@ -10,10 +10,7 @@ struct alteration {
 };
 
 /* "comment" is the table's description, as in Spark. */
-static bool is_comment(struct str key)
-{
-    return str_ieq(key, STR("comment"));
-}
+static bool is_comment(struct str key) { return str_ieq(key, STR("comment")); }
 
 static enum status check_not_reserved(struct str key, struct error *err)
 {
@@ -76,8 +73,8 @@ static enum status set_one(struct alteration *a, const struct delta_property *p,
     return STATUS_OK;
 }
 
-enum status table_set_properties(struct ctx *ctx, struct catalog_table *t, const struct delta_property *set, uint32_t set_count, struct table_change *out,
-                                 struct error *err)
+enum status table_set_properties(struct ctx *ctx, struct catalog_table *t, const struct delta_property *set, uint32_t set_count,
+                                 struct table_change *out, struct error *err)
 {
     struct alteration a = {.ctx = ctx, .arena = ARENA_INIT, .table = t};
     struct delta_txn *txn = NULL;

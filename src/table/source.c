@@ -194,7 +194,8 @@ static enum status finish(struct sources *all, struct error *err)
     return STATUS_OK;
 }
 
-enum status source_files(struct ctx *ctx, struct engine *e, struct str from, struct arena *arena, struct source_file **out, size_t *count, struct error *err)
+enum status source_files(struct ctx *ctx, struct engine *e, struct str from, struct arena *arena, struct source_file **out, size_t *count,
+                         struct error *err)
 {
     struct sources all = {.arena = arena};
     struct str path;

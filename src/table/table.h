@@ -9,8 +9,8 @@
 
 /* What a change did, for the statement's answer and the operation metrics. */
 struct table_change {
-    int64_t version;      /* of the table after it: the committed one, or the one found when nothing had to be committed; -1 after a failure */
-    int64_t rows;         /* written */
+    int64_t version; /* of the table after it: the committed one, or the one found when nothing had to be committed; -1 after a failure */
+    int64_t rows;    /* written */
     int64_t files_added, files_removed, files_skipped; /* skipped: COPY INTO, loaded before */
     int64_t bytes_added;
 };
@@ -19,54 +19,59 @@ struct table_change {
 struct table_source {
     struct str select;
     struct engine_hold *hold;
-    struct delta_type *schema;  /* of select, as engine_bind gave it */
+    struct delta_type *schema; /* of select, as engine_bind gave it */
     struct str session_settings;
 };
 
 struct table_definition {
-    struct delta_type *schema;  /* NULL: from the source */
+    struct delta_type *schema; /* NULL: from the source */
     const struct str *partition_columns;
     uint32_t partition_column_count;
     struct str comment;
     const struct delta_property *properties;
     uint32_t property_count;
 };
-/* Version 0 of a claimed place, with the rows of source (NULL: none) in the same commit.  existing (CREATE OR REPLACE) is the snapshot to replace in a new version, else NULL.
- * Operation: CREATE TABLE, CREATE TABLE AS SELECT, CREATE OR REPLACE TABLE [AS SELECT]. */
+/* Version 0 of a claimed place, with the rows of source (NULL: none) in the same commit.  existing (CREATE OR REPLACE) is the snapshot to replace in
+ * a new version, else NULL. Operation: CREATE TABLE, CREATE TABLE AS SELECT, CREATE OR REPLACE TABLE [AS SELECT]. */
 enum status table_create(struct ctx *ctx, struct engine *e, struct catalog_table *t, const struct table_definition *def, struct table_source *source,
                          struct delta_snapshot *existing, bool or_replace, struct table_change *out, struct error *err);
 
 struct table_insert {
-    const struct str *columns;  /* NULL: by position, all columns */
+    const struct str *columns; /* NULL: by position, all columns */
     uint32_t column_count;
     bool by_name;
-    bool overwrite;             /* replaces all rows */
+    bool overwrite; /* replaces all rows */
     bool merge_schema, overwrite_schema;
-    struct str operation;       /* "WRITE" by default; "COPY INTO" … */
-    struct str user_metadata;   /* NULL ptr */
+    struct str operation;     /* "WRITE" by default; "COPY INTO" … */
+    struct str user_metadata; /* NULL ptr */
 };
-/* INSERT INTO / OVERWRITE.  Values are assigned by ANSI rules as in Spark (see assign.c): numbers to numbers with a range check, anything but binary to text, dates and
- * times to each other, text to dates and times strictly read.  No rows and no schema change: an append commits nothing, an overwrite does.  Fits the source to the table's schema (error lists every violation), checks NOT NULL (the error names the column and shows a row), computes
- * nothing in memory beyond the engine's stream. On conflict another try is the caller's choice. */
+/* INSERT INTO / OVERWRITE.  Values are assigned by ANSI rules as in Spark (see assign.c): numbers to numbers with a range check, anything but binary
+ * to text, dates and times to each other, text to dates and times strictly read.  No rows and no schema change: an append commits nothing, an
+ * overwrite does.  Fits the source to the table's schema (error lists every violation), checks NOT NULL (the error names the column and shows a row),
+ * computes nothing in memory beyond the engine's stream. On conflict another try is the caller's choice. */
 enum status table_insert(struct ctx *ctx, struct engine *e, struct catalog_table *t, struct table_source *source, const struct table_insert *options,
                          struct table_change *out, struct error *err);
 
 struct table_copy {
-    struct str from;            /* path, directory or glob */
+    struct str from; /* path, directory or glob */
     enum engine_file_format format;
     const struct delta_property *format_options;
     uint32_t format_option_count;
     bool merge_schema, force;
     struct str session_settings;
 };
-/* COPY INTO: loads the files that this table has not loaded before (path, size and modification time), records them in the same commit (txn actions, app id
- * "varve-copy:" + hash of the path, version = a hash of path, size and time folded to 62 bits, see copy.c), skips the others.  Conflicts with another COPY are retried
- * here.  from: a file, a glob, or a directory (every file below it whose name and whose directories' names do not begin with '_' or '.').  Columns are bound by name
- * without case; CSV files without header=true by position.  A table without columns takes its schema from the files (mergeSchema). */
-enum status table_copy_into(struct ctx *ctx, struct engine *e, struct catalog_table *t, const struct table_copy *copy, struct table_change *out, struct error *err);
+/* COPY INTO: loads the files that this table has not loaded before (path, size and modification time), records them in the same commit (txn actions,
+ * app id "varve-copy:" + hash of the path, version = a hash of path, size and time folded to 62 bits, see copy.c), skips the others.  Conflicts with
+ * another COPY are retried here.  from: a file, a glob, or a directory (every file below it whose name and whose directories' names do not begin with
+ * '_' or '.').  Columns are bound by name without case; CSV files without header=true by position.  A table without columns takes its schema from the
+ * files (mergeSchema). */
+enum status table_copy_into(struct ctx *ctx, struct engine *e, struct catalog_table *t, const struct table_copy *copy, struct table_change *out,
+                            struct error *err);
 
-enum status table_set_properties(struct ctx *ctx, struct catalog_table *t, const struct delta_property *set, uint32_t set_count, struct table_change *out, struct error *err);
-enum status table_unset_properties(struct ctx *ctx, struct catalog_table *t, const struct str *keys, uint32_t key_count, bool if_exists, struct table_change *out, struct error *err);
+enum status table_set_properties(struct ctx *ctx, struct catalog_table *t, const struct delta_property *set, uint32_t set_count,
+                                 struct table_change *out, struct error *err);
+enum status table_unset_properties(struct ctx *ctx, struct catalog_table *t, const struct str *keys, uint32_t key_count, bool if_exists,
+                                   struct table_change *out, struct error *err);
 struct table_new_column {
     struct str name, comment, after;
     bool first;
@@ -74,6 +79,7 @@ struct table_new_column {
     uint32_t path_depth;
     struct delta_type *type;
 };
-enum status table_add_columns(struct ctx *ctx, struct catalog_table *t, const struct table_new_column *columns, uint32_t column_count, struct table_change *out, struct error *err);
+enum status table_add_columns(struct ctx *ctx, struct catalog_table *t, const struct table_new_column *columns, uint32_t column_count,
+                              struct table_change *out, struct error *err);
 
 #endif

@@ -17,21 +17,21 @@ void fit_put_path(struct buf *out, const struct fit_path *path);
 enum fit_check_kind { FIT_NOT_NULL, FIT_RANGE, FIT_TEXT };
 struct fit_check {
     enum fit_check_kind kind;
-    struct str column;         /* dotted path */
+    struct str column; /* dotted path */
     const struct delta_type *from, *to;
 };
 struct fit {
     struct arena *arena;
     struct str table_name;
-    bool merge;                /* columns that the table does not have are added */
-    struct buf violations;     /* one line each */
+    bool merge;            /* columns that the table does not have are added */
+    struct buf violations; /* one line each */
     size_t violation_count, new_count;
     struct fit_check *checks;
     size_t check_count, check_cap;
-    size_t check_base;         /* number of the first check: queries can be put together */
-    bool show_rows;            /* a failed check shows its row */
+    size_t check_base; /* number of the first check: queries can be put together */
+    bool show_rows;    /* a failed check shows its row */
     unsigned lambda_depth;
-    bool failed;               /* out of memory */
+    bool failed; /* out of memory */
 };
 void fit_init(struct fit *f, struct arena *arena, struct str table_name, bool merge);
 void fit_release(struct fit *f);
@@ -39,14 +39,15 @@ void fit_release(struct fit *f);
 /* How values of one type go into another when rows are stored (ANSI store assignment, as Spark does it). */
 enum assignment {
     ASSIGN_REFUSED,
-    ASSIGN_PLAIN,   /* every value fits */
-    ASSIGN_RANGE,   /* a number may be too large */
-    ASSIGN_TEXT     /* a text may not be a date or time */
+    ASSIGN_PLAIN, /* every value fits */
+    ASSIGN_RANGE, /* a number may be too large */
+    ASSIGN_TEXT   /* a text may not be a date or time */
 };
 enum assignment fit_assignment(const struct delta_type *from, const struct delta_type *to);
 /* The table's type as it is after rows of type `from` are in; what does not fit becomes a violation.  NULL when out of memory. */
 struct delta_type *fit_merge(struct fit *f, const struct fit_path *path, const struct delta_type *table, const struct delta_type *from);
-bool fit_merge_field(struct fit *f, const struct fit_path *parent, const struct delta_field *table, const struct delta_type *from, struct delta_field *out);
+bool fit_merge_field(struct fit *f, const struct fit_path *parent, const struct delta_field *table, const struct delta_type *from,
+                     struct delta_field *out);
 /* A field that the rows bring along; nullable, since rows already there have none. */
 bool fit_new_field(struct fit *f, const struct fit_path *path, struct str name, const struct delta_field *from, struct delta_field *out);
 void fit_violate_missing(struct fit *f, const struct fit_path *path, const struct delta_type *type);
@@ -61,37 +62,39 @@ bool fit_is_unnamed(const struct delta_type *type);
 const struct delta_type *fit_suspect_nulls(struct arena *arena, const struct delta_type *from, const struct delta_type *to);
 
 /* SQL that turns expr into the field's type, checks included. (cast.c) */
-void fit_put_field(struct fit *f, struct buf *out, struct str expr, const struct delta_type *from, const struct fit_path *path, const struct delta_field *to);
-#define FIT_ROWS "varve_rows"   /* alias of the source in the generated query */
+void fit_put_field(struct fit *f, struct buf *out, struct str expr, const struct delta_type *from, const struct fit_path *path,
+                   const struct delta_field *to);
+#define FIT_ROWS "varve_rows" /* alias of the source in the generated query */
 /* When err came from a check of the query, turns it into what it means. */
 enum status fit_explain(const struct fit *f, enum status status, struct error *err);
 
 /* How columns find each other. */
 struct fit_request {
     struct str table_name;
-    const struct delta_type *table;  /* the schema to fit */
+    const struct delta_type *table; /* the schema to fit */
     const struct table_source *source;
-    const struct str *columns;       /* names for the source's columns, in order; NULL: see by_name */
+    const struct str *columns; /* names for the source's columns, in order; NULL: see by_name */
     uint32_t column_count;
     bool by_name, merge;
     size_t check_base;
 };
 /* The query that yields the rows as the table wants them. */
 struct fitted {
-    struct delta_type *schema;       /* the table's, merged; in the arena */
+    struct delta_type *schema; /* the table's, merged; in the arena */
     bool schema_changed;
-    struct str select;               /* in the arena */
-    struct fit fit;                  /* for fit_explain; fit_release */
+    struct str select; /* in the arena */
+    struct fit fit;    /* for fit_explain; fit_release */
 };
-enum status fit_rows(struct ctx *ctx, struct engine *e, struct arena *arena, const struct fit_request *request, struct fitted *out, struct error *err);
+enum status fit_rows(struct ctx *ctx, struct engine *e, struct arena *arena, const struct fit_request *request, struct fitted *out,
+                     struct error *err);
 
 /* ---- rows to files to actions (write.c) ------------------------------------------------------ */
 
 struct table_rows {
     struct str select;
-    struct engine_hold *hold;        /* taken */
+    struct engine_hold *hold; /* taken */
     struct str session_settings;
-    const struct fit *const *fits;   /* whose checks are in select */
+    const struct fit *const *fits; /* whose checks are in select */
     size_t fit_count;
 };
 enum status table_write_rows(struct ctx *ctx, struct engine *e, const struct catalog_table *t, const struct delta_metadata *m,
@@ -119,20 +122,21 @@ enum status table_output_metrics(struct delta_txn *txn, const struct engine_writ
 
 /* One file that COPY INTO was pointed at, and the txn action that records it. */
 struct source_file {
-    struct str path;       /* absolute */
+    struct str path; /* absolute */
     int64_t size_bytes, modified_us;
     char app_id[48];
     int64_t version;
 };
 /* path, directory or glob -> files, sorted by path, each once.  FILE_NOT_FOUND when there are none. */
-enum status source_files(struct ctx *ctx, struct engine *e, struct str from, struct arena *arena, struct source_file **out, size_t *count, struct error *err);
+enum status source_files(struct ctx *ctx, struct engine *e, struct str from, struct arena *arena, struct source_file **out, size_t *count,
+                         struct error *err);
 
 /* The query that reads files as rows of the table. */
 struct load {
-    struct delta_type *schema;  /* the table's, merged; NULL when no file has anything in it */
+    struct delta_type *schema; /* the table's, merged; NULL when no file has anything in it */
     bool schema_changed;
-    struct str select;          /* NULL ptr when no file has anything in it */
-    struct fitted *fitted;      /* one per group of files that are alike */
+    struct str select;     /* NULL ptr when no file has anything in it */
+    struct fitted *fitted; /* one per group of files that are alike */
     const struct fit **fits;
     size_t fit_count;
 };
@@ -141,8 +145,8 @@ enum status load_plan(struct ctx *ctx, struct engine *e, struct arena *arena, st
 void load_release(struct load *l);
 
 /* m with another schema; texts in the arena. */
-enum status table_metadata_with_schema(struct arena *arena, const struct delta_metadata *m, const struct delta_type *schema, struct delta_metadata *out,
-                                       struct error *err);
+enum status table_metadata_with_schema(struct arena *arena, const struct delta_metadata *m, const struct delta_type *schema,
+                                       struct delta_metadata *out, struct error *err);
 struct str table_name_of(const struct catalog_table *t);
 
 #endif

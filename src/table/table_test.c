@@ -23,7 +23,7 @@ struct fixture {
     struct store *store;
     struct catalog_table table;
     struct table_change change;
-    char dir[64];   /* holds t, the table, and files to load */
+    char dir[64]; /* holds t, the table, and files to load */
 };
 
 static int open_engine(void **state)
@@ -45,10 +45,7 @@ static int close_engine(void **state)
     return 0;
 }
 
-static int remove_node(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    return remove(path);
-}
+static int remove_node(const char *path, const struct stat *st, int type, struct FTW *at) { return remove(path); }
 
 static void open_table(struct fixture *f, struct catalog_table *out)
 {
@@ -105,13 +102,13 @@ static void show(const struct fixture *f)
                       f->err.context ? f->err.context : "");
 }
 
-#define EXPECT(f, wanted, call)                                                                                                                          \
-    do {                                                                                                                                                 \
-        error_release(&(f)->err);                                                                                                                        \
-        enum status got_ = (call);                                                                                                                       \
-        if (got_ != (wanted))                                                                                                                            \
-            show(f);                                                                                                                                     \
-        assert_string_equal(status_info(got_)->name, status_info(wanted)->name);                                                                         \
+#define EXPECT(f, wanted, call)                                                                                                                      \
+    do {                                                                                                                                             \
+        error_release(&(f)->err);                                                                                                                    \
+        enum status got_ = (call);                                                                                                                   \
+        if (got_ != (wanted))                                                                                                                        \
+            show(f);                                                                                                                                 \
+        assert_string_equal(status_info(got_)->name, status_info(wanted)->name);                                                                     \
     } while (0)
 #define OK(f, call) EXPECT(f, STATUS_OK, call)
 
@@ -142,10 +139,7 @@ static enum status insert_with(struct fixture *f, const char *select, struct tab
     return table_insert(&f->ctx, engine, &f->table, &source, &options, &f->change, &f->err);
 }
 
-static enum status insert(struct fixture *f, const char *select)
-{
-    return insert_with(f, select, (struct table_insert){0});
-}
+static enum status insert(struct fixture *f, const char *select) { return insert_with(f, select, (struct table_insert){0}); }
 
 static enum status copy_with(struct fixture *f, const char *from, enum engine_file_format format, struct table_copy copy)
 {
@@ -181,8 +175,13 @@ static int64_t ask(struct fixture *f, const char *what)
     bool is_null = false;
     OK(f, delta_scan(&f->ctx, s, NULL, false, &files, &f->err));
     const struct delta_metadata *m = delta_snapshot_metadata(s);
-    struct engine_scan scan = {.table_name = STR("t"), .schema = delta_snapshot_schema(s), .partition_columns = m->partition_columns,
-                               .partition_column_count = m->partition_column_count, .store = f->store, .files = files.files, .file_count = files.count};
+    struct engine_scan scan = {.table_name = STR("t"),
+                               .schema = delta_snapshot_schema(s),
+                               .partition_columns = m->partition_columns,
+                               .partition_column_count = m->partition_column_count,
+                               .store = f->store,
+                               .files = files.files,
+                               .file_count = files.count};
     buf_printf(&sql, "SELECT (%s)::BIGINT FROM ", what);
     OK(f, engine_scan_sql(&f->ctx, engine, &scan, &sql, &hold, &f->err));
     buf_z(&sql, " AS t");
@@ -262,9 +261,14 @@ static void creates_as_spark_logs_it(void **state)
 {
     struct fixture *f = *state;
     static const struct str partitions[] = {STR("D")};
-    static const struct delta_property properties[] = {{.key = STR("delta.appendOnly"), .value = STR("true")}, {.key = STR("team"), .value = STR("a\"b")}};
-    struct table_definition def = {.schema = type(f, "STRUCT<a: BIGINT, d: DATE>"), .partition_columns = partitions, .partition_column_count = 1,
-                                   .comment = STR("bars"), .properties = properties, .property_count = 2};
+    static const struct delta_property properties[] = {{.key = STR("delta.appendOnly"), .value = STR("true")},
+                                                       {.key = STR("team"), .value = STR("a\"b")}};
+    struct table_definition def = {.schema = type(f, "STRUCT<a: BIGINT, d: DATE>"),
+                                   .partition_columns = partitions,
+                                   .partition_column_count = 1,
+                                   .comment = STR("bars"),
+                                   .properties = properties,
+                                   .property_count = 2};
     OK(f, table_create(&f->ctx, engine, &f->table, &def, NULL, NULL, false, &f->change, &f->err));
     assert_int_equal(f->change.version, 0);
     assert_logged(f, 0, "\"operation\":\"CREATE TABLE\"");
@@ -490,7 +494,8 @@ static void partition_values_survive(void **state)
     OK(f, create(f, "STRUCT<v: INT, p: STRING, d: DATE>", partitions, 2));
     OK(f, insert(f, "VALUES (1, 'a=b/c%d e', '2024-01-01'), (2, 'größe', NULL), (3, NULL, '2024-01-01'), (4, '', '2024-01-02'), (5, '..', NULL),"
                     " (6, 'a\\b\"c''d{e}', NULL), (7, '%20', NULL)"));
-    assert_int_equal(ask(f, "sum(CASE p WHEN 'a=b/c%d e' THEN v WHEN 'größe' THEN v WHEN '..' THEN v WHEN 'a\\b\"c''d{e}' THEN v WHEN '%20' THEN v END)"), 21);
+    assert_int_equal(
+        ask(f, "sum(CASE p WHEN 'a=b/c%d e' THEN v WHEN 'größe' THEN v WHEN '..' THEN v WHEN 'a\\b\"c''d{e}' THEN v WHEN '%20' THEN v END)"), 21);
     assert_int_equal(ask(f, "sum(v) FILTER (WHERE p IS NULL)"), 7); /* an empty text is NULL, as the protocol has it */
     assert_int_equal(ask(f, "count(d)"), 3);
     assert_logged(f, 1, "\"partitionBy\":\"[\\\"p\\\",\\\"d\\\"]\"");
@@ -542,7 +547,8 @@ static void copy_of_a_bad_file_changes_nothing(void **state)
     write_file(f, "more.csv", "a,b,c\n1,2024-01-01,3\n");
     write_file(f, "less.csv", "b\n2024-01-01\n");
     EXPECT(f, STATUS_CONVERSION, copy_csv(f, "bad.csv", false));
-    struct str text = str_of(arena_printf(&f->arena, "%s %s %s", f->err.message, f->err.detail ? f->err.detail : "", f->err.context ? f->err.context : ""));
+    struct str text =
+        str_of(arena_printf(&f->arena, "%s %s %s", f->err.message, f->err.detail ? f->err.detail : "", f->err.context ? f->err.context : ""));
     assert_non_null(strstr(text.ptr, "bad.csv"));
     assert_non_null(strstr(text.ptr, "x7"));
     EXPECT(f, STATUS_NOT_NULL_VIOLATION, copy_csv(f, "nulls.csv", false));
@@ -604,8 +610,8 @@ static void copies_json_and_parquet(void **state)
     write_file(f, "q.parquet", "this is not Parquet at all, not even near");
     error_release(&f->err);
     assert_int_not_equal(copy_with(f, "q.parquet", ENGINE_PARQUET, (struct table_copy){0}), STATUS_OK);
-    assert_non_null(strstr(arena_printf(&f->arena, "%s %s %s", f->err.message, f->err.detail ? f->err.detail : "", f->err.context ? f->err.context : ""),
-                           "q.parquet"));
+    assert_non_null(strstr(
+        arena_printf(&f->arena, "%s %s %s", f->err.message, f->err.detail ? f->err.detail : "", f->err.context ? f->err.context : ""), "q.parquet"));
 }
 
 struct copier {
@@ -662,7 +668,8 @@ static void racing_copies_load_a_file_once(void **state)
 static void properties_are_set_and_unset(void **state)
 {
     struct fixture *f = *state;
-    static const struct delta_property set[] = {{.key = STR("delta.checkpointInterval"), .value = STR("5")}, {.key = STR("comment"), .value = STR("c")}};
+    static const struct delta_property set[] = {{.key = STR("delta.checkpointInterval"), .value = STR("5")},
+                                                {.key = STR("comment"), .value = STR("c")}};
     static const struct delta_property bad[] = {{.key = STR("delta.checkpointInterval"), .value = STR("often")}};
     static const struct delta_property reserved[] = {{.key = STR("location"), .value = STR("/x")}};
     static const struct str keys[] = {STR("delta.checkpointInterval")}, none[] = {STR("delta.checkpointIntervall")};
@@ -704,11 +711,13 @@ static void columns_are_added_where_asked(void **state)
     OK(f, table_add_columns(&f->ctx, &f->table, columns, 4, &f->change, &f->err));
     assert_schema(f, "struct<z:string,a:int,b c:decimal(10,2),s:struct<x:int,y:array<int>>,l:array<struct<e:int,g:date>>>");
     assert_logged(f, 2, "\"operation\":\"ADD COLUMNS\"");
-    assert_logged(f, 2, "{\\\"column\\\":{\\\"name\\\":\\\"`b c`\\\",\\\"type\\\":\\\"decimal(10,2)\\\",\\\"nullable\\\":true,"
-                        "\\\"metadata\\\":{\\\"comment\\\":\\\"money\\\"}},\\\"position\\\":\\\"AFTER a\\\"}");
+    assert_logged(f, 2,
+                  "{\\\"column\\\":{\\\"name\\\":\\\"`b c`\\\",\\\"type\\\":\\\"decimal(10,2)\\\",\\\"nullable\\\":true,"
+                  "\\\"metadata\\\":{\\\"comment\\\":\\\"money\\\"}},\\\"position\\\":\\\"AFTER a\\\"}");
     assert_logged(f, 2, "{\\\"column\\\":{\\\"name\\\":\\\"s.y\\\",\\\"type\\\":\\\"array\\\",\\\"nullable\\\":true,\\\"metadata\\\":{}}}");
     assert_int_equal(ask(f, "sum(a) * 100 + sum(s.x) * 10 + sum(l[1].e)"), 123);
-    const struct table_new_column twice = {.name = STR("A"), .type = type(f, "INT")}, astray = {.name = STR("q"), .type = type(f, "INT"), .after = STR("no")},
+    const struct table_new_column twice = {.name = STR("A"), .type = type(f, "INT")},
+                                  astray = {.name = STR("q"), .type = type(f, "INT"), .after = STR("no")},
                                   wrong = {.name = STR("q"), .type = type(f, "INT"), .path = nowhere, .path_depth = 1};
     EXPECT(f, STATUS_INVALID_ARGUMENT, table_add_columns(&f->ctx, &f->table, &twice, 1, &f->change, &f->err));
     EXPECT(f, STATUS_COLUMN_NOT_FOUND, table_add_columns(&f->ctx, &f->table, &astray, 1, &f->change, &f->err));
@@ -780,12 +789,27 @@ static void every_store_fault_is_before_or_after(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(creates_as_spark_logs_it), TEST(refuses_bad_definitions), TEST(creates_from_a_query_and_replaces), TEST(failed_query_creates_nothing),
-        TEST(inserts_by_position_list_and_name), TEST(insert_lists_every_violation), TEST(values_are_assigned_as_ansi_says),
-        TEST(null_literals_fit_everything), TEST(nulls_are_refused_where_declared), TEST(required_elements_are_checked),
-        TEST(schema_grows_and_is_replaced), TEST(overwrites_and_empty_inserts), TEST(partition_values_survive), TEST(copies_each_file_once),
-        TEST(copy_of_a_bad_file_changes_nothing), TEST(copy_fills_a_table_without_columns), TEST(copies_without_header_by_position),
-        TEST(copies_json_and_parquet), TEST(racing_copies_load_a_file_once), TEST(properties_are_set_and_unset), TEST(columns_are_added_where_asked),
+        TEST(creates_as_spark_logs_it),
+        TEST(refuses_bad_definitions),
+        TEST(creates_from_a_query_and_replaces),
+        TEST(failed_query_creates_nothing),
+        TEST(inserts_by_position_list_and_name),
+        TEST(insert_lists_every_violation),
+        TEST(values_are_assigned_as_ansi_says),
+        TEST(null_literals_fit_everything),
+        TEST(nulls_are_refused_where_declared),
+        TEST(required_elements_are_checked),
+        TEST(schema_grows_and_is_replaced),
+        TEST(overwrites_and_empty_inserts),
+        TEST(partition_values_survive),
+        TEST(copies_each_file_once),
+        TEST(copy_of_a_bad_file_changes_nothing),
+        TEST(copy_fills_a_table_without_columns),
+        TEST(copies_without_header_by_position),
+        TEST(copies_json_and_parquet),
+        TEST(racing_copies_load_a_file_once),
+        TEST(properties_are_set_and_unset),
+        TEST(columns_are_added_where_asked),
         TEST(out_of_memory_changes_nothing),
         TEST(every_store_fault_is_before_or_after),
     };

@@ -1,10 +1,7 @@
 /* table/write.c: rows become files, files become actions, actions become a commit. */
 #include "table/table_int.h"
 
-struct str table_name_of(const struct catalog_table *t)
-{
-    return str_of(t->qualified_name);
-}
+struct str table_name_of(const struct catalog_table *t) { return str_of(t->qualified_name); }
 
 enum status table_snapshot(struct ctx *ctx, const struct catalog_table *t, struct delta_snapshot **out, struct error *err)
 {
@@ -27,8 +24,8 @@ enum status table_check_removable(const struct catalog_table *t, const struct de
     return error_set(err, STATUS_APPEND_ONLY, "table \"%s\" is append-only: its rows cannot be replaced", t->qualified_name);
 }
 
-enum status table_metadata_with_schema(struct arena *arena, const struct delta_metadata *m, const struct delta_type *schema, struct delta_metadata *out,
-                                       struct error *err)
+enum status table_metadata_with_schema(struct arena *arena, const struct delta_metadata *m, const struct delta_type *schema,
+                                       struct delta_metadata *out, struct error *err)
 {
     struct buf json = BUF_INIT;
     delta_schema_json(schema, &json);
@@ -47,8 +44,13 @@ static struct str compression(const struct delta_metadata *m)
 {
     static const struct {
         const char *property, *codec;
-    } codecs[] = {{"snappy", "snappy"}, {"zstd", "zstd"},        {"gzip", "gzip"},          {"lz4", "lz4_raw"},
-                  {"lz4_raw", "lz4_raw"}, {"none", "uncompressed"}, {"uncompressed", "uncompressed"}};
+    } codecs[] = {{"snappy", "snappy"},
+                  {"zstd", "zstd"},
+                  {"gzip", "gzip"},
+                  {"lz4", "lz4_raw"},
+                  {"lz4_raw", "lz4_raw"},
+                  {"none", "uncompressed"},
+                  {"uncompressed", "uncompressed"}};
     struct str wanted = delta_property_value(m, "delta.parquet.compression.codec");
     for (size_t i = 0; wanted.ptr && i < VV_ARRAY_COUNT(codecs); i++)
         if (str_ieq(wanted, str_of(codecs[i].property)))
