@@ -28,11 +28,15 @@ value() { run --csv -t -c "$1"; }
 load_edition() { sed "s/\${EDITION}/$1/" "$HERE/silver_load.sql" >"$WORK/load.sql"; run -f "$WORK/load.sql"; }
 
 # ---- load ----------------------------------------------------------------------------------------
-rm -rf "$LAKE"
+# The archives hold read-only folders, which an ordinary user could neither fill again nor remove.
+writable() { [ ! -d "$WORK/landing" ] || chmod -R u+w "$WORK/landing"; }
+writable
+rm -rf "$LAKE" "$WORK/landing"
 mkdir -p "$WORK/landing" "$LAKE"
 for edition in 2017-08 2018-02; do
   tar -xJf "$HERE/data/sp500_bars_$edition.tar.xz" -C "$WORK/landing"
 done
+writable
 OLDER=$WORK/landing/sp500_5yr_asof_2017-08_subset
 NEWER=$WORK/landing/sp500_5yr_asof_2018-02
 

@@ -63,8 +63,9 @@ def by_varve(session, path, version=None):
 
 
 def by_delta_rs(path, version=None):
-    table = deltalake.DeltaTable(str(path), version=version)
-    latest = table if version is None else deltalake.DeltaTable(str(path))
+    place = pathlib.Path(path).as_uri()  # delta-rs takes a plain path with a percent sign for an address
+    table = deltalake.DeltaTable(place, version=version)
+    latest = table if version is None else deltalake.DeltaTable(place)
     rows = table.to_pyarrow_table()
     return Contents(values.encode_rows(rows), fields_of(json.loads(latest.schema().to_json())), history_of(latest.history()),
                     list(latest.metadata().partition_columns))

@@ -29,7 +29,14 @@ tidy() {
   findings "$log"
   return 1
 }
-tidy_all() { find src -name "*.c" ! -name "*_fuzz.c" ! -path src/base/error.c -print0 | sort -z | xargs -0 -n 1 -P 2 clang-tidy --quiet -p build/check-clang "--extra-arg-before=-include$ROOT/tools/analyzer.h"; }
+# One file a process: clang 14 reports va_lists wrongly when it sees several.  error.c defines what tools/analyzer.h explains, so it goes without.
+tidy_all() {
+  local failed=0
+  find src -name '*.c' ! -name '*_fuzz.c' ! -path src/base/error.c -print0 | sort -z \
+    | xargs -0 -n 1 -P 2 clang-tidy --quiet -p build/check-clang "--extra-arg-before=-include$ROOT/tools/analyzer.h" || failed=1
+  clang-tidy --quiet -p build/check-clang src/base/error.c || failed=1
+  return $failed
+}
 
 step 'format (clang-format)' format
 step 'layers' python3 tools/check_layers.py

@@ -96,8 +96,8 @@ static void csv_that_is_wrong(void **state)
     OK(f, source_sql(f, ENGINE_CSV, ragged, OPTIONS({"header", "true"}), "STRUCT<a: INT, b: INT>", &sql));
     OK(f, run_begin(&f->ctx, f->engine, STR_NULL, &run, &f->err));
     duckdb_result result;
-    FAILS(f, STATUS_INVALID_ARGUMENT, run_query(&run, buf_view(&sql), &result, &f->err));
-    assert_non_null(strstr(f->err.message, "3"));
+    FAILS(f, STATUS_CONVERSION, run_query(&run, buf_view(&sql), &result, &f->err));
+    assert_non_null(strstr(f->err.message, "line 3"));
     buf_clear(&sql);
     buf_z(&sql, "FROM ");
     fixture_clear(f);
