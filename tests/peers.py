@@ -73,6 +73,8 @@ def by_delta_rs(path, version=None):
 
 def delta_rs_bug(path):
     """Why delta-rs 1.6.6 cannot read this table although it is right, or None."""
+    if "%" in str(path):
+        return "it decodes the percent sign in the table's own path, even in a file address"
     metadata, negative = {}, set()
     for commit in sorted(pathlib.Path(path, "_delta_log").glob("*.json")):
         for line in commit.read_text().splitlines():
