@@ -82,14 +82,14 @@ fetch_npm() {
 NPM_OPTIONS=(--loglevel=error --ignore-scripts --fetch-retry-mintimeout=2000 --fetch-retry-maxtimeout=5000)
 npm_pack() { (cd "$1" && npm pack "${NPM_OPTIONS[@]}" "$2"); }
 
-# need_web: web/node_modules as web/package-lock.json wants it.
+# need_web [--dev]: web/node_modules as web/package-lock.json wants it; with --dev what the page's tests need too.
 need_web() {
-  node "$ROOT/web/installed.mjs" && return 0
+  node "$ROOT/web/installed.mjs" "$@" && return 0
   say "installing the packages of web/package-lock.json"
-  watched "npm" "$ROOT/.deps/npm.log" npm_ci "$ROOT/web" \
+  watched "npm" "$ROOT/.deps/npm.log" npm_ci "$ROOT/web" ${1:-"--omit=dev"} \
     || { excerpt "$ROOT/.deps/npm.log" '^npm (ERR!|error) [a-z]+ [^ ]'; die "npm could not install the packages of web/package-lock.json (no network? the log: .deps/npm.log)"; }
 }
-npm_ci() { (cd "$1" && npm ci --omit=dev --no-audit --no-fund "${NPM_OPTIONS[@]}"); }
+npm_ci() { (cd "$1" && npm ci "${2/--dev/--include=dev}" --no-audit --no-fund "${NPM_OPTIONS[@]}"); }
 
 # A system libduckdb with its header, when it is new enough (1.5 or later, before 2): the library itself is asked.
 system_duckdb() {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ./dev check: formatting, layers, warnings as errors with gcc and clang, clang-tidy.  Findings go to the console, logs to build/check-*.
+# ./dev check: formatting, layers, warnings as errors with gcc and clang, the page's types, clang-tidy.  Findings go to the console, logs to build/check-*.
 set -uo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$ROOT"
@@ -43,6 +43,7 @@ step 'layers' python3 tools/check_layers.py
 step 'the generated page of protocol features' python3 tools/protocol_support.py --check
 step 'warnings as errors: gcc' compile gcc Release
 step 'warnings as errors: clang' compile clang Debug
+step 'types of the page' node web/node_modules/typescript/bin/tsc --noEmit -p web
 step 'clang-tidy' tidy
 if [ ${#failed[@]} -gt 0 ]; then
   printf 'check: failed: %s\n' "$(printf '%s; ' "${failed[@]}" | sed 's/; $//')"
