@@ -198,6 +198,45 @@ struct delta_handler {
                                  bool (*add)(void *user, size_t part_index, struct str json, struct error *err), void *user, struct error *err);
 };
 
+/* ==== column mapping (protocol "Column Mapping") ======================================= */
+
+enum delta_mapping { DELTA_MAPPING_NONE, DELTA_MAPPING_NAME, DELTA_MAPPING_ID };
+enum delta_mapping delta_mapping_mode(const struct delta_metadata *m); /* unknown modes are refused by the protocol check */
+/* The field's name in data files, statistics, partitionValues and clustering domains: delta.columnMapping.physicalName when the table is
+ * mapped, else the logical name. */
+struct str delta_physical_name(enum delta_mapping mode, const struct delta_field *field);
+int64_t delta_column_id(const struct delta_field *field); /* delta.columnMapping.id; -1 when absent */
+
+/* ==== deletion vectors (protocol "Deletion Vectors") =================================== */
+
+/* The descriptor, as add and remove carry it. */
+struct delta_dv {
+    struct str storage; /* "u", "i" or "p" */
+    struct str path;    /* pathOrInlineDv */
+    int64_t offset;     /* -1 when absent */
+    int64_t size_bytes, cardinality;
+};
+/* A set of physical row numbers of one data file.  Built by one thread, then only read. */
+struct delta_rows;
+struct delta_rows *delta_rows_new(void); /* NULL when out of memory */
+void delta_rows_free(struct delta_rows *r); /* accepts NULL */
+bool delta_rows_add(struct delta_rows *r, const uint64_t *rows, size_t count); /* any order, repeats allowed; false when memory is out */
+bool delta_rows_union(struct delta_rows *into, const struct delta_rows *more);
+bool delta_rows_subtract(struct delta_rows *from, const struct delta_rows *what);
+bool delta_rows_contains(const struct delta_rows *r, uint64_t row);
+uint64_t delta_rows_count(const struct delta_rows *r);
+/* Membership of rows first…first+count-1 as bits, 64 a word: what a scan tests. count is a multiple of 64 or the tail. */
+void delta_rows_mask(const struct delta_rows *r, uint64_t first, size_t count, uint64_t *words);
+/* The blob of the protocol, both magics read, the portable one written.  CORRUPT_DATA says what is wrong. */
+enum status delta_rows_decode(struct str blob, struct delta_rows **out, struct error *err);
+enum status delta_rows_encode(const struct delta_rows *r, struct buf *out, struct error *err);
+/* The rows that a descriptor stands for: inline, relative or absolute; size, checksum and cardinality are checked. */
+enum status delta_dv_read(struct ctx *ctx, struct store *store, const struct delta_dv *dv, struct delta_rows **out, struct error *err);
+/* Writes one file "deletion_vector_<uuid>.bin" with a vector for each set and fills their descriptors (storage "u", offset set; texts in
+ * the arena).  The file is durable on return; on failure nothing is left. */
+enum status delta_dv_write(struct ctx *ctx, struct store *store, const struct delta_rows *const *sets, size_t count, struct arena *arena,
+                           struct delta_dv *out, struct error *err);
+
 /* ==== snapshot ========================================================================= */
 
 struct delta_table;    /* a table's place: store, handler, and the newest snapshot known; thread safe */
@@ -210,8 +249,8 @@ struct delta_file {
     int64_t modified_ms;
     const struct str *partition_values; /* one per partition column; NULL ptr = NULL */
     struct str stats;                   /* raw JSON, NULL ptr when none or not loaded */
-    int64_t record_count;               /* from stats; -1 unknown */
-    bool has_dv;
+    int64_t record_count;               /* from stats: physical rows, deleted ones included; -1 unknown */
+    const struct delta_dv *dv;          /* NULL: no deletion vector */
 };
 
 /* Opens the place; no I/O beyond what open needs. name is for messages. Takes no ownership: refs store. */
@@ -281,7 +320,7 @@ struct delta_file_list {
 };
 /* The files that may hold matching rows (pred NULL: all).  Never excludes a file with a matching row: missing or truncated
  * statistics, NULL, NaN, wide bounds under deletion vectors and millisecond-truncated timestamps all keep the file.
- * want_stats also fills .stats and .record_count. UNSUPPORTED_FEATURE if a kept file has a deletion vector. */
+ * want_stats also fills .stats and .record_count. */
 enum status delta_scan(struct ctx *ctx, struct delta_snapshot *s, const struct delta_pred *pred, bool want_stats, struct delta_file_list *out,
                        struct error *err);
 void delta_file_list_release(struct delta_file_list *l);
@@ -334,6 +373,11 @@ void delta_txn_free(struct delta_txn *txn); /* accepts NULL; a txn that was not 
  * schema and properties, and raised when an existing table needs more. */
 enum status delta_txn_set_metadata(struct delta_txn *txn, const struct delta_metadata *m, const struct delta_type *schema, struct error *err);
 enum status delta_txn_add(struct delta_txn *txn, const struct delta_add *add, struct error *err);
+/* Gives a file of the base snapshot (found by delta_scan with want_stats) another deletion vector, which must hold every row that the old one
+ * did: remove and add of one path in the commit; statistics stay with tightBounds=false. */
+enum status delta_txn_set_dv(struct delta_txn *txn, const struct delta_file *file, const struct delta_dv *dv, struct error *err);
+/* A change data file (protocol "Add CDC File"); path as for delta_add, below _change_data/. */
+enum status delta_txn_cdc(struct delta_txn *txn, struct str path, const struct str *partition_values, int64_t size_bytes, struct error *err);
 /* Removes a file of the base snapshot (found by delta_scan with want_stats). */
 enum status delta_txn_remove(struct delta_txn *txn, const struct delta_file *file, bool data_change, struct error *err);
 enum status delta_txn_remove_all(struct delta_txn *txn, struct error *err); /* every file of the base: overwrite; counts as reading all */

@@ -16,10 +16,9 @@ struct delta_dictionary {
     uint32_t *slots; /* open addressing over values, built while filling */
     uint32_t slot_count;
 };
-struct delta_dv {
+struct delta_dv_row {
     uint32_t row; /* which add of the segment */
-    struct str storage, path;
-    int64_t offset, size_bytes, cardinality; /* offset -1 when absent */
+    struct delta_dv dv;
 };
 struct delta_segment {
     atomic_int refs;
@@ -31,7 +30,7 @@ struct delta_segment {
     uint32_t partition_count;
     uint32_t **partition_codes; /* [partition column][row] */
     struct delta_dictionary *dictionaries;
-    struct delta_dv *dvs; /* sorted by row */
+    struct delta_dv_row *dvs; /* sorted by row */
     size_t dv_count, dv_cap;
     int64_t total_bytes;
     /* Statistics texts: at once for commit segments; for checkpoint segments read from the parts when first asked for. */

@@ -192,11 +192,10 @@ static enum status append_dv(struct delta_segment *g, size_t row, const struct d
             return error_oom(err);
         g->dv_cap = cap;
     }
-    struct delta_dv copy = *dv;
-    copy.row = (uint32_t)row;
-    copy.storage = arena_str(&g->arena, dv->storage);
-    copy.path = arena_str(&g->arena, dv->path);
-    if (!copy.storage.ptr || !copy.path.ptr)
+    struct delta_dv_row copy = {.row = (uint32_t)row, .dv = *dv};
+    copy.dv.storage = arena_str(&g->arena, dv->storage);
+    copy.dv.path = arena_str(&g->arena, dv->path);
+    if (!copy.dv.storage.ptr || !copy.dv.path.ptr)
         return error_oom(err);
     g->dvs[g->dv_count++] = copy;
     return STATUS_OK;
@@ -335,7 +334,7 @@ const struct delta_dv *delta_segment_dv(const struct delta_segment *g, size_t ro
         else
             high = middle;
     }
-    return low < g->dv_count && g->dvs[low].row == row ? &g->dvs[low] : NULL;
+    return low < g->dv_count && g->dvs[low].row == row ? &g->dvs[low].dv : NULL;
 }
 
 /* ---- index ---------------------------------------------------------------------------------------- */

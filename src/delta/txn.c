@@ -361,7 +361,7 @@ enum status delta_txn_remove(struct delta_txn *txn, const struct delta_file *fil
     bool known;
     if (!txn->base)
         return error_set(err, STATUS_INTERNAL, "a new table has no files to remove");
-    if (file->has_dv)
+    if (file->dv)
         return error_set(err, STATUS_UNSUPPORTED_FEATURE,
                          "file \"%.*s\" has a deletion vector, and the table feature \"deletionVectors\" is not supported", STR_ARG(file->path));
     enum status status = note_removed(txn, file->path, &slot, &known, err);

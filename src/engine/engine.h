@@ -74,10 +74,18 @@ struct engine_scan {
     const struct delta_type *schema; /* logical columns in order, partition columns included */
     const struct str *partition_columns;
     uint32_t partition_column_count;
+    enum delta_mapping mapping;
     struct store *store; /* where the files are: absolute add.path values are used as they are */
     const struct delta_file *files;
     size_t file_count;
+    /* NULL: what each file's deletion vector leaves.  Else one set per file: just these rows, whatever its deletion vector says; a NULL entry
+     * as before.  Borrowed until the hold is freed. */
+    const struct delta_rows *const *only;
+    /* Two more columns at the end: ENGINE_FILE_COLUMN, INTEGER, index into files; ENGINE_ROW_COLUMN, BIGINT, physical row number. */
+    bool with_positions;
 };
+#define ENGINE_FILE_COLUMN "varve_file"
+#define ENGINE_ROW_COLUMN "varve_row"
 /* Appends a parenthesised SELECT that yields exactly schema's columns and types: partition columns typed from the log
  * values, columns missing in a file NULL, each file's own physical types cast where they differ (files are grouped by footer
  * schema, remembered per path), no cast where none is needed so that filters reach the Parquet reader.  No files: a typed empty relation.
