@@ -125,6 +125,20 @@ enum status planner_ask(struct ctx *ctx, duckdb_connection connection, enum plan
                         struct json *tree, struct error *err);
 enum status planner_run(struct ctx *ctx, duckdb_connection connection, const char *sql, struct error *err);
 
+/* ---- parsed.c: statements parsed before ------------------------------------------------------------------ */
+
+struct parsed_statement;
+struct parsed_statements {
+    pthread_mutex_t lock;
+    struct parsed_statement *slots[512]; /* by hash of the text; a newer text takes the place of an older one */
+};
+void parsed_statements_init(struct parsed_statements *s);
+void parsed_statements_release(struct parsed_statements *s);
+/* Copies what the text refers to into the arena; false when it is not known. */
+bool parsed_statements_find(struct parsed_statements *s, struct str sql, struct arena *arena, struct engine_parsed *out);
+/* Copies both; want of memory only means that the text is not kept. */
+void parsed_statements_keep(struct parsed_statements *s, struct str sql, const struct engine_parsed *parsed);
+
 /* ---- tree.c: JSON that DuckDB wrote -------------------------------------------------------------------- */
 
 /* Like json_parse without its limit of depth, for text we trust; NaN and Infinity become null. */
@@ -185,6 +199,7 @@ struct engine {
     size_t idle_count;
     struct watchdog watchdog;
     struct planner planner;
+    struct parsed_statements parsed;
     struct partition_registry partitions;
     struct footer_cache footers;
     struct log_reader log_reader;
