@@ -4,8 +4,11 @@
  *   _varve/catalog/<schema>/_schema.json             the schema exists
  *   _varve/catalog/<schema>/<table>.json             the table's name is taken: {"location":…,"id":…,"managed":…,"created":…}
  *   <schema>/<table>/_delta_log/…                    a managed table (or <table>_<8 hex> when that place was taken)
- * Names are stored lower-case, URI-escaped.  A name is claimed by put-if-absent, so of two processes creating one table
- * exactly one wins; a table shows itself only once version 0 of its log is committed.
+ * Names are stored lower-case; in keys of the catalog URI-escaped, as directories of tables with ~XX (two hex digits) for each byte but letters,
+ * digits,
+ * '_', '-', '.', blank and those of other scripts: "odd name" lies in "odd name", "a/b" in "a~2Fb".  Where a table lies its entry says.  A name is
+ * claimed by put-if-absent, so of two processes creating one table exactly one wins; a table shows itself only once version 0 of its log is
+ * committed.
  */
 #ifndef VARVE_CATALOG_H
 #define VARVE_CATALOG_H

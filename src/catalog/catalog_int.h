@@ -28,14 +28,14 @@ struct catalog {
 /* A table's name made canonical.  Texts live in the arena that made it. */
 struct catalog_id {
     struct str schema, table;         /* lower case */
-    struct str schema_dir, table_dir; /* escaped: one path segment each */
+    struct str schema_dir, table_dir; /* of a managed table: one path segment each, other bytes than usual ones as ~XX */
     struct str entry_key;             /* of its entry in the lake's store */
     struct str qualified;             /* "varve.schema.table" */
 };
 /* CATALOG_NOT_FOUND, or INVALID_ARGUMENT / LIMIT_EXCEEDED for a name that cannot be one. */
 enum status catalog_id_make(struct arena *arena, const struct catalog_name *name, struct catalog_id *out, struct error *err);
 enum status catalog_schema_key(struct arena *arena, struct str schema, struct str *lower, struct str *key, struct error *err);
-/* An escaped path segment back to the name; NULL ptr when it is not one (or memory is out). */
+/* A segment of an entry's key back to the name; NULL ptr when it is not one (or memory is out). */
 struct str catalog_unescape(struct arena *arena, struct str segment);
 /* LOCATION or path text as an absolute path: file: URLs taken apart, a relative path put below base, "." and ".." resolved.
  * NOT_SUPPORTED for other URL schemes. */

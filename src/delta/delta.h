@@ -218,8 +218,8 @@ struct delta_dv {
 };
 /* A set of physical row numbers of one data file.  Built by one thread, then only read. */
 struct delta_rows;
-struct delta_rows *delta_rows_new(void); /* NULL when out of memory */
-void delta_rows_free(struct delta_rows *r); /* accepts NULL */
+struct delta_rows *delta_rows_new(void);                                       /* NULL when out of memory */
+void delta_rows_free(struct delta_rows *r);                                    /* accepts NULL */
 bool delta_rows_add(struct delta_rows *r, const uint64_t *rows, size_t count); /* any order, repeats allowed; false when memory is out */
 bool delta_rows_union(struct delta_rows *into, const struct delta_rows *more);
 bool delta_rows_subtract(struct delta_rows *from, const struct delta_rows *what);

@@ -68,7 +68,7 @@ enum MHD_Result handle_stats(struct request *r)
     varve_stats s = {.struct_size = sizeof(s)};
     struct reply_text t = {0};
     varve_db_stats(r->server->db, &s);
-    unsigned long long asked = (unsigned long long)(s.cache_hits + s.cache_misses);
+    unsigned long long asked = (unsigned long long)s.cache_hits + (unsigned long long)s.cache_misses;
     unsigned long long count = atomic_load(&r->server->latency.count), sum_us = atomic_load(&r->server->latency.sum_us);
     reply_add(&t, "{\"queries\":%llu,\"queryErrors\":%llu,\"queriesRunning\":%llu,\"commits\":%llu,\"commitConflicts\":%llu,",
               (unsigned long long)s.queries, (unsigned long long)s.query_errors, (unsigned long long)s.queries_running, (unsigned long long)s.commits,
