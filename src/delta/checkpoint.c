@@ -240,23 +240,29 @@ static bool keep_raw_add(void *user, size_t part_index, struct str json, struct 
 
 static bool keep_raw_other(void *user, struct str json, struct error *err) { return keep_row(user, json, err) == STATUS_OK; }
 
+/* The file actions of a JSON top level. */
+static enum status keep_inline(struct writing *w, const struct delta_commit *c, struct error *err)
+{
+    enum status status = STATUS_OK;
+    for (size_t i = 0; status == STATUS_OK && i < c->add_count; i++)
+        status = keep_add(w, &c->adds[i], false, err);
+    for (size_t i = 0; status == STATUS_OK && i < c->remove_count; i++)
+        status = keep_remove(w, &c->removes[i], false, err);
+    return status;
+}
+
 static enum status keep_checkpoint(struct writing *w, const struct delta_rebuild *way, struct error *err)
 {
-    struct delta_table *t = w->snapshot->table;
-    struct arena arena = ARENA_INIT;
-    struct buf names = BUF_INIT;
-    struct str *keys, *located = NULL;
-    size_t count;
-    enum status status = delta_checkpoint_keys(&arena, way->checkpoint, &keys, &count, err);
+    struct delta_handler *h = w->snapshot->table->handler;
+    struct delta_checkpoint_files f;
+    enum status status = delta_checkpoint_open(w->ctx, w->snapshot->table, way->checkpoint, &f, err);
     if (status == STATUS_OK)
-        status = delta_locate_all(t->store, keys, count, &names, &located, err);
-    if (status == STATUS_OK)
-        status = t->handler->read_adds_raw(t->handler, w->ctx, located, count, keep_raw_add, w, err);
-    if (status == STATUS_OK)
-        status = t->handler->read_others(t->handler, w->ctx, located, count, true, keep_raw_other, w, err);
-    mem_free(located);
-    buf_release(&names);
-    arena_release(&arena);
+        status = keep_inline(w, &f.state, err);
+    if (status == STATUS_OK && f.key_count)
+        status = h->read_adds_raw(h, w->ctx, f.located, f.key_count, keep_raw_add, w, err);
+    if (status == STATUS_OK && f.key_count)
+        status = h->read_others(h, w->ctx, f.located, f.key_count, true, keep_raw_other, w, err);
+    delta_checkpoint_close(&f);
     return status;
 }
 

@@ -425,30 +425,50 @@ static void put_raw_query(const struct delta_type *add, const struct str *paths,
     buf_z(sql, " WHERE add.path IS NOT NULL");
 }
 
+/* file_index counts within one scan; parts are counted over the whole checkpoint. */
+struct raw_adds {
+    const size_t *parts;
+    bool (*add)(void *user, size_t part_index, struct str json, struct error *err);
+    void *user;
+};
+
+static bool take_raw_add(void *user, size_t file, struct str json, struct error *err)
+{
+    struct raw_adds *r = user;
+    return r->add(r->user, r->parts[file], json, err);
+}
+
+/* Parts [from, to), whose add columns are alike. */
+static enum status read_raw_parts(struct ctx *ctx, struct engine_run *run, const struct add_parts *p, size_t from, size_t to, struct raw_adds *raw,
+                                  struct error *err)
+{
+    struct action_reading r = {.add = take_raw_add, .user = raw, .by_part = true};
+    struct buf sql = BUF_INIT;
+    raw->parts = p->parts + from;
+    put_raw_query(p->types[from], p->paths + from, to - from, &sql);
+    enum status st = read_actions(ctx, run, &sql, &r, err);
+    buf_release(&sql);
+    return unreadable(st, p->paths + from, err);
+}
+
 static enum status read_adds_raw(struct delta_handler *h, struct ctx *ctx, const struct str *paths, size_t path_count,
                                  bool (*add)(void *user, size_t part_index, struct str json, struct error *err), void *user, struct error *err)
 {
-    struct action_reading r = {.add = add, .user = user, .by_part = true};
-    struct engine_run run;
-    struct arena arena = ARENA_INIT;
-    struct buf sql = BUF_INIT;
-    struct delta_type *columns;
+    struct raw_adds raw = {.add = add, .user = user};
+    struct engine_run run = {0};
+    struct add_parts p = {0};
     if (path_count == 0)
         return STATUS_OK;
     enum status st = run_begin(ctx, engine_of(h), STR_NULL, &run, err);
-    if (st != STATUS_OK)
-        return st;
-    st = checkpoint_columns(&run, paths, &arena, &columns, err);
-    const struct delta_type *type = st == STATUS_OK ? struct_column(columns, "add") : NULL;
-    if (st != STATUS_OK) {
-        st = unreadable(st, paths, err);
-    } else if (has_field(type, "path")) {
-        put_raw_query(type, paths, path_count, &sql);
-        st = read_actions(ctx, &run, &sql, &r, err);
+    if (st == STATUS_OK)
+        st = find_add_parts(&run, paths, path_count, &p, err);
+    for (size_t from = 0, to; from < p.count && st == STATUS_OK; from = to) {
+        for (to = from + 1; to < p.count && delta_type_equal(p.types[to], p.types[from]);)
+            to++;
+        st = read_raw_parts(ctx, &run, &p, from, to, &raw, err);
     }
     run_end(&run);
-    buf_release(&sql);
-    arena_release(&arena);
+    arena_release(&p.arena);
     return st;
 }
 
