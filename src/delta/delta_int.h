@@ -72,6 +72,7 @@ struct delta_head {
     struct delta_metadata metadata;
     struct delta_protocol protocol;
     struct delta_type *schema;
+    struct str *partition_keys; /* delta_partition_keys */
 };
 /* Texts of the apps and domains of snapshots, shared until a commit changes one. */
 struct delta_ids {
@@ -332,14 +333,14 @@ struct delta_fold {
     struct delta_segment *segment;
     uint64_t *dead; /* of segment */
     size_t dead_words, dead_count;
-    struct str *partition_columns; /* texts of the segment's arena */
+    struct str *partition_keys; /* of partitionValues; in the segment's arena */
     struct str *partition_scratch;
     int64_t file_count, size_bytes; /* live files, all layers: the caller sets what older layers have */
     struct delta_path_key key;
 };
 enum status delta_fold_init(struct delta_fold *f, struct delta_layer *older, size_t older_count, const struct delta_metadata *m, struct error *err);
 void delta_fold_release(struct delta_fold *f);
-bool delta_fold_fits(const struct delta_fold *f, const struct delta_metadata *m); /* same partition columns */
+bool delta_fold_fits(const struct delta_fold *f, const struct delta_metadata *m); /* same keys of partitionValues */
 enum status delta_fold_commit(struct delta_fold *f, const struct delta_commit *commit, struct error *err);
 /* The new segment as a layer, which the caller owns. */
 enum status delta_fold_layer(struct delta_fold *f, struct delta_layer *out, struct error *err);
@@ -403,6 +404,16 @@ void delta_table_offer(struct delta_table *t, struct delta_snapshot *s);
 
 /* Deep copy into the arena; false when out of memory. */
 bool delta_field_copy(struct arena *arena, const struct delta_field *from, struct delta_field *to);
+
+/* ---- column mapping (column_mapping.c) --------------------------------------------------------------- */
+
+/* Whether both hold the same partitionValues under the same keys in the same order: then files of one may stay under the other. */
+bool delta_same_partition_keys(const struct delta_metadata *a, const struct delta_metadata *b);
+
+/* ---- type widening (type_widening.c) -------------------------------------------------------------- */
+
+/* Whether files may hold the column as FLOAT: their statistics are rounded to that. */
+bool delta_field_was_float(const struct delta_field *field);
 
 /* ---- values (value.c) ------------------------------------------------------------------------------ */
 
@@ -509,6 +520,7 @@ struct delta_txn {
     char txn_id[37];
     bool has_metadata, has_protocol;
     struct delta_metadata metadata;
+    struct str *partition_keys; /* of metadata */
     struct delta_protocol protocol;
     struct buf apps, removes, adds;
     size_t app_count, remove_count, add_count;
