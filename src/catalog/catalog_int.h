@@ -97,6 +97,8 @@ struct str catalog_opened_place(struct arena *arena, const struct catalog_entry_
 enum status catalog_hand_out(struct delta_table *table, struct str qualified, bool managed, struct catalog_table *out, struct error *err);
 enum status catalog_open_at(struct ctx *ctx, struct catalog *c, struct str key, struct str place, struct store *store, const char *log_id,
                             struct str qualified, struct delta_table **out, struct error *err);
+/* Adds to a "not found" that the lake itself does not exist, when that is so: true. */
+bool catalog_hint_lake(const struct catalog *c, struct error *err);
 /* TABLE_NOT_FOUND or SCHEMA_NOT_FOUND, with the nearest name as hint. */
 enum status catalog_table_not_found(struct ctx *ctx, struct catalog *c, struct arena *arena, const struct catalog_id *id, struct error *err);
 /* The store, canonical root and log of a table that is named by its path. */

@@ -127,6 +127,8 @@ static bool apply(struct parsing *p, enum option_id id, const char *value)
     case OPTION_ARROW:
         o->mode = option_rows[id].name;
         return true;
+    case OPTION_JSON_ERRORS:
+        return o->json_errors = true;
     case OPTION_NO_ALIGN:
         o->mode = "csv";
         o->separator = o->separator ? o->separator : '|';

@@ -247,6 +247,10 @@ void run_stream_close(struct run_stream *s); /* a zeroed stream is fine */
 
 /* ---- error.c ---------------------------------------------------------------------------------------------------------- */
 
+/* clock.c: whether the settings hold a moment, so that no other statement may have their connection. */
+bool clock_is_set(struct str settings);
+/* candidates.c: appends the signatures in lines that come nearest to the call in the message, five at most. */
+void put_candidates(struct str call, struct str lines, struct buf *out);
 /* A DuckDB message ("Binder Error: …") as ours. type DUCKDB_ERROR_INVALID: by the message's prefix. */
 enum status error_from_duck(struct ctx *ctx, duckdb_error_type type, const char *text, struct error *err);
 /* The answer {"error":true,…} to a question about sql. */

@@ -158,6 +158,10 @@ static struct engine_connection *take_idle(struct engine *e, struct str settings
 static void give_back(struct engine *e, struct engine_connection *c)
 {
     struct engine_connection *oldest = NULL;
+    if (clock_is_set(str_of(c->settings))) {
+        free_connection(c);
+        return;
+    }
     pthread_mutex_lock(&e->pool_lock);
     c->next = e->idle;
     e->idle = c;

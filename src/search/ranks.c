@@ -266,7 +266,7 @@ static enum status rank_bound(const struct lookup *l, const struct distinct *wan
     uint32_t from = 0, to = l->ranks->distinct;
     while (from < to) {
         uint32_t middle = from + (to - from) / 2;
-        struct distinct d;
+        struct distinct d = {0};
         enum status status = distinct_of(l->arena, l->ranks->kind, index_value(l->x, l->ranks->example_row[middle], l->column), &d, l->err);
         if (status != STATUS_OK)
             return status;
