@@ -562,6 +562,15 @@ struct delta_checksum {
 };
 void delta_checksum_read(struct ctx *ctx, struct delta_table *t, int64_t version, struct delta_checksum *out);
 void delta_checksum_release(struct delta_checksum *c);
+/* Which typed columns the checkpoints of a table have (checkpoint_columns.c). Types in the arena. */
+enum status delta_checkpoint_shape_init(struct arena *arena, const struct delta_metadata *m, const struct delta_type *schema,
+                                        struct delta_checkpoint_shape *out, struct error *err);
+/* The values of one add as JSON that reads back as the type. */
+void delta_put_stats_parsed(const struct delta_type *type, struct str stats, struct arena *scratch, struct buf *out);
+void delta_put_partition_values_parsed(const struct delta_type *type, const struct delta_property *values, uint32_t count, struct arena *scratch,
+                                       struct buf *out);
+/* Removes what delta.logRetentionDuration lets go (cleanup.c); never fails, logs. */
+void delta_log_cleanup(struct ctx *ctx, struct delta_snapshot *s);
 /* Starts a checkpoint in the table's background worker when version is a multiple of delta.checkpointInterval. */
 void delta_checkpoint_maybe(struct ctx *ctx, struct delta_snapshot *s);
 void delta_checkpoint_worker_stop(struct delta_table *t); /* called by delta_table_unref */
