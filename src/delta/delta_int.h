@@ -364,6 +364,11 @@ void delta_table_offer(struct delta_table *t, struct delta_snapshot *s);
 /* Deep copy into the arena; false when out of memory. */
 bool delta_field_copy(struct arena *arena, const struct delta_field *from, struct delta_field *to);
 
+/* ---- type widening (type_widening.c) -------------------------------------------------------------- */
+
+/* Whether files may hold the column as FLOAT: their statistics are rounded to that. */
+bool delta_field_was_float(const struct delta_field *field);
+
 /* ---- values (value.c) ------------------------------------------------------------------------------ */
 
 /* The range of BYTE…LONG; false for other types. */

@@ -173,7 +173,8 @@ enum status delta_protocol_check_read(const struct delta_protocol *p, const stru
     for (uint32_t i = 0; i < p->reader_feature_count; i++)
         if (delta_feature_find(p->reader_features[i]) == DELTA_FEATURE_COUNT)
             add_missing(&missing, &count, p->reader_features[i]);
-    return report_missing(&missing, count, "needs", "read", err);
+    status = report_missing(&missing, count, "needs", "read", err);
+    return status ? status : delta_type_changes_check(schema, err);
 }
 
 enum status delta_protocol_check_write(const struct delta_protocol *p, const struct delta_metadata *m, const struct delta_type *schema,
