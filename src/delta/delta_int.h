@@ -433,6 +433,8 @@ bool delta_protocol_has(const struct delta_protocol *p, enum delta_feature_id id
  * *changed: differs from existing.  Texts are copied into the arena. */
 enum status delta_protocol_derive(struct arena *arena, const struct delta_protocol *existing, const struct delta_metadata *m,
                                   const struct delta_type *schema, struct delta_protocol *out, bool *changed, struct error *err);
+/* The table feature that the property set to this value asks for; DELTA_FEATURE_COUNT: none. */
+enum delta_feature_id delta_property_feature(struct str key, struct str value);
 /* True for keys that steer the protocol and are not stored: delta.feature.*, delta.minReaderVersion, delta.minWriterVersion. */
 bool delta_property_is_protocol(struct str key);
 
