@@ -109,9 +109,11 @@ check "rows that a second COPY INTO loads" "$(run --csv -t -c "COPY INTO bronze.
 coproc SERVER { serve 0; }
 trap 'kill "$SERVER_PID" 2>/dev/null || true' EXIT
 read -r _ _ url <&"${SERVER[0]}"
-first=$(node -e 'fetch(process.argv[1] + "/api/search?limit=1&q=" + encodeURIComponent("apple technology")).then(r => r.json()).then(j => console.log(j.results[0].id, j.pagination.total > 0))' "$url")
+# answer URL FUNCTION: what FUNCTION makes of the server's response.
+answer() { node -e "fetch(process.argv[1]).then($2).catch(e => 'no answer, ' + (e.cause ?? e).message).then(console.log)" "$1"; }
+first=$(answer "$url/api/search?limit=1&q=apple%20technology" 'async r => { const found = await r.json(); return found.results[0].id + " " + (found.pagination.total > 0); }')
 check "first hit for \"apple technology\"" "$first" "AAPL true"
-page=$(node -e 'fetch(process.argv[1]).then(async r => console.log(r.status, (await r.text()).includes("<title>")))' "$url")
+page=$(answer "$url" 'async r => r.status + " " + (await r.text()).includes("<title>")')
 check "the page at $url" "$page" "200 true"
 [ "$failed" = 0 ] && printf '\nThe demo stands: every answer agrees with the source files.\n'
 exit "$failed"
