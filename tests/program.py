@@ -28,12 +28,12 @@ def find_program():
 
 
 def sanitizer_environment(log):
-    """Sanitizer reports go to files that begin with log, so that none is lost with a process that was killed."""
-    common = f"log_path={log}:exitcode=99:color=never"
+    """Sanitizer reports go to files that begin with log, so that none is lost with a process that was killed.  Quoted: a path may hold a space."""
+    common = f"log_path=\"{log}\":exitcode=99:color=never"
     return {
         "ASAN_OPTIONS": f"{common}:detect_leaks=1:allocator_may_return_null=1:handle_abort=1",
         "UBSAN_OPTIONS": f"{common}:print_stacktrace=1",
-        "LSAN_OPTIONS": f"suppressions={SUPPRESSIONS}:print_suppressions=0",
+        "LSAN_OPTIONS": f"suppressions=\"{SUPPRESSIONS}\":print_suppressions=0",
     }
 
 

@@ -87,6 +87,7 @@ enum status engine_open(struct ctx *ctx, const struct engine_config *config, str
     footer_cache_init(&e->footers);
     log_reader_init(&e->log_reader, e);
     planner_init(&e->planner);
+    parsed_statements_init(&e->parsed);
     st = watchdog_init(&e->watchdog, err);
     if (st == STATUS_OK)
         st = open_instance(ctx, config ? config : &none, &e->duck, err);
@@ -123,6 +124,7 @@ void engine_close(struct engine *e)
     }
     if (e->duck)
         duckdb_close(&e->duck);
+    parsed_statements_release(&e->parsed);
     footer_cache_release(&e->footers);
     partition_registry_release(&e->partitions);
     pthread_mutex_destroy(&e->pool_lock);

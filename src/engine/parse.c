@@ -215,7 +215,10 @@ enum status engine_parse(struct ctx *ctx, struct engine *e, struct str sql, stru
 {
     struct parse p = {.arena = arena};
     *out = (struct engine_parsed){0};
-    enum status st = planner_lock(ctx, &e->planner, err);
+    enum status st = ctx_check(ctx, err);
+    if (st != STATUS_OK || parsed_statements_find(&e->parsed, sql, arena, out))
+        return st;
+    st = planner_lock(ctx, &e->planner, err);
     if (st != STATUS_OK)
         return st;
     st = planner_ask(ctx, e->planner.connection, PLANNER_SYNTAX, sql, arena, &p.tree, err);
@@ -224,7 +227,9 @@ enum status engine_parse(struct ctx *ctx, struct engine *e, struct str sql, stru
         st = refuse(ctx, &p, sql, err);
     else if (st == STATUS_OK)
         st = walk_statement(&p, err);
-    if (st == STATUS_OK)
+    if (st == STATUS_OK) {
         *out = (struct engine_parsed){p.refs, p.count, p.is_volatile, p.reads_clock};
+        parsed_statements_keep(&e->parsed, sql, out);
+    }
     return st;
 }
