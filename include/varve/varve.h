@@ -73,6 +73,9 @@ typedef struct varve_options {
  * what is in the lake fail with LAKE_NOT_FOUND, and the hint of TABLE_NOT_FOUND says that there is no lake. */
 VARVE_API int varve_open(const char *directory, const varve_options *options, varve_db **db, varve_error *error);
 VARVE_API void varve_close(varve_db **db);
+/* For a process that is about to end: as varve_close it waits for what runs in the background (checkpoints) and everything committed is durable, but
+ * memory and threads of the engine are left to the process's end, which spares some milliseconds.  End with _exit: the engine is still there. */
+VARVE_API void varve_finish(varve_db **db);
 VARVE_API const char *varve_version(void);        /* "0.1.0" */
 VARVE_API const char *varve_engine_version(void); /* "v1.5.6" */
 

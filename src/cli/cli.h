@@ -163,6 +163,8 @@ void shell_complain(const struct shell *sh, const varve_error *error, const stru
 /* Opens the lake; false: the complaint is on stderr. */
 bool shell_open(struct shell *sh, const struct options *options);
 void shell_close(struct shell *sh);
+/* Ends the process when no more than that is left to do (main's last step); comes back in builds that look for leaks. */
+void shell_leave(int code);
 /* All of a file or text as a script. false when the caller should stop. */
 /* Writes out what is buffered; on failure decides whether the shell can go on. */
 bool shell_flush(struct shell *sh);

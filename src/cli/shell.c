@@ -116,13 +116,39 @@ bool shell_open(struct shell *sh, const struct options *o)
     return opened;
 }
 
+/* A build that looks for leaks has to free everything to see them. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LOOKS_FOR_LEAKS true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define LOOKS_FOR_LEAKS true
+#endif
+#endif
+#ifndef LOOKS_FOR_LEAKS
+#define LOOKS_FOR_LEAKS false
+#endif
+
+static void close_lake(struct shell *sh)
+{
+    if (LOOKS_FOR_LEAKS)
+        varve_close(&sh->db);
+    else
+        varve_finish(&sh->db);
+}
+
+void shell_leave(int code)
+{
+    if (!LOOKS_FOR_LEAKS)
+        _exit(code);
+}
+
 void shell_close(struct shell *sh)
 {
     int failed = output_close(&sh->output);
     if (failed && !sh->lost_errno)
         sh->lost_errno = failed;
     varve_session_close(&sh->session);
-    varve_close(&sh->db);
+    close_lake(sh);
     free(sh->lake);
     free(sh->settings.null_text);
     text_release(&sh->last_statement);

@@ -15,6 +15,7 @@ struct varve_db {
     struct store *store;
     struct log *log;
     struct engine *engine;
+    char *spill_directory;
     atomic_int sessions;
 };
 struct varve_session {
@@ -191,7 +192,7 @@ static enum status open_engine(struct ctx *ctx, varve_db *db, const char *direct
         st = engine_open(ctx, &config, &db->engine, err);
         db->lake.engine = db->engine;
     }
-    buf_release(&spill);
+    db->spill_directory = buf_detach(&spill);
     return st;
 }
 
@@ -249,7 +250,22 @@ void varve_close(varve_db **pdb)
     cache_free(db->lake.cache);
     store_unref(db->store);
     log_free(db->log);
+    mem_free(db->spill_directory);
     mem_free(db);
+    *pdb = NULL;
+}
+
+/* Files that the engine has spilled, it removes when it is closed. */
+static bool has_spilled(const varve_db *db) { return access(db->spill_directory, F_OK) == 0; }
+
+void varve_finish(varve_db **pdb)
+{
+    varve_db *db = pdb ? *pdb : NULL;
+    if (!db || has_spilled(db)) {
+        varve_close(pdb);
+        return;
+    }
+    catalog_close(db->lake.catalog); /* ends the tables' workers */
     *pdb = NULL;
 }
 
