@@ -216,6 +216,8 @@ enum status delta_partition_keys(struct arena *arena, const struct delta_metadat
  * replaced: no file of the old table stays.  A change of mode that would lose columns is INVALID_ARGUMENT. */
 enum status delta_mapping_assign(struct ctx *ctx, struct arena *arena, const struct delta_metadata *old, bool replaced, struct delta_metadata *m,
                                  const struct delta_type *schema, struct delta_type **out, struct error *err);
+/* INTERNAL when a field of a table that is mapped has no id or no physical name: what delta_mapping_assign is for. */
+enum status delta_mapping_check(const struct delta_metadata *m, const struct delta_type *schema, struct error *err);
 /* ALTER TABLE RENAME COLUMN and DROP COLUMN of a mapped table, nested columns too ("element", "key" and "value" lead through containers).
  * RENAME also renames in m's partition columns.  *out is a new schema in the arena.  NOT_SUPPORTED when the table is not mapped. */
 enum status delta_schema_rename_column(struct arena *arena, struct delta_metadata *m, const struct delta_type *schema, const struct str *path,
@@ -367,7 +369,7 @@ enum status delta_history(struct ctx *ctx, struct delta_table *t, int64_t limit,
 
 /* Per-leaf statistics of a written file, as the Parquet writer reported them (DuckDB's text forms). */
 struct delta_column_stats {
-    const struct str *path; /* names from the top column down */
+    const struct str *path; /* names from the top column down: physical ones when the table is mapped */
     uint32_t depth;
     struct str min, max; /* NULL ptr: none */
     int64_t null_count;  /* -1 unknown */

@@ -83,7 +83,6 @@ static void what_is_not_built_is_refused_by_name(void **state)
 {
     static const char *const rows[][3] = {
         {"delta.enableDeletionVectors", "true", "deletionVectors"},
-        {"delta.columnMapping.mode", "name", "columnMapping"},
         {"delta.enableChangeDataFeed", "true", "changeDataFeed"},
         {"delta.enableRowTracking", "true", "rowTracking"},
         {"delta.enableInCommitTimestamps", "true", "inCommitTimestamp"},

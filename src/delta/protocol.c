@@ -236,6 +236,8 @@ static enum status gather_wanted(const struct delta_metadata *m, const struct de
     }
     if (delta_config_bool(m, "delta.appendOnly", false))
         w->feature[DELTA_FEATURE_APPEND_ONLY] = true;
+    if (delta_mapping_mode(m) != DELTA_MAPPING_NONE)
+        w->feature[DELTA_FEATURE_COLUMN_MAPPING] = true;
     if (schema_has_type(schema, DELTA_TIMESTAMP_NTZ))
         w->feature[DELTA_FEATURE_TIMESTAMP_NTZ] = true;
     return STATUS_OK;

@@ -98,7 +98,7 @@ static enum status check_properties(const struct delta_txn *txn, const struct de
         for (uint32_t k = i + 1; k < m->configuration_count; k++)
             if (str_eq(p->key, m->configuration[k].key))
                 return error_set(err, STATUS_INVALID_ARGUMENT, "property \"%.*s\" is set twice", STR_ARG(p->key));
-        bool same = false;
+        bool same = delta_property_is_internal(p->key); /* set above this layer, after the check of what was asked for */
         for (uint32_t k = 0; k < old->configuration_count && !same; k++)
             same = str_eq(p->key, old->configuration[k].key) && str_eq(p->value, old->configuration[k].value);
         enum status status = same ? STATUS_OK : delta_property_check(p->key, p->value, err);
@@ -189,6 +189,8 @@ enum status delta_txn_set_metadata(struct delta_txn *txn, const struct delta_met
     enum status status = delta_schema_check(schema, schema->field_count > 0, err);
     if (!status)
         status = check_partition_columns(m, schema, err);
+    if (!status)
+        status = delta_mapping_check(m, schema, err);
     if (!status)
         status = check_properties(txn, m, err);
     if (!status)

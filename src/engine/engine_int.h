@@ -101,9 +101,9 @@ void footer_cache_release(struct footer_cache *c);
 /* The class of each located path; footers that are not known yet are read. */
 enum status footer_classes(struct ctx *ctx, struct engine *e, const struct engine_scan *scan, const struct str *paths,
                            const struct footer_class **out, struct error *err);
-/* Notes that these files, just written here, have the columns of schema, which has physical names (less partition and void columns). */
-void footer_cache_prime(struct engine *e, enum delta_mapping mapping, const struct delta_type *schema, const struct str *partition_columns,
-                        size_t partition_count, const struct str *paths, const int64_t *sizes, size_t count);
+/* Notes that these files, just written here, have just these columns. */
+void footer_cache_prime(struct engine *e, enum delta_mapping mapping, const struct delta_type *stored, const struct str *paths, const int64_t *sizes,
+                        size_t count);
 const struct footer_column *footer_column_find(const struct footer_class *c, struct str name); /* case-insensitive; NULL */
 const struct footer_column *footer_column_by_id(const struct footer_class *c, int64_t id);     /* NULL; of footers read for mapping by id */
 
