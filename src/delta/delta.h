@@ -140,7 +140,10 @@ struct delta_metadata {
     int64_t created_time_ms; /* INT64_MIN when absent */
     struct delta_property *configuration;
     uint32_t configuration_count;
+    bool materializes_partitions; /* of a snapshot: its protocol has materializePartitionColumns.  Not part of the action */
 };
+/* Whether data files are to hold the partition columns too: by the table's feature, or by a property. */
+bool delta_materializes_partitions(const struct delta_metadata *m);
 struct str delta_config(const struct delta_metadata *m, const char *key); /* NULL ptr when unset */
 bool delta_config_bool(const struct delta_metadata *m, const char *key, bool fallback);
 /* UNSUPPORTED_FEATURE naming every feature that is missing; needs metadata because some features only matter when used. */

@@ -427,6 +427,7 @@ struct delta_stats_column {
     const char **path; /* NUL-terminated names as the schema spells them */
     uint32_t depth;
     struct delta_type type;
+    bool was_float;
     enum delta_bound_kind kind;
     union {
         int64_t *i64;
@@ -450,6 +451,7 @@ struct delta_stats_leaf {
     const struct str *path;
     uint32_t depth;
     const struct delta_type *type;
+    bool was_float; /* a DOUBLE whose bounds may have been rounded to FLOAT */
 };
 /* The columns of some leaves, parsed now where no one asked before. Loads the statistics texts when needed. */
 enum status delta_stats_columns_get(struct ctx *ctx, struct delta_table *t, struct delta_segment *g, const struct delta_stats_leaf *leaves,
