@@ -141,9 +141,12 @@ struct delta_metadata {
     int64_t created_time_ms; /* INT64_MIN when absent */
     struct delta_property *configuration;
     uint32_t configuration_count;
+    bool materializes_partitions; /* of a snapshot: its protocol has materializePartitionColumns.  Not part of the action */
 };
 /* Whether a table with this protocol has the feature, by list or by legacy version. */
 bool delta_protocol_supports(const struct delta_protocol *p, enum delta_feature_id id);
+/* Whether data files are to hold the partition columns too: by the table's feature, or by a property. */
+bool delta_materializes_partitions(const struct delta_metadata *m);
 struct str delta_config(const struct delta_metadata *m, const char *key); /* NULL ptr when unset */
 bool delta_config_bool(const struct delta_metadata *m, const char *key, bool fallback);
 /* UNSUPPORTED_FEATURE naming every feature that is missing; needs metadata because some features only matter when used. */
@@ -219,6 +222,8 @@ enum status delta_partition_keys(struct arena *arena, const struct delta_metadat
  * replaced: no file of the old table stays.  A change of mode that would lose columns is INVALID_ARGUMENT. */
 enum status delta_mapping_assign(struct ctx *ctx, struct arena *arena, const struct delta_metadata *old, bool replaced, struct delta_metadata *m,
                                  const struct delta_type *schema, struct delta_type **out, struct error *err);
+/* INTERNAL when a field of a table that is mapped has no id or no physical name: what delta_mapping_assign is for. */
+enum status delta_mapping_check(const struct delta_metadata *m, const struct delta_type *schema, struct error *err);
 /* ALTER TABLE RENAME COLUMN and DROP COLUMN of a mapped table, nested columns too ("element", "key" and "value" lead through containers).
  * RENAME also renames in m's partition columns.  *out is a new schema in the arena.  NOT_SUPPORTED when the table is not mapped. */
 enum status delta_schema_rename_column(struct arena *arena, struct delta_metadata *m, const struct delta_type *schema, const struct str *path,
@@ -370,7 +375,7 @@ enum status delta_history(struct ctx *ctx, struct delta_table *t, int64_t limit,
 
 /* Per-leaf statistics of a written file, as the Parquet writer reported them (DuckDB's text forms). */
 struct delta_column_stats {
-    const struct str *path; /* names from the top column down */
+    const struct str *path; /* names from the top column down: physical ones when the table is mapped */
     uint32_t depth;
     struct str min, max; /* NULL ptr: none */
     int64_t null_count;  /* -1 unknown */

@@ -209,6 +209,13 @@ enum status delta_protocol_check_write(const struct delta_protocol *p, const str
     return report_missing(&missing, count, "uses", "written", err);
 }
 
+bool delta_materializes_partitions(const struct delta_metadata *m)
+{
+    return m->materializes_partitions || delta_config(m, "delta.feature.materializePartitionColumns").ptr ||
+           delta_config_bool(m, "delta.enableMaterializePartitionColumnsFeature", false) ||
+           delta_config_bool(m, "delta.writePartitionColumnsToParquet", false);
+}
+
 /* ---- the protocol that new metadata needs -------------------------------------------------- */
 
 struct wanted {
@@ -284,10 +291,19 @@ static enum status gather_wanted(const struct delta_metadata *m, const struct de
     return STATUS_OK;
 }
 
-/* The old alias counts as the feature. */
+/* The old alias counts as the feature, and so does the name it had before it was final. */
 static bool supports(const struct delta_protocol *p, enum delta_feature_id id)
 {
-    return delta_protocol_has(p, id) || (id == DELTA_FEATURE_TIMESTAMP_NTZ && delta_protocol_has(p, DELTA_FEATURE_TIMESTAMP_NTZ_ALIAS));
+    static const struct {
+        enum delta_feature_id feature, alias;
+    } aliases[] = {{DELTA_FEATURE_TIMESTAMP_NTZ, DELTA_FEATURE_TIMESTAMP_NTZ_ALIAS},
+                   {DELTA_FEATURE_TYPE_WIDENING, DELTA_FEATURE_TYPE_WIDENING_PREVIEW}};
+    if (delta_protocol_has(p, id))
+        return true;
+    for (size_t i = 0; i < VV_ARRAY_COUNT(aliases); i++)
+        if (aliases[i].feature == id && delta_protocol_has(p, aliases[i].alias))
+            return true;
+    return false;
 }
 
 /* The lowest legacy versions that hold everything wanted, or (3|existing reader, 7). */

@@ -142,7 +142,9 @@ static enum status read_file_rows(struct replay *r, const struct str *keys, cons
         if (!g->part_keys[i].ptr)
             return error_oom(err);
     }
-    return h->read_adds(h, r->ctx, located, count, r->metadata.partition_columns, r->metadata.partition_column_count, false, take_adds, g, err);
+    struct str *columns;
+    enum status status = delta_partition_keys(&g->arena, &r->metadata, &columns, err);
+    return status ? status : h->read_adds(h, r->ctx, located, count, columns, r->metadata.partition_column_count, false, take_adds, g, err);
 }
 
 /* Reads one side of the checkpoint: the files, or everything else. */

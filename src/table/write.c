@@ -91,6 +91,8 @@ enum status table_write_rows(struct ctx *ctx, struct engine *e, const struct cat
         .schema = schema,
         .partition_columns = m->partition_columns,
         .partition_column_count = m->partition_column_count,
+        .mapping = delta_mapping_mode(m),
+        .materialize_partitions = delta_materializes_partitions(m),
         .store = delta_table_store(t->table),
         .target_file_bytes = target_size(m),
         .compression = compression(m),
