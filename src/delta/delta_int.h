@@ -32,6 +32,7 @@ struct delta_segment {
     struct delta_dictionary *dictionaries;
     struct delta_dv_row *dvs; /* sorted by row */
     size_t dv_count, dv_cap;
+    int64_t *base_row_ids, *row_versions; /* -1 absent; NULL while no row has any */
     int64_t total_bytes;
     /* Statistics texts: at once for commit segments; for checkpoint segments read from the parts when first asked for. */
     pthread_mutex_t lazy_lock;
@@ -123,7 +124,8 @@ struct delta_action_add {
     struct str stats;
     bool has_dv;
     struct delta_dv dv;
-    struct str raw; /* the whole {"add":…} line: for checkpoints */
+    int64_t base_row_id, row_commit_version; /* -1 absent */
+    struct str raw;                          /* the whole {"add":…} line: for checkpoints */
 };
 struct delta_action_remove {
     struct str path;
@@ -141,6 +143,15 @@ struct delta_action_domain {
     struct delta_domain domain;
     bool removed;
     struct str raw;
+};
+struct delta_action_sidecar {
+    struct str path; /* a file of _delta_log/_sidecars, URI-encoded */
+    int64_t size_bytes, modified_ms;
+};
+struct delta_action_checkpoint_metadata {
+    int64_t version;
+    struct delta_property *tags;
+    uint32_t tag_count;
 };
 struct delta_commit {
     struct arena arena;
@@ -162,7 +173,11 @@ struct delta_commit {
     int64_t in_commit_timestamp_ms; /* INT64_MIN when absent */
     struct str operation, txn_id;   /* from commitInfo; NULL ptr when absent */
     bool is_blind_append;           /* commitInfo.isBlindAppend */
-    bool has_v2_checkpoint;         /* a checkpointMetadata or sidecar action: rows of a v2 checkpoint */
+    /* Rows of V2 checkpoints only. */
+    struct delta_action_sidecar *sidecars;
+    size_t sidecar_count;
+    bool has_checkpoint_metadata;
+    struct delta_action_checkpoint_metadata checkpoint_metadata;
 };
 /* Parses newline-delimited actions; unknown actions and fields are ignored; a torn or malformed line is CORRUPT_LOG naming
  * file, line and byte.  text is taken. (action.c) */
@@ -203,16 +218,23 @@ struct delta_log_commit {
 };
 struct delta_log_checkpoint {
     int64_t version, modified_us;
-    uint32_t parts; /* 0: classic, one file; else that many parts */
+    uint32_t parts; /* 0: one file; else that many parts */
     uint32_t parts_seen;
+    struct str suffix; /* of a uuid-named one: ".checkpoint.<uuid>.json"; NULL ptr: "….checkpoint.parquet" or parts */
+};
+/* <from>.<to>.compacted.json: the reconciled actions of a range of commits. */
+struct delta_log_compaction {
+    int64_t from, to;
 };
 struct delta_listing {
     struct delta_log_commit *commits;
     size_t commit_count, commit_cap;
     struct delta_log_checkpoint *checkpoints; /* complete ones only; of one version the classic one last */
     size_t checkpoint_count, checkpoint_cap;
-    int64_t v2_version;   /* newest uuid-named checkpoint, -1 none */
+    struct delta_log_compaction *compactions; /* by from, then to */
+    size_t compaction_count, compaction_cap;
     int64_t from_version; /* versions below were not listed; 0: the whole log */
+    struct arena arena;   /* suffixes */
 };
 /* Files of versions from_version…to_version.  INT64_MAX for all. */
 enum status delta_log_list(struct ctx *ctx, struct delta_table *t, int64_t from_version, int64_t to_version, struct delta_listing *out,
@@ -240,6 +262,26 @@ struct delta_rebuild {
 enum status delta_log_rebuild(struct ctx *ctx, struct delta_table *t, int64_t version, int64_t max_checkpoint,
                               enum status (*attempt)(void *user, const struct delta_rebuild *way, struct error *err), void *user, struct error *err);
 
+/* ---- one checkpoint, opened (checkpoint_read.c) --------------------------------------------------------- */
+
+/* What a checkpoint says but for its files, and which Parquet files hold those. */
+struct delta_checkpoint_files {
+    struct delta_commit state; /* actions without add and remove; those too (`inline_files`) when the top level is JSON */
+    bool inline_files;
+    struct str *keys; /* Parquet files with add and remove rows: the checkpoint itself or its parts, then sidecars */
+    size_t key_count;
+    struct str *located; /* the same as the engine opens them */
+    struct str name;     /* key of the (first) top-level file: for messages */
+    int64_t add_count;   /* what the checkpoint says it holds, -1 when it does not say */
+    struct arena arena;
+    struct buf names;
+};
+/* Reads the top level.  Refuses (CORRUPT_LOG) a checkpointMetadata of another version, and sidecars that are missing or not of
+ * the size that was noted.  Released by the caller also after failure. */
+enum status delta_checkpoint_open(struct ctx *ctx, struct delta_table *t, const struct delta_log_checkpoint *c, struct delta_checkpoint_files *out,
+                                  struct error *err);
+void delta_checkpoint_close(struct delta_checkpoint_files *f);
+
 /* ---- segments (segment.c) --------------------------------------------------------------------- */
 
 /* Sums of sizes from foreign logs may wrap but must not be undefined. */
@@ -262,6 +304,8 @@ void delta_segment_unref(struct delta_segment *g);
 /* Appends a row, copying the texts. stats may be NULL ptr. */
 enum status delta_segment_append(struct delta_segment *g, struct str path, int64_t size_bytes, int64_t modified_ms,
                                  const struct str *partition_values, const struct delta_dv *dv, struct str stats, struct error *err);
+/* Row tracking of a row; -1 absent. */
+enum status delta_segment_set_row_ids(struct delta_segment *g, size_t row, int64_t base_row_id, int64_t row_version, struct error *err);
 /* Appends the rows of a checkpoint; g->part_keys is set before. */
 enum status delta_segment_append_batch(struct delta_segment *g, const struct delta_checkpoint_batch *b, struct error *err);
 /* Copies a row of another commit segment; partition_scratch has room for its partition values. */
@@ -482,6 +526,11 @@ static inline size_t delta_words(size_t rows) { return (rows + 63) / 64; }
 
 /* ---- transactions (txn.c, conflict.c, commit.c) ----------------------------------------------------------- */
 
+/* An add of new rows: its ids are put into the line when the version is known. */
+struct delta_fresh_add {
+    size_t offset; /* in txn->adds */
+    int64_t rows;
+};
 /* Actions are kept as the lines they will be: a commit joins a few buffers. */
 struct delta_txn {
     struct ctx *ctx; /* of delta_txn_begin */
@@ -504,11 +553,43 @@ struct delta_txn {
     struct str *removed;     /* percent-decoded paths */
     uint32_t *removed_slots; /* open addressing over removed: index + 1 */
     size_t removed_cap, removed_slot_count;
+    struct delta_domain *domains; /* configuration NULL ptr: taken away */
+    size_t domain_count, domain_cap;
+    struct delta_fresh_add *fresh; /* adds whose rows get ids, in order */
+    size_t fresh_count, fresh_cap;
+    bool loses_row_ids;
     const char *operation;
     struct buf parameters, metrics; /* members of JSON objects */
     struct str user_metadata;
     bool finished; /* delta_txn_commit was called */
 };
+/* The metadata and protocol that the table has after the change; metadata NULL before a new table's is set (domain.c). */
+const struct delta_metadata *delta_txn_metadata(const struct delta_txn *txn);
+const struct delta_protocol *delta_txn_protocol(const struct delta_txn *txn);
+void delta_txn_put_domains(const struct delta_txn *txn, struct buf *out);
+bool delta_is_row_tracking_domain(struct str domain);
+bool delta_row_high_water(struct str configuration, int64_t *mark); /* false when it cannot be read */
+/* -1: no row has an id yet. */
+enum status delta_snapshot_row_high_water(const struct delta_snapshot *s, int64_t *mark, struct error *err);
+void delta_write_row_high_water(struct buf *out, int64_t mark);
+bool delta_in_commit_times(const struct delta_metadata *m);
+bool delta_gives_row_ids(const struct delta_metadata *m, const struct delta_protocol *p);
+
+/* Where in the log a change is to stand, and what the version before it says that it has to go on from. */
+struct delta_place {
+    int64_t version;
+    int64_t previous_ms;    /* time of version - 1, INT64_MIN for a new table */
+    int64_t row_high_water; /* of version - 1 */
+    int64_t in_commit_ms;   /* filled by delta_txn_put_body; INT64_MIN: the table does not have them */
+};
+/* The text of the commit at that place (body.c). */
+enum status delta_txn_put_body(struct ctx *ctx, const struct delta_txn *txn, struct delta_place *place, struct buf *out, struct error *err);
+bool delta_body_depends_on_place(const struct delta_txn *txn);
+
+/* A file of the base (found by delta_scan with want_stats) added once more as it is, dataChange=false, to get row ids; counts as removed too:
+ * a winner that removes it is in the way. */
+enum status delta_txn_add_again(struct delta_txn *txn, const struct delta_file *file, struct error *err);
+
 /* What the winner's change is checked against: the table as it was just before it. */
 enum status delta_conflict_check(const struct delta_txn *txn, const struct delta_metadata *metadata, const struct delta_protocol *protocol,
                                  const struct delta_commit *winner, struct error *err);
@@ -533,6 +614,15 @@ struct delta_checksum {
 };
 void delta_checksum_read(struct ctx *ctx, struct delta_table *t, int64_t version, struct delta_checksum *out);
 void delta_checksum_release(struct delta_checksum *c);
+/* Which typed columns the checkpoints of a table have (checkpoint_columns.c). Types in the arena. */
+enum status delta_checkpoint_shape_init(struct arena *arena, const struct delta_metadata *m, const struct delta_type *schema,
+                                        struct delta_checkpoint_shape *out, struct error *err);
+/* The values of one add as JSON that reads back as the type. */
+void delta_put_stats_parsed(const struct delta_type *type, struct str stats, struct arena *scratch, struct buf *out);
+void delta_put_partition_values_parsed(const struct delta_type *type, const struct delta_property *values, uint32_t count, struct arena *scratch,
+                                       struct buf *out);
+/* Removes what delta.logRetentionDuration lets go (cleanup.c); never fails, logs. */
+void delta_log_cleanup(struct ctx *ctx, struct delta_snapshot *s);
 /* Starts a checkpoint in the table's background worker when version is a multiple of delta.checkpointInterval. */
 void delta_checkpoint_maybe(struct ctx *ctx, struct delta_snapshot *s);
 void delta_checkpoint_worker_stop(struct delta_table *t); /* called by delta_table_unref */

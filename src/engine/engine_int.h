@@ -165,11 +165,11 @@ struct add_scans {
 struct add_scan {
     const struct str *partition_columns;
     size_t partition_count;
-    bool want_stats;
+    unsigned wanted;     /* DELTA_READ_… */
     const size_t *parts; /* of the checkpoint: what the files of the scan are */
     bool (*batch)(void *user, size_t part_index, const struct delta_checkpoint_batch *batch, struct error *err);
     void *user;
-    bool has_text[4], has_partitions; /* filled by add_scan_run: what the file has */
+    bool has_text[4], has_partitions, has_row_ids; /* filled by add_scan_run: what the file has */
 };
 /* `files` is " FROM read_parquet(…)", add the type of its column of that name.  Batches come in the order of parts and rows, on this thread. */
 enum status add_scan_run(struct ctx *ctx, struct engine_run *run, struct add_scans *all, struct add_scan *scan, const struct delta_type *add,
@@ -183,6 +183,8 @@ struct log_reader {
     struct add_scans scans;
 };
 void log_reader_init(struct log_reader *r, struct engine *e);
+/* The JSON text of add.stats, made from add.stats_parsed where that is all there is; false when the file has neither. */
+bool checkpoint_stats_sql(const struct delta_type *add, struct buf *sql);
 
 /* ---- instance.c ------------------------------------------------------------------------------------------------- */
 
