@@ -96,8 +96,7 @@ static enum status check_properties(const struct delta_txn *txn, const struct de
         bool same = delta_property_is_internal(p->key); /* set above this layer, after the check of what was asked for */
         for (uint32_t k = 0; k < old->configuration_count && !same; k++)
             same = str_eq(p->key, old->configuration[k].key) && str_eq(p->value, old->configuration[k].value);
-        bool checked = same || delta_property_is_internal(p->key); /* what the program keeps for itself it sets here */
-        enum status status = checked ? STATUS_OK : delta_property_check(p->key, p->value, err);
+        enum status status = same ? STATUS_OK : delta_property_check(p->key, p->value, err);
         if (status)
             return status;
     }
@@ -542,7 +541,7 @@ enum status delta_txn_add_again(struct delta_txn *txn, const struct delta_file *
     buf_z(out, "{\"add\":{\"path\":");
     json_put_string(out, file->path);
     buf_char(out, ',');
-    put_partition_values(out, &txn->base->head->metadata, file->partition_values);
+    put_partition_values(out, txn->base->head->partition_keys, txn->base->head->metadata.partition_column_count, file->partition_values);
     buf_printf(out, ",\"size\":%lld,\"modificationTime\":%lld,\"dataChange\":false", (long long)file->size_bytes, (long long)file->modified_ms);
     put_stats(out, file->stats);
     put_dv(out, file->dv);
