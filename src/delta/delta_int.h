@@ -447,6 +447,13 @@ bool delta_property_is_protocol(struct str key);
 /* True for keys that this program keeps and that cannot be set by hand: delta.columnMapping.maxColumnId… */
 bool delta_property_is_internal(struct str key);
 
+/* ---- generated partition columns (generated.c) ---------------------------------------------------------- */
+
+/* The predicate with what it implies for partition columns that are generated from the columns it names.  The same predicate when there is
+ * nothing to add, or memory is out.  Lives in the arena and borrows from pred and schema. */
+const struct delta_pred *delta_pred_generated(struct arena *arena, const struct delta_protocol *p, const struct delta_metadata *m,
+                                              const struct delta_type *schema, const struct delta_pred *pred);
+
 /* ---- statistics (stats.c) ---------------------------------------------------------------------------- */
 
 /* A minValues or maxValues entry as a bound that no row passes (upper ones widened where writers round).

@@ -129,13 +129,15 @@ enum status delta_scan(struct ctx *ctx, struct delta_snapshot *snapshot, const s
                        struct error *err)
 {
     struct scan s = {.ctx = ctx, .snapshot = snapshot, .list = out, .want_stats = want_stats};
+    const struct delta_head *h = snapshot->head;
+    struct arena scratch = ARENA_INIT;
     *out = (struct delta_file_list){.total = snapshot->file_count};
     enum status status = STATUS_OK;
     s.keep = mem_calloc(snapshot->layer_count + 1, sizeof *s.keep);
     if (!s.keep)
         status = error_oom(err);
     if (!status && pred)
-        status = delta_prune_new(pred, &snapshot->head->metadata, snapshot->head->schema, &s.prune, err);
+        status = delta_prune_new(delta_pred_generated(&scratch, &h->protocol, &h->metadata, h->schema, pred), &h->metadata, h->schema, &s.prune, err);
     if (!status)
         status = run(&s, err);
     if (status)
@@ -144,6 +146,7 @@ enum status delta_scan(struct ctx *ctx, struct delta_snapshot *snapshot, const s
     for (size_t i = 0; s.keep && i < snapshot->layer_count; i++)
         mem_free(s.keep[i]);
     mem_free(s.keep);
+    arena_release(&scratch);
     return status;
 }
 

@@ -201,7 +201,9 @@ static enum status creation_open(struct ctx *ctx, struct exec_session *s, struct
                                        .properties = st->properties,
                                        .property_count = st->property_count,
                                        .constraints = st->constraints,
-                                       .constraint_count = st->constraint_count};
+                                       .constraint_count = st->constraint_count,
+                                       .cluster_by = st->paths,
+                                       .cluster_by_count = st->path_count};
     enum status status = definition_schema(arena, st, &c->def.schema, err);
     if (status == STATUS_OK && st->query.ptr) {
         status = source_open(ctx, s, st, &c->select, &c->source, err);
