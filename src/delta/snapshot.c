@@ -25,6 +25,7 @@ enum status delta_head_new(const struct delta_table *t, const struct delta_metad
         status = error_oom(err);
     if (status == STATUS_OK)
         status = delta_protocol_check_read(&h->protocol, &h->metadata, h->schema, err);
+    h->metadata.materializes_partitions = delta_protocol_has(&h->protocol, DELTA_FEATURE_MATERIALIZE_PARTITION_COLUMNS);
     if (status == STATUS_OK)
         status = delta_partition_keys(&h->arena, &h->metadata, &h->partition_keys, err);
     if (status != STATUS_OK) {

@@ -18,6 +18,15 @@ static const struct delta_field *field_by_id(const struct delta_type *type, int6
     return NULL;
 }
 
+/* Fields without a type do not count. */
+static const struct delta_field *field_by_position(const struct delta_type *type, uint32_t position)
+{
+    for (uint32_t i = 0; i < type->field_count; i++)
+        if (type->fields[i].type->id != DELTA_VOID && position-- == 0)
+            return &type->fields[i];
+    return NULL;
+}
+
 /* The field of `from` that field i of `to` is filled from; NULL: none. */
 static const struct delta_field *convert_source(enum convert_match match, const struct delta_type *from, const struct delta_type *to, uint32_t i)
 {
@@ -27,7 +36,7 @@ static const struct delta_field *convert_source(enum convert_match match, const 
     case CONVERT_BY_ID:
         return field_by_id(from, delta_column_id(&to->fields[i]));
     case CONVERT_BY_POSITION:
-        return i < from->field_count ? &from->fields[i] : NULL;
+        return field_by_position(from, i);
     default:
         return delta_field_find(from, to->fields[i].name);
     }
