@@ -74,21 +74,25 @@ static void put_deleted(struct buf *out, const struct delta_snapshot *s, bool *f
     }
 }
 
-/* The last member: the CRC-32 of the text before it.  With it a file is known to be whole and our own. */
-static void put_own_crc(struct buf *out)
+/* Of the version and the text: the file of another version is another file. */
+static uint32_t own_crc(int64_t version, const char *text, size_t len)
 {
-    uint32_t crc = crc32_ieee(out->ptr, out->len, 0);
-    buf_printf(out, OWN_CRC "%08x\"}", crc);
+    char digits[24];
+    int count = snprintf(digits, sizeof digits, "%lld", (long long)version);
+    return crc32_ieee(text, len, crc32_ieee(digits, (size_t)count, 0));
 }
 
-static bool has_own_crc(struct str text)
+/* The last member: a CRC-32 of what is before it.  With it a file is known to be whole and our own. */
+static void put_own_crc(struct buf *out, int64_t version) { buf_printf(out, OWN_CRC "%08x\"}", own_crc(version, out->ptr, out->len)); }
+
+static bool has_own_crc(int64_t version, struct str text)
 {
     enum { DIGITS = 8 };
     const size_t tail = sizeof OWN_CRC - 1 + DIGITS + 2;
     char expected[DIGITS + 1];
     if (text.len < tail || !str_starts(str_sub(text, text.len - tail, tail), STR(OWN_CRC)) || !str_ends(text, STR("\"}")))
         return false;
-    snprintf(expected, sizeof expected, "%08x", crc32_ieee(text.ptr, text.len - tail, 0));
+    snprintf(expected, sizeof expected, "%08x", own_crc(version, text.ptr, text.len - tail));
     return memcmp(text.ptr + text.len - DIGITS - 2, expected, DIGITS) == 0;
 }
 
@@ -114,7 +118,7 @@ static void put_checksum(struct buf *out, const struct delta_snapshot *s, struct
     json_put_key(out, "protocol", &first);
     delta_put_protocol(out, &s->head->protocol);
     if (!out->failed)
-        put_own_crc(out);
+        put_own_crc(out, s->version);
 }
 
 void delta_checksum_write(struct ctx *ctx, struct delta_snapshot *s, struct str txn_id)
@@ -212,7 +216,7 @@ static bool read_optional(const struct json *json, struct delta_commit *actions,
            read_actions(actions, json, "domainMetadata", "domainMetadata", &out->has_domains) && copy_ids(out, actions);
 }
 
-bool delta_checksum_parse(struct str text, struct delta_checksum *out)
+bool delta_checksum_parse(int64_t version, struct str text, struct delta_checksum *out)
 {
     struct arena arena = ARENA_INIT;
     struct delta_commit actions = DELTA_COMMIT_INIT;
@@ -222,7 +226,7 @@ bool delta_checksum_parse(struct str text, struct delta_checksum *out)
               read_action(&actions, &json, "metadata", "metaData") && read_action(&actions, &json, "protocol", "protocol") && actions.has_metadata &&
               actions.has_protocol;
     ok = ok && out->num_files >= 0 && read_optional(&json, &actions, out);
-    out->is_ours = ok && has_own_crc(text);
+    out->is_ours = ok && has_own_crc(version, text);
     ok = ok && delta_metadata_copy(&out->arena, &actions.metadata, &out->metadata) &&
          delta_protocol_copy(&out->arena, &actions.protocol, &out->protocol);
     delta_commit_release(&actions);
@@ -237,7 +241,7 @@ void delta_checksum_read(struct ctx *ctx, struct delta_table *t, int64_t version
     *out = (struct delta_checksum){.in_commit_timestamp_ms = INT64_MIN, .dv_count = -1, .deleted_rows = -1};
     delta_log_key(key, version, ".crc");
     if (store_read(t->store, ctx, str_of(key), &text, NULL) == STORE_OK && !text.failed)
-        out->has = delta_checksum_parse(buf_view(&text), out);
+        out->has = delta_checksum_parse(version, buf_view(&text), out);
     if (!out->has)
         delta_checksum_release(out);
     buf_release(&text);

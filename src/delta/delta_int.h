@@ -615,7 +615,7 @@ struct delta_checksum {
     struct delta_protocol protocol;
 };
 /* Fills out from the text of a checksum file; false when it is none. (For fuzzing too.) */
-bool delta_checksum_parse(struct str text, struct delta_checksum *out);
+bool delta_checksum_parse(int64_t version, struct str text, struct delta_checksum *out);
 void delta_checksum_read(struct ctx *ctx, struct delta_table *t, int64_t version, struct delta_checksum *out);
 void delta_checksum_release(struct delta_checksum *c);
 /* Which typed columns the checkpoints of a table have (checkpoint_columns.c). Types in the arena. */

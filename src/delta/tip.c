@@ -55,7 +55,7 @@ enum status delta_snapshot_with_files(struct ctx *ctx, struct delta_snapshot *s,
 
 bool delta_tip_can_follow(const struct delta_snapshot *tip, const struct delta_commit *c)
 {
-    bool ok = c->remove_count == 0;
+    bool ok = c->remove_count == 0 && c->is_blind_append; /* then no add is one of a file that is there */
     for (size_t i = 0; ok && i < c->add_count; i++)
         ok = c->adds[i].data_change && !c->adds[i].has_dv;
     return ok && tip->is_tip;
