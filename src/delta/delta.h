@@ -315,6 +315,9 @@ struct store *delta_table_store(const struct delta_table *t);
 
 /* The newest version: looks for new commits and applies only those (incremental).  NOT_A_DELTA_TABLE when there is no log. */
 enum status delta_snapshot_latest(struct ctx *ctx, struct delta_table *t, struct delta_snapshot **out, struct error *err);
+/* The same version for a change that adds rows: what it costs does not grow with the table, because the files are not looked at before
+ * somebody asks for them (delta_scan).  File count and size are those of the checksum file. */
+enum status delta_snapshot_tip(struct ctx *ctx, struct delta_table *t, struct delta_snapshot **out, struct error *err);
 /* VERSION_NOT_FOUND names the available range. */
 enum status delta_snapshot_at_version(struct ctx *ctx, struct delta_table *t, int64_t version, struct delta_snapshot **out, struct error *err);
 /* The newest version whose timestamp is <= timestamp_us.  Before the first / after the last commit: TIMESTAMP_OUT_OF_RANGE naming the range. */

@@ -128,11 +128,14 @@ static enum status run(struct scan *s, struct error *err)
 enum status delta_scan(struct ctx *ctx, struct delta_snapshot *snapshot, const struct delta_pred *pred, bool want_stats, struct delta_file_list *out,
                        struct error *err)
 {
+    *out = (struct delta_file_list){0};
+    enum status status = delta_snapshot_with_files(ctx, snapshot, &snapshot, err);
+    if (status)
+        return status;
     struct scan s = {.ctx = ctx, .snapshot = snapshot, .list = out, .want_stats = want_stats};
     const struct delta_head *h = snapshot->head;
     struct arena scratch = ARENA_INIT;
-    *out = (struct delta_file_list){.total = snapshot->file_count};
-    enum status status = STATUS_OK;
+    out->total = snapshot->file_count;
     s.keep = mem_calloc(snapshot->layer_count + 1, sizeof *s.keep);
     if (!s.keep)
         status = error_oom(err);
