@@ -245,6 +245,10 @@ static enum status gather_wanted(const struct delta_metadata *m, const struct de
         w->feature[DELTA_FEATURE_APPEND_ONLY] = true;
     if (delta_config_bool(m, "delta.enableTypeWidening", false))
         w->feature[DELTA_FEATURE_TYPE_WIDENING] = true;
+    if (schema_has_type(schema, DELTA_VARIANT))
+        w->feature[DELTA_FEATURE_VARIANT_TYPE] = true;
+    if (delta_config_bool(m, "delta.enableVariantShredding", false))
+        w->feature[DELTA_FEATURE_VARIANT_TYPE] = w->feature[DELTA_FEATURE_VARIANT_SHREDDING] = true;
     if (delta_config_bool(m, "delta.enableMaterializePartitionColumnsFeature", false))
         w->feature[DELTA_FEATURE_MATERIALIZE_PARTITION_COLUMNS] = true;
     if (delta_mapping_mode(m) != DELTA_MAPPING_NONE)
@@ -260,7 +264,9 @@ static bool supports(const struct delta_protocol *p, enum delta_feature_id id)
     static const struct {
         enum delta_feature_id feature, alias;
     } aliases[] = {{DELTA_FEATURE_TIMESTAMP_NTZ, DELTA_FEATURE_TIMESTAMP_NTZ_ALIAS},
-                   {DELTA_FEATURE_TYPE_WIDENING, DELTA_FEATURE_TYPE_WIDENING_PREVIEW}};
+                   {DELTA_FEATURE_TYPE_WIDENING, DELTA_FEATURE_TYPE_WIDENING_PREVIEW},
+                   {DELTA_FEATURE_VARIANT_TYPE, DELTA_FEATURE_VARIANT_TYPE_PREVIEW},
+                   {DELTA_FEATURE_VARIANT_SHREDDING, DELTA_FEATURE_VARIANT_SHREDDING_PREVIEW}};
     if (delta_protocol_has(p, id))
         return true;
     for (size_t i = 0; i < VV_ARRAY_COUNT(aliases); i++)

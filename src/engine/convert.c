@@ -48,7 +48,7 @@ static const struct delta_field *convert_source(enum convert_match match, const 
 bool convert_is_needed(enum convert_match match, const struct delta_type *from, const struct delta_type *to)
 {
     if (to->id == DELTA_VARIANT)
-        return match != CONVERT_BY_POSITION;
+        return true;
     if (to->id == DELTA_TIMESTAMP || to->id == DELTA_TIMESTAMP_NTZ)
         return from->id != to->id && !(from->id == DELTA_DATE && to->id == DELTA_TIMESTAMP_NTZ);
     if (to->id == DELTA_STRING || to->id == DELTA_BINARY)
@@ -140,12 +140,15 @@ static void put_zone_change(const struct delta_type *from, struct str value, str
 }
 
 /* Two binary values without an annotation, as Spark 4.0 writes them, or what the engine knows as a variant.  That one is hidden from
- * the optimizer, which fails on paths into a file's column of which one is a part of another. */
-static void put_variant(const struct delta_type *from, struct str value, struct buf *sql)
+ * the optimizer, which fails on paths into a file's column of which one is a part of another.  By position a file is written: two binary
+ * values again, since the engine by itself would shred them. */
+static void put_variant(enum convert_match match, const struct delta_type *from, struct str value, struct buf *sql)
 {
     const struct delta_field *metadata = from->id == DELTA_STRUCT ? delta_field_find(from, STR("metadata")) : NULL;
     const struct delta_field *binary = from->id == DELTA_STRUCT ? delta_field_find(from, STR("value")) : NULL;
-    if (from->id == DELTA_VARIANT)
+    if (match == CONVERT_BY_POSITION)
+        buf_printf(sql, "CASE WHEN %.*s IS NULL THEN NULL ELSE variant_to_parquet_variant(%.*s) END", STR_ARG(value), STR_ARG(value));
+    else if (from->id == DELTA_VARIANT)
         buf_printf(sql, "CASE WHEN %.*s IS NULL THEN NULL ELSE %.*s END", STR_ARG(value), STR_ARG(value));
     else if (metadata && binary && from->field_count == 2)
         buf_printf(sql, "variant_bytes_to_variant(%.*s.metadata || %.*s.\"value\")", STR_ARG(value), STR_ARG(value));
@@ -167,7 +170,7 @@ static void put_expressed(enum convert_match match, const struct delta_type *fro
         put_map(match, from, to, value, depth, sql);
         break;
     case DELTA_VARIANT:
-        put_variant(from, value, sql);
+        put_variant(match, from, value, sql);
         break;
     case DELTA_STRING:
     case DELTA_BINARY:
