@@ -1,15 +1,14 @@
 /* sql/variant.c: Spark's ways into variants, in the engine's spelling: subscripts that count from 1. */
 #include "sql/sql_int.h"
 
-#include "engine/engine.h"
-
 /* ---- paths ------------------------------------------------------------------------------------ */
 
 static void put_key(struct buf *out, struct str key)
 {
-    buf_char(out, '[');
-    engine_quote_literal(key, out);
-    buf_char(out, ']');
+    buf_z(out, "['");
+    for (size_t i = 0; i < key.len; i++)
+        buf_printf(out, key.ptr[i] == '\'' ? "''" : "%c", key.ptr[i]);
+    buf_z(out, "']");
 }
 
 static bool put_index(struct buf *out, struct str digits)
@@ -149,6 +148,34 @@ static bool text_between(struct sql_writer *w, struct sql_token from, struct sql
            sql_unquote(w->arena, sql_token_text(w->in, t), out, NULL) == STATUS_OK;
 }
 
+/* Spark's names that mean another type to the engine, or none; the others are the engine's too. */
+static bool put_type(const struct delta_type *type, struct buf *out)
+{
+    switch (type->id) {
+    case DELTA_TIMESTAMP:
+        buf_z(out, "TIMESTAMP WITH TIME ZONE");
+        return true;
+    case DELTA_TIMESTAMP_NTZ:
+        buf_z(out, "TIMESTAMP");
+        return true;
+    case DELTA_BINARY:
+        buf_z(out, "BLOB");
+        return true;
+    case DELTA_ARRAY:
+        if (!put_type(type->element, out))
+            return false;
+        buf_z(out, "[]");
+        return true;
+    case DELTA_STRUCT:
+    case DELTA_MAP:
+    case DELTA_VOID:
+        return false;
+    default:
+        delta_type_text(type, out);
+        return true;
+    }
+}
+
 /* A text out of a variant is the text itself; of an object or array it is JSON. */
 static bool put_target(struct sql_writer *w, struct str type_text, struct buf *tail)
 {
@@ -160,9 +187,9 @@ static bool put_target(struct sql_writer *w, struct str type_text, struct buf *t
         return true;
     }
     buf_z(tail, " AS ");
-    engine_type_sql(type, tail);
+    bool known = put_type(type, tail);
     buf_z(tail, "))");
-    return true;
+    return known;
 }
 
 /* variant_get(v, '$.a[0]', 'int'): the value, its subscripts, a cast. */
