@@ -310,7 +310,9 @@ static bool supports(const struct delta_protocol *p, enum delta_feature_id id)
     static const struct {
         enum delta_feature_id feature, alias;
     } aliases[] = {{DELTA_FEATURE_TIMESTAMP_NTZ, DELTA_FEATURE_TIMESTAMP_NTZ_ALIAS},
-                   {DELTA_FEATURE_TYPE_WIDENING, DELTA_FEATURE_TYPE_WIDENING_PREVIEW}};
+                   {DELTA_FEATURE_TYPE_WIDENING, DELTA_FEATURE_TYPE_WIDENING_PREVIEW},
+                   {DELTA_FEATURE_VARIANT_TYPE, DELTA_FEATURE_VARIANT_TYPE_PREVIEW},
+                   {DELTA_FEATURE_VARIANT_SHREDDING, DELTA_FEATURE_VARIANT_SHREDDING_PREVIEW}};
     if (delta_protocol_has(p, id))
         return true;
     for (size_t i = 0; i < VV_ARRAY_COUNT(aliases); i++)

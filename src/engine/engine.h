@@ -150,6 +150,10 @@ struct engine_written {
 enum status engine_write_files(struct ctx *ctx, struct engine *e, struct engine_write *write, struct engine_written *out, struct error *err);
 void engine_written_release(struct engine_written *w);
 
+/* Results leave the engine as Arrow, which has no variants: appends the query with its variants, nested ones too, as JSON text.
+ * Nothing is appended when the result (of this schema) has none. */
+enum status engine_variants_as_json(struct str select, const struct delta_type *schema, struct buf *out, struct error *err);
+
 /* SQL spelling of a Delta type for casts: "BIGINT", "TIMESTAMP WITH TIME ZONE", "STRUCT(a INTEGER)". */
 void engine_type_sql(const struct delta_type *type, struct buf *out);
 /* "name" with quotes doubled. */

@@ -1,13 +1,14 @@
 /* engine/engine_int.h: what the files of this room share.  The only header that includes <duckdb.h>.
  *
- * The header that is shipped is older than the library; functions it does not declare yet belong here,
- * and nowhere else.  Today none are needed. */
+ * The header that is shipped is older than the library; what it does not declare yet belongs here, and nowhere else. */
 #ifndef VARVE_ENGINE_INT_H
 #define VARVE_ENGINE_INT_H
 
 #include "engine/engine.h"
 
 #include <duckdb.h>
+
+#define DUCK_TYPE_VARIANT ((duckdb_type)41)
 
 /* ---- watchdog.c: interrupts and progress ------------------------------------------------ */
 
