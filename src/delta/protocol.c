@@ -235,6 +235,8 @@ static enum status gather_wanted(const struct delta_metadata *m, const struct de
     }
     if (delta_config_bool(m, "delta.appendOnly", false))
         w->feature[DELTA_FEATURE_APPEND_ONLY] = true;
+    if (delta_config_bool(m, "delta.enableDeletionVectors", false))
+        w->feature[DELTA_FEATURE_DELETION_VECTORS] = true;
     if (schema_has_type(schema, DELTA_TIMESTAMP_NTZ))
         w->feature[DELTA_FEATURE_TIMESTAMP_NTZ] = true;
     return STATUS_OK;
