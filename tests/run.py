@@ -99,22 +99,24 @@ def execute(command, timeout, environment):
 
 
 def read_unit(result, out, code):
-    """cmocka's lines: each test begins with RUN and ends with OK, FAILED or SKIPPED."""
-    running, ended = None, 0
+    """cmocka's lines: each test begins with RUN and ends with OK, FAILED or SKIPPED; one that skips itself prints `skipped: WHY` before."""
+    running, ended, why = None, 0, None
     for line in out.splitlines():
+        if line.startswith("skipped: "):
+            why = line.removeprefix("skipped: ")
         match = re.match(r"\[ +(RUN|OK|FAILED|SKIPPED) +\] (\w+)$", line)
         if not match:
             continue
         word, test = match.groups()
         if word == "RUN":
-            running = test
+            running, why = test, None
         elif test == running:
             running = None
             ended += 1
             if word == "OK":
                 result.passed += 1
             elif word == "SKIPPED":
-                result.skipped.append((f"{result.job.name}: {test}", "skipped by the test itself"))
+                result.skipped.append((f"{result.job.name}: {test}", why or "no reason given"))
             else:
                 result.fail(f"{result.job.name}: {test} failed\n{excerpt(out, test)}")
     if code is None:
@@ -150,13 +152,19 @@ def read_pytest(result, out, code, report):
         if trouble is not None:
             result.fail(f"{name}\n{(trouble.text or trouble.get('message') or '').strip()}")
         elif skipped is not None:
-            result.skipped.append((name, skipped.get("message") or "no reason given"))
+            result.skipped.append((name, why_skipped(skipped)))
         else:
             result.passed += 1
     if code is None:
         result.fail(f"{result.job.name}: did not end within {result.job.timeout} s\n{tail(out)}")
     elif code not in (0, 1, 5) and not result.failed:
         result.fail(f"{result.job.name}: pytest ended with {code}\n{tail(out, 60)}")
+
+
+def why_skipped(skipped):
+    """The reason of one skipped test.  Where a whole file is skipped, pytest gives it as the text (path, line, 'Skipped: WHY')."""
+    whole = re.search(r"""['"]Skipped: (.*)['"]\)$""", skipped.text or "", re.S)
+    return whole.group(1) if whole else skipped.get("message") or "no reason given"
 
 
 def report_of(out):

@@ -72,6 +72,7 @@ static void settings_init(struct settings *s, const struct options *o)
         .timer = o->timer,
         .echo = o->echo,
         .quiet = o->quiet,
+        .json_errors = o->json_errors,
     };
 }
 
@@ -88,6 +89,14 @@ static bool open_lake(struct shell *sh, const struct options *o, varve_error *er
     return varve_open(sh->lake, &lake, &sh->db, error) == VARVE_OK && varve_connect(sh->db, &session, &sh->session, error) == VARVE_OK;
 }
 
+/* Whoever reads these formats is a program. */
+static bool is_for_programs(const char *mode) { return strcmp(mode, "json") == 0 || strcmp(mode, "jsonlines") == 0 || strcmp(mode, "arrow") == 0; }
+
+void shell_complain(const struct shell *sh, const varve_error *error, const struct origin *origin, const char *sql, size_t len)
+{
+    complain_error(error, sh->settings.json_errors || is_for_programs(sh->settings.mode), origin, sql, len);
+}
+
 bool shell_open(struct shell *sh, const struct options *o)
 {
     *sh = (struct shell){.read_only = o->read_only, .exit_code = -1, .lake = must_dup(lake_of(o))};
@@ -102,7 +111,7 @@ bool shell_open(struct shell *sh, const struct options *o)
     if (opened)
         varve_session_progress(sh->session, progress_report, &sh->progress);
     else
-        complain_error(&error, o->mode && strncmp(o->mode, "json", 4) == 0, NULL, NULL, 0);
+        shell_complain(sh, &error, NULL, NULL, 0);
     varve_error_free(&error);
     return opened;
 }
@@ -121,8 +130,6 @@ void shell_close(struct shell *sh)
 }
 
 /* ---- statements -------------------------------------------------------------------------------- */
-
-static bool errors_are_json(const struct shell *sh) { return strcmp(sh->settings.mode, "json") == 0 || strcmp(sh->settings.mode, "jsonlines") == 0; }
 
 static char *statement_text(const char *sql, size_t len)
 {
@@ -183,7 +190,7 @@ bool shell_statement(struct shell *sh, const char *sql, size_t len, const struct
     if (ok)
         ok = run(sh, text, NULL, &error);
     if (shell_flush(sh) && !ok && error.code)
-        complain_error(&error, errors_are_json(sh), origin, text, len);
+        shell_complain(sh, &error, origin, text, len);
     if (!ok)
         sh->any_failed = true;
     end_once(sh);
@@ -201,7 +208,7 @@ bool shell_ask(struct shell *sh, const char *sql, const char *mode)
     varve_error error = {0};
     bool ok = run(sh, sql, mode, &error);
     if (shell_flush(sh) && !ok && error.code)
-        complain_error(&error, errors_are_json(sh), NULL, NULL, 0);
+        shell_complain(sh, &error, NULL, NULL, 0);
     if (!ok)
         sh->any_failed = true;
     end_once(sh);

@@ -72,6 +72,7 @@ struct delta_head {
     struct delta_metadata metadata;
     struct delta_protocol protocol;
     struct delta_type *schema;
+    struct str *partition_keys; /* delta_partition_keys */
 };
 /* Texts of the apps and domains of snapshots, shared until a commit changes one. */
 struct delta_ids {
@@ -141,6 +142,15 @@ struct delta_action_domain {
     bool removed;
     struct str raw;
 };
+struct delta_action_sidecar {
+    struct str path; /* a file of _delta_log/_sidecars, URI-encoded */
+    int64_t size_bytes, modified_ms;
+};
+struct delta_action_checkpoint_metadata {
+    int64_t version;
+    struct delta_property *tags;
+    uint32_t tag_count;
+};
 struct delta_commit {
     struct arena arena;
     struct buf text;
@@ -161,7 +171,11 @@ struct delta_commit {
     int64_t in_commit_timestamp_ms; /* INT64_MIN when absent */
     struct str operation, txn_id;   /* from commitInfo; NULL ptr when absent */
     bool is_blind_append;           /* commitInfo.isBlindAppend */
-    bool has_v2_checkpoint;         /* a checkpointMetadata or sidecar action: rows of a v2 checkpoint */
+    /* Rows of V2 checkpoints only. */
+    struct delta_action_sidecar *sidecars;
+    size_t sidecar_count;
+    bool has_checkpoint_metadata;
+    struct delta_action_checkpoint_metadata checkpoint_metadata;
 };
 /* Parses newline-delimited actions; unknown actions and fields are ignored; a torn or malformed line is CORRUPT_LOG naming
  * file, line and byte.  text is taken. (action.c) */
@@ -202,16 +216,23 @@ struct delta_log_commit {
 };
 struct delta_log_checkpoint {
     int64_t version, modified_us;
-    uint32_t parts; /* 0: classic, one file; else that many parts */
+    uint32_t parts; /* 0: one file; else that many parts */
     uint32_t parts_seen;
+    struct str suffix; /* of a uuid-named one: ".checkpoint.<uuid>.json"; NULL ptr: "….checkpoint.parquet" or parts */
+};
+/* <from>.<to>.compacted.json: the reconciled actions of a range of commits. */
+struct delta_log_compaction {
+    int64_t from, to;
 };
 struct delta_listing {
     struct delta_log_commit *commits;
     size_t commit_count, commit_cap;
     struct delta_log_checkpoint *checkpoints; /* complete ones only; of one version the classic one last */
     size_t checkpoint_count, checkpoint_cap;
-    int64_t v2_version;   /* newest uuid-named checkpoint, -1 none */
+    struct delta_log_compaction *compactions; /* by from, then to */
+    size_t compaction_count, compaction_cap;
     int64_t from_version; /* versions below were not listed; 0: the whole log */
+    struct arena arena;   /* suffixes */
 };
 /* Files of versions from_version…to_version.  INT64_MAX for all. */
 enum status delta_log_list(struct ctx *ctx, struct delta_table *t, int64_t from_version, int64_t to_version, struct delta_listing *out,
@@ -238,6 +259,26 @@ struct delta_rebuild {
  * max_checkpoint bounds the checkpoints that are looked at. */
 enum status delta_log_rebuild(struct ctx *ctx, struct delta_table *t, int64_t version, int64_t max_checkpoint,
                               enum status (*attempt)(void *user, const struct delta_rebuild *way, struct error *err), void *user, struct error *err);
+
+/* ---- one checkpoint, opened (checkpoint_read.c) --------------------------------------------------------- */
+
+/* What a checkpoint says but for its files, and which Parquet files hold those. */
+struct delta_checkpoint_files {
+    struct delta_commit state; /* actions without add and remove; those too (`inline_files`) when the top level is JSON */
+    bool inline_files;
+    struct str *keys; /* Parquet files with add and remove rows: the checkpoint itself or its parts, then sidecars */
+    size_t key_count;
+    struct str *located; /* the same as the engine opens them */
+    struct str name;     /* key of the (first) top-level file: for messages */
+    int64_t add_count;   /* what the checkpoint says it holds, -1 when it does not say */
+    struct arena arena;
+    struct buf names;
+};
+/* Reads the top level.  Refuses (CORRUPT_LOG) a checkpointMetadata of another version, and sidecars that are missing or not of
+ * the size that was noted.  Released by the caller also after failure. */
+enum status delta_checkpoint_open(struct ctx *ctx, struct delta_table *t, const struct delta_log_checkpoint *c, struct delta_checkpoint_files *out,
+                                  struct error *err);
+void delta_checkpoint_close(struct delta_checkpoint_files *f);
 
 /* ---- segments (segment.c) --------------------------------------------------------------------- */
 
@@ -292,14 +333,14 @@ struct delta_fold {
     struct delta_segment *segment;
     uint64_t *dead; /* of segment */
     size_t dead_words, dead_count;
-    struct str *partition_columns; /* texts of the segment's arena */
+    struct str *partition_keys; /* of partitionValues; in the segment's arena */
     struct str *partition_scratch;
     int64_t file_count, size_bytes; /* live files, all layers: the caller sets what older layers have */
     struct delta_path_key key;
 };
 enum status delta_fold_init(struct delta_fold *f, struct delta_layer *older, size_t older_count, const struct delta_metadata *m, struct error *err);
 void delta_fold_release(struct delta_fold *f);
-bool delta_fold_fits(const struct delta_fold *f, const struct delta_metadata *m); /* same partition columns */
+bool delta_fold_fits(const struct delta_fold *f, const struct delta_metadata *m); /* same keys of partitionValues */
 enum status delta_fold_commit(struct delta_fold *f, const struct delta_commit *commit, struct error *err);
 /* The new segment as a layer, which the caller owns. */
 enum status delta_fold_layer(struct delta_fold *f, struct delta_layer *out, struct error *err);
@@ -364,6 +405,16 @@ void delta_table_offer(struct delta_table *t, struct delta_snapshot *s);
 /* Deep copy into the arena; false when out of memory. */
 bool delta_field_copy(struct arena *arena, const struct delta_field *from, struct delta_field *to);
 
+/* ---- column mapping (column_mapping.c) --------------------------------------------------------------- */
+
+/* Whether both hold the same partitionValues under the same keys in the same order: then files of one may stay under the other. */
+bool delta_same_partition_keys(const struct delta_metadata *a, const struct delta_metadata *b);
+
+/* ---- type widening (type_widening.c) -------------------------------------------------------------- */
+
+/* Whether files may hold the column as FLOAT: their statistics are rounded to that. */
+bool delta_field_was_float(const struct delta_field *field);
+
 /* ---- values (value.c) ------------------------------------------------------------------------------ */
 
 /* The range of BYTE…LONG; false for other types. */
@@ -382,6 +433,8 @@ bool delta_protocol_has(const struct delta_protocol *p, enum delta_feature_id id
  * *changed: differs from existing.  Texts are copied into the arena. */
 enum status delta_protocol_derive(struct arena *arena, const struct delta_protocol *existing, const struct delta_metadata *m,
                                   const struct delta_type *schema, struct delta_protocol *out, bool *changed, struct error *err);
+/* The table feature that the property set to this value asks for; DELTA_FEATURE_COUNT: none. */
+enum delta_feature_id delta_property_feature(struct str key, struct str value);
 /* True for keys that steer the protocol and are not stored: delta.feature.*, delta.minReaderVersion, delta.minWriterVersion. */
 bool delta_property_is_protocol(struct str key);
 
@@ -469,6 +522,7 @@ struct delta_txn {
     char txn_id[37];
     bool has_metadata, has_protocol;
     struct delta_metadata metadata;
+    struct str *partition_keys; /* of metadata */
     struct delta_protocol protocol;
     struct buf apps, removes, adds;
     size_t app_count, remove_count, add_count;
@@ -510,6 +564,15 @@ struct delta_checksum {
 };
 void delta_checksum_read(struct ctx *ctx, struct delta_table *t, int64_t version, struct delta_checksum *out);
 void delta_checksum_release(struct delta_checksum *c);
+/* Which typed columns the checkpoints of a table have (checkpoint_columns.c). Types in the arena. */
+enum status delta_checkpoint_shape_init(struct arena *arena, const struct delta_metadata *m, const struct delta_type *schema,
+                                        struct delta_checkpoint_shape *out, struct error *err);
+/* The values of one add as JSON that reads back as the type. */
+void delta_put_stats_parsed(const struct delta_type *type, struct str stats, struct arena *scratch, struct buf *out);
+void delta_put_partition_values_parsed(const struct delta_type *type, const struct delta_property *values, uint32_t count, struct arena *scratch,
+                                       struct buf *out);
+/* Removes what delta.logRetentionDuration lets go (cleanup.c); never fails, logs. */
+void delta_log_cleanup(struct ctx *ctx, struct delta_snapshot *s);
 /* Starts a checkpoint in the table's background worker when version is a multiple of delta.checkpointInterval. */
 void delta_checkpoint_maybe(struct ctx *ctx, struct delta_snapshot *s);
 void delta_checkpoint_worker_stop(struct delta_table *t); /* called by delta_table_unref */

@@ -200,6 +200,8 @@ enum status delta_txn_set_metadata(struct delta_txn *txn, const struct delta_met
     if (!copy_identity(txn, m, &copy) || !copy_optional(txn, m->name, &copy.name) || !copy_optional(txn, m->description, &copy.description) ||
         !copy_schema(txn, schema, &copy) || !copy_partition_columns(txn, m, schema, &copy) || !copy_configuration(txn, m, &copy))
         return error_oom(err);
+    if ((status = delta_partition_keys(&txn->arena, &copy, &txn->partition_keys, err)))
+        return status;
     txn->metadata = copy;
     txn->has_metadata = true;
     txn->protocol = protocol;
@@ -209,13 +211,13 @@ enum status delta_txn_set_metadata(struct delta_txn *txn, const struct delta_met
 
 /* ---- files ------------------------------------------------------------------------------------- */
 
-static void put_partition_values(struct buf *out, const struct delta_metadata *m, const struct str *values)
+static void put_partition_values(struct buf *out, const struct str *keys, uint32_t count, const struct str *values)
 {
     buf_z(out, "\"partitionValues\":{");
-    for (uint32_t i = 0; i < m->partition_column_count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         if (i)
             buf_char(out, ',');
-        json_put_string(out, m->partition_columns[i]);
+        json_put_string(out, keys[i]);
         buf_char(out, ':');
         if (values && values[i].ptr)
             json_put_string(out, values[i]);
@@ -282,7 +284,8 @@ enum status delta_txn_add(struct delta_txn *txn, const struct delta_add *add, st
     buf_z(out, "{\"add\":{\"path\":");
     put_encoded_path(out, add->path);
     buf_char(out, ',');
-    put_partition_values(out, m, add->partition_values);
+    put_partition_values(out, txn->has_metadata ? txn->partition_keys : txn->base->head->partition_keys, m->partition_column_count,
+                         add->partition_values);
     buf_printf(out, ",\"size\":%lld,\"modificationTime\":%lld,\"dataChange\":%s", (long long)add->size_bytes, (long long)add->modified_ms,
                add->data_change ? "true" : "false");
     put_stats(out, add->stats);
@@ -376,7 +379,7 @@ static enum status put_remove(struct delta_txn *txn, const struct delta_file *fi
     json_put_string(out, file->path);
     buf_printf(out, ",\"deletionTimestamp\":%lld,\"dataChange\":%s,\"extendedFileMetadata\":true,", (long long)(ctx_now_us(txn->ctx) / 1000),
                data_change ? "true" : "false");
-    put_partition_values(out, &txn->base->head->metadata, file->partition_values);
+    put_partition_values(out, txn->base->head->partition_keys, txn->base->head->metadata.partition_column_count, file->partition_values);
     buf_printf(out, ",\"size\":%lld", (long long)file->size_bytes);
     put_stats(out, file->stats);
     put_dv(out, file->dv);
@@ -463,7 +466,7 @@ static enum status put_add_with_dv(struct delta_txn *txn, const struct delta_fil
     buf_z(out, "{\"add\":{\"path\":");
     json_put_string(out, file->path);
     buf_char(out, ',');
-    put_partition_values(out, &txn->base->head->metadata, file->partition_values);
+    put_partition_values(out, txn->base->head->partition_keys, txn->base->head->metadata.partition_column_count, file->partition_values);
     buf_printf(out, ",\"size\":%lld,\"modificationTime\":%lld,\"dataChange\":true", (long long)file->size_bytes, (long long)file->modified_ms);
     enum status status = put_wide_stats(out, file, err);
     put_dv(out, dv);
@@ -511,7 +514,7 @@ enum status delta_txn_cdc(struct delta_txn *txn, struct str path, const struct s
     buf_z(out, "{\"cdc\":{\"path\":");
     put_encoded_path(out, path);
     buf_char(out, ',');
-    put_partition_values(out, m, partition_values);
+    put_partition_values(out, txn->has_metadata ? txn->partition_keys : txn->base->head->partition_keys, m->partition_column_count, partition_values);
     buf_printf(out, ",\"size\":%lld,\"dataChange\":false}}\n", (long long)size_bytes);
     return line_check(out, start, err);
 }

@@ -288,8 +288,8 @@ static void refuses_bad_metadata(void **state)
     expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: VARIANT, b: INT>"}, STATUS_UNSUPPORTED_FEATURE, "variantType");
     expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: INT>", .keys = {"delta.apendOnly"}, .values = {"true"}}, STATUS_UNKNOWN_PROPERTY,
                             "apendOnly");
-    expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: INT>", .keys = {"delta.checkpointPolicy"}, .values = {"v2"}},
-                            STATUS_UNSUPPORTED_FEATURE, "v2Checkpoint");
+    expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: INT>", .keys = {"delta.enableTypeWidening"}, .values = {"true"}},
+                            STATUS_UNSUPPORTED_FEATURE, "typeWidening");
     expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: INT>", .keys = {"x", "x"}, .values = {"1", "2"}}, STATUS_INVALID_ARGUMENT, "twice");
 }
 

@@ -221,7 +221,7 @@ static void taking_keep(struct taking *t, struct add_block *b, bool ok)
 
 static void take_vector(struct taking *t, duckdb_data_chunk input, size_t rows)
 {
-    uint32_t live[8192];
+    uint32_t live[8192] = {0};
     size_t count = 0;
     const uint64_t *validity = duckdb_vector_get_validity(duckdb_data_chunk_get_vector(input, ARG_PATH));
     for (size_t i = 0; i < rows && count < VV_ARRAY_COUNT(live); i++)
@@ -328,19 +328,11 @@ static bool put_argument(struct buf *sql, bool present, const char *expression, 
     return present;
 }
 
-/* Statistics that were written as a struct only come as JSON text. */
-static const char *stats_expression(const struct delta_type *add)
-{
-    bool text = has_member(add, "stats"), parsed = member_struct(add, "stats_parsed") != NULL;
-    if (text && parsed)
-        return "coalesce(add.stats, CAST(to_json(add.stats_parsed) AS VARCHAR))";
-    return text ? "add.stats" : parsed ? "to_json(add.stats_parsed)" : NULL;
-}
-
 static void put_query(struct add_scan *scan, const struct delta_type *add, uint64_t id, struct str files, struct buf *sql)
 {
     const struct delta_type *dv = member_struct(add, "deletionVector");
-    const char *stats = scan->want_stats ? stats_expression(add) : NULL;
+    struct buf stats = BUF_INIT;
+    bool has_stats = scan->want_stats && checkpoint_stats_sql(add, &stats);
     buf_printf(sql, "SELECT max(" FUNCTION_NAME "(CAST(%llu AS UBIGINT)", (unsigned long long)id);
     scan->has_text[TEXT_PATH] = put_argument(sql, true, "add.path", "VARCHAR");
     put_argument(sql, has_member(add, "size"), "add.size", "BIGINT");
@@ -354,7 +346,9 @@ static void put_query(struct add_scan *scan, const struct delta_type *add, uint6
     put_argument(sql, has_member(dv, "offset"), "add.deletionVector.\"offset\"", "BIGINT");
     put_argument(sql, has_member(dv, "sizeInBytes"), "add.deletionVector.sizeInBytes", "BIGINT");
     put_argument(sql, has_member(dv, "cardinality"), "add.deletionVector.cardinality", "BIGINT");
-    scan->has_text[TEXT_STATS] = put_argument(sql, stats != NULL, stats, "VARCHAR");
+    scan->has_text[TEXT_STATS] = put_argument(sql, has_stats, stats.ptr, "VARCHAR");
+    sql->failed |= stats.failed;
+    buf_release(&stats);
     buf_z(sql, "))");
     buf_str(sql, files);
 }

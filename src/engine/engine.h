@@ -42,6 +42,7 @@ struct engine_parsed {
     size_t ref_count;
     bool is_volatile; /* calls a function whose answer changes by itself (now, random, nextval…) or reads outside
                          files (read_csv…): the result must not be cached */
+    bool reads_clock; /* calls now() or its kin: see engine_clock_settings */
 };
 /* One SELECT (or WITH…, VALUES, FROM-first, PIVOT…) statement.  SYNTAX errors carry position and DuckDB's reason.
  * What cannot be expressed as a SELECT tree (DuckDB's own INSERT, ATTACH, COPY…) is NOT_SUPPORTED. */
@@ -62,6 +63,9 @@ enum status engine_bind(struct ctx *ctx, struct engine *e, struct str sql, struc
  * for a timestamp without a zone. */
 enum status engine_bind_session(struct ctx *ctx, struct engine *e, struct str sql, struct str session_settings, struct engine_stand_in *stand_ins,
                                 size_t count, struct arena *arena, struct delta_type **schema, struct error *err);
+/* Appends to session settings what makes now(), current_date and their kin tell this moment.  A statement that reads the clock is to be bound and run
+ * with one moment: files are left out by what they said while binding. */
+void engine_clock_settings(int64_t now_us, struct buf *sql);
 /* A constant expression as a timestamp (us UTC): '2024-01-01', current_timestamp - interval 1 day, date_sub(…).
  * Not constant, or not castable: INVALID_ARGUMENT quoting the text. */
 enum status engine_eval_timestamp(struct ctx *ctx, struct engine *e, struct str expr, int64_t *us, struct error *err);

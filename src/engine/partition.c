@@ -494,7 +494,7 @@ enum status partition_call_sql(struct ctx *ctx, struct engine *e, const struct p
     name_function(d->columns[column].type, name);
     enum status st = ensure_function(ctx, e, name, d->columns[column].type, err);
     if (st == STATUS_OK)
-        buf_printf(sql, "%s(%llu, file_index)", name, (unsigned long long)(d->id * MAX_COLUMNS + column));
+        buf_printf(sql, "%s(%llu, file_index)", name, (unsigned long long)d->id * MAX_COLUMNS + column);
     return st;
 }
 

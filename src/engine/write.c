@@ -403,7 +403,8 @@ static enum status prime(struct writing *w, struct error *err)
         paths[i] = str_of(path);
         sizes[i] = w->out->files[i].size_bytes;
     }
-    footer_cache_prime(w->engine, w->in->schema, w->in->partition_columns, w->in->partition_column_count, paths, sizes, w->out->file_count);
+    footer_cache_prime(w->engine, DELTA_MAPPING_NONE, w->in->schema, w->in->partition_columns, w->in->partition_column_count, paths, sizes,
+                       w->out->file_count);
     return STATUS_OK;
 }
 

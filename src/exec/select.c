@@ -26,6 +26,7 @@ struct exec_select {
     size_t query_offset;
     struct sql_text text; /* the same in the engine's spelling */
     struct engine_parsed parsed;
+    struct str settings; /* of the session, for the engine, and the moment when the query asks for the time */
     struct select_ref *refs;
     size_t ref_count;
     struct delta_type *schema; /* of the result; after plan */
@@ -151,6 +152,20 @@ static enum status resolve_ref(struct ctx *ctx, struct exec_select *p, const str
     return ref->stand_in.ptr ? STATUS_OK : error_oom(err);
 }
 
+static enum status fix_settings(struct ctx *ctx, struct exec_select *p, struct error *err)
+{
+    struct buf sql = BUF_INIT;
+    p->settings = exec_engine_settings(p->session, &p->arena);
+    if (!p->parsed.reads_clock)
+        return STATUS_OK;
+    buf_str(&sql, p->settings);
+    engine_clock_settings(ctx_now_us(ctx), &sql);
+    p->settings = arena_str(&p->arena, buf_view(&sql));
+    bool failed = sql.failed || !p->settings.ptr;
+    buf_release(&sql);
+    return failed ? error_oom(err) : STATUS_OK;
+}
+
 static enum status resolve_refs(struct ctx *ctx, struct exec_select *p, struct error *err)
 {
     enum status st = STATUS_OK;
@@ -184,6 +199,8 @@ enum status exec_select_prepare(struct ctx *ctx, struct exec_session *s, struct 
         goto out;
     }
     st = engine_parse(ctx, s->lake->engine, p->text.text, &p->arena, &p->parsed, err);
+    if (st == STATUS_OK)
+        st = fix_settings(ctx, p, err);
     if (st == STATUS_OK)
         st = resolve_refs(ctx, p, err);
     if (st != STATUS_OK)
@@ -270,8 +287,7 @@ static enum status plan(struct ctx *ctx, struct exec_select *p, struct error *er
     }
     enum status st = substitute(p, names, &sub, err);
     if (st == STATUS_OK) {
-        st = engine_bind_session(ctx, p->session->lake->engine, buf_view(&sub.out), exec_engine_settings(p->session, &p->arena), stand_ins,
-                                 p->ref_count, &p->arena, &p->schema, err);
+        st = engine_bind_session(ctx, p->session->lake->engine, buf_view(&sub.out), p->settings, stand_ins, p->ref_count, &p->arena, &p->schema, err);
         if (st != STATUS_OK)
             locate_error(p, &sub, err);
     }
@@ -312,6 +328,7 @@ static enum status relate_ref(struct ctx *ctx, struct exec_select *p, struct sel
                                    .schema = ref_schema(ref),
                                    .partition_columns = m->partition_columns,
                                    .partition_column_count = m->partition_column_count,
+                                   .mapping = delta_mapping_mode(m),
                                    .store = delta_table_store(ref->place.table),
                                    .files = files.files,
                                    .file_count = files.count};
@@ -369,7 +386,7 @@ enum status exec_select_run(struct ctx *ctx, struct exec_select *p, struct exec_
     if (st == STATUS_OK)
         st = relate(ctx, p, &text, &hold, err);
     if (st == STATUS_OK)
-        st = engine_query(ctx, p->session->lake->engine, text, hold, exec_engine_settings(p->session, &p->arena), &out->stream, err);
+        st = engine_query(ctx, p->session->lake->engine, text, hold, p->settings, &out->stream, err);
     out->kind = STATEMENT_SELECT;
     out->version = -1;
     out->plan_us = p->plan_us;
@@ -385,7 +402,7 @@ enum status exec_select_source(struct ctx *ctx, struct exec_select *p, struct ta
     if (st == STATUS_OK)
         st = relate(ctx, p, &out->select, &out->hold, err);
     out->schema = p->schema;
-    out->session_settings = exec_engine_settings(p->session, &p->arena);
+    out->session_settings = p->settings;
     return st;
 }
 
