@@ -134,11 +134,20 @@ struct delta_action_add {
 };
 struct delta_action_remove {
     struct str path;
-    int64_t deletion_timestamp_ms; /* 0 when absent */
+    int64_t deletion_timestamp_ms;           /* 0 when absent */
+    struct delta_property *partition_values; /* none without extendedFileMetadata */
+    uint32_t partition_value_count;
+    int64_t size_bytes; /* 0 when absent */
     bool data_change;
     bool has_dv;
     struct delta_dv dv;
     struct str raw;
+};
+struct delta_action_cdc {
+    struct str path;
+    struct delta_property *partition_values;
+    uint32_t partition_value_count;
+    int64_t size_bytes;
 };
 struct delta_action_app {
     struct delta_app_version app;
@@ -166,6 +175,8 @@ struct delta_commit {
     size_t add_count;
     struct delta_action_remove *removes;
     size_t remove_count;
+    struct delta_action_cdc *cdcs;
+    size_t cdc_count;
     struct delta_action_app *apps;
     size_t app_count;
     struct delta_action_domain *domains;
@@ -610,7 +621,7 @@ bool delta_body_depends_on_place(const struct delta_txn *txn);
 
 /* A file of the base (found by delta_scan with want_stats) added once more as it is, dataChange=false, to get row ids; counts as removed too:
  * a winner that removes it is in the way. */
-enum status delta_txn_add_again(struct delta_txn *txn, const struct delta_file *file, struct error *err);
+enum status delta_txn_track_rows(struct delta_txn *txn, const struct delta_file *file, struct error *err);
 
 /* What the winner's change is checked against: the table as it was just before it. */
 enum status delta_conflict_check(const struct delta_txn *txn, const struct delta_metadata *metadata, const struct delta_protocol *protocol,
