@@ -54,6 +54,7 @@ enum status partition_call_sql(struct ctx *ctx, struct engine *e, const struct p
 struct engine_hold {
     struct engine *engine;
     struct partition_dictionary *dictionary;
+    char *kept; /* name of a table to drop */
     struct engine_hold *next;
 };
 
@@ -169,6 +170,10 @@ struct log_reader {
     struct add_scans scans;
 };
 void log_reader_init(struct log_reader *r, struct engine *e);
+
+/* ---- keep.c -------------------------------------------------------------------------------------------------------------- */
+
+void kept_drop(struct engine *e, char *name); /* takes name */
 
 /* ---- instance.c ------------------------------------------------------------------------------------------------- */
 

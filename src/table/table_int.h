@@ -144,6 +144,58 @@ enum status load_plan(struct ctx *ctx, struct engine *e, struct arena *arena, st
                       const struct table_copy *copy, struct source_file *const *files, size_t count, struct load *out, struct error *err);
 void load_release(struct load *l);
 
+/* ---- changing rows that are there (rewrite.c, matches.c, update.c, counts.c) ----------------------- */
+
+/* Runs a query whose columns are all BIGINT and not NULL. */
+typedef enum status (*table_numbers_fn)(void *user, const int64_t *const *columns, size_t rows, struct error *err);
+enum status table_numbers(struct ctx *ctx, struct engine *e, struct str sql, struct str settings, uint32_t column_count, table_numbers_fn fn,
+                          void *user, struct error *err);
+
+/* What is to happen to one file of the target. */
+struct rewrite_file {
+    const struct delta_file *file;
+    uint32_t index; /* in the list of files that were looked at: ENGINE_FILE_COLUMN of the matches */
+    int64_t updated, deleted;
+    struct delta_rows *changed; /* deletion vectors: rows that are replaced or go */
+    struct delta_rows *updates; /* of them those that are replaced */
+};
+struct rewriting {
+    struct ctx *ctx;
+    struct engine *e;
+    struct catalog_table *table;
+    const struct table_rewrite *in;
+    struct arena arena;
+    struct delta_file_list files;
+    struct engine_hold *holds;
+    struct str matches; /* relation of the kept matches; NULL ptr: none */
+    int64_t match_count;
+    struct rewrite_file *touched; /* in order of index */
+    size_t touched_count;
+    int64_t *action_rows; /* by action */
+    struct delta_metadata metadata;
+    bool schema_changed, with_vectors, with_changes;
+    /* rows that are written */
+    struct str rows, changes; /* queries; NULL ptr: none */
+    const struct fit *fits[64];
+    size_t fit_count, check_base;
+    struct fitted *fitted;
+    size_t fitted_count;
+    struct fit assign;
+    struct engine_written written, written_changes;
+    bool has_files, has_changes;
+    struct delta_dv *vectors; /* by touched file; storage NULL ptr: none */
+    int64_t start_us, scan_us;
+};
+/* The files as a relation with positions.  only: see engine_scan. The index column names the file in `files` of the list. */
+enum status rewrite_relation(struct rewriting *w, struct rewrite_file *const *files, size_t count, bool updates_only, struct str *out,
+                             struct error *err);
+/* Runs the match query and fills touched and action_rows. (matches.c) */
+enum status rewrite_find(struct rewriting *w, struct error *err);
+/* WITH TABLE_TARGET AS …, … before a query; target: relation, NULL ptr leaves it out. */
+void rewrite_put_with(const struct rewriting *w, struct str target, struct buf *sql);
+/* The update query's rows as rows of the table: values in the columns that they are assigned to. (update.c) */
+enum status rewrite_assigned(struct rewriting *w, struct str target, bool with_copies, const char *more, struct str *out, struct error *err);
+
 /* m with another schema; texts in the arena. */
 enum status table_metadata_with_schema(struct arena *arena, const struct delta_metadata *m, const struct delta_type *schema,
                                        struct delta_metadata *out, struct error *err);
