@@ -364,6 +364,11 @@ void delta_table_offer(struct delta_table *t, struct delta_snapshot *s);
 /* Deep copy into the arena; false when out of memory. */
 bool delta_field_copy(struct arena *arena, const struct delta_field *from, struct delta_field *to);
 
+/* ---- type widening (type_widening.c) -------------------------------------------------------------- */
+
+/* Whether files may hold the column as FLOAT: their statistics are rounded to that. */
+bool delta_field_was_float(const struct delta_field *field);
+
 /* ---- values (value.c) ------------------------------------------------------------------------------ */
 
 /* The range of BYTE…LONG; false for other types. */
@@ -382,6 +387,8 @@ bool delta_protocol_has(const struct delta_protocol *p, enum delta_feature_id id
  * *changed: differs from existing.  Texts are copied into the arena. */
 enum status delta_protocol_derive(struct arena *arena, const struct delta_protocol *existing, const struct delta_metadata *m,
                                   const struct delta_type *schema, struct delta_protocol *out, bool *changed, struct error *err);
+/* The table feature that the property set to this value asks for; DELTA_FEATURE_COUNT: none. */
+enum delta_feature_id delta_property_feature(struct str key, struct str value);
 /* True for keys that steer the protocol and are not stored: delta.feature.*, delta.minReaderVersion, delta.minWriterVersion. */
 bool delta_property_is_protocol(struct str key);
 

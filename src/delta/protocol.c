@@ -173,7 +173,8 @@ enum status delta_protocol_check_read(const struct delta_protocol *p, const stru
     for (uint32_t i = 0; i < p->reader_feature_count; i++)
         if (delta_feature_find(p->reader_features[i]) == DELTA_FEATURE_COUNT)
             add_missing(&missing, &count, p->reader_features[i]);
-    return report_missing(&missing, count, "needs", "read", err);
+    status = report_missing(&missing, count, "needs", "read", err);
+    return status ? status : delta_type_changes_check(schema, err);
 }
 
 enum status delta_protocol_check_write(const struct delta_protocol *p, const struct delta_metadata *m, const struct delta_type *schema,
@@ -216,6 +217,38 @@ static enum status read_version(const struct delta_metadata *m, const char *key,
     return STATUS_OK;
 }
 
+static void want_by_schema(const struct delta_type *schema, struct wanted *w)
+{
+    static const struct {
+        const char *key;
+        enum delta_feature_id feature;
+    } marks[] = {{"delta.generationExpression", DELTA_FEATURE_GENERATED_COLUMNS},
+                 {"delta.identity.", DELTA_FEATURE_IDENTITY_COLUMNS},
+                 {"delta.invariants", DELTA_FEATURE_INVARIANTS},
+                 {"CURRENT_DEFAULT", DELTA_FEATURE_ALLOW_COLUMN_DEFAULTS}};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(marks); i++)
+        if (schema_has_meta(schema, str_of(marks[i].key)))
+            w->feature[marks[i].feature] = true;
+    if (schema_has_type(schema, DELTA_TIMESTAMP_NTZ))
+        w->feature[DELTA_FEATURE_TIMESTAMP_NTZ] = true;
+    if (schema_has_type(schema, DELTA_VARIANT))
+        w->feature[DELTA_FEATURE_VARIANT_TYPE] = true;
+}
+
+/* What a feature cannot do without (protocol: the requirements of each feature). */
+static void want_dependencies(struct wanted *w)
+{
+    static const enum delta_feature_id needs[][2] = {{DELTA_FEATURE_ICEBERG_COMPAT_V3, DELTA_FEATURE_ROW_TRACKING},
+                                                     {DELTA_FEATURE_ICEBERG_COMPAT_V1, DELTA_FEATURE_COLUMN_MAPPING},
+                                                     {DELTA_FEATURE_ICEBERG_COMPAT_V2, DELTA_FEATURE_COLUMN_MAPPING},
+                                                     {DELTA_FEATURE_ICEBERG_COMPAT_V3, DELTA_FEATURE_COLUMN_MAPPING},
+                                                     {DELTA_FEATURE_ROW_TRACKING, DELTA_FEATURE_DOMAIN_METADATA},
+                                                     {DELTA_FEATURE_CLUSTERING, DELTA_FEATURE_DOMAIN_METADATA},
+                                                     {DELTA_FEATURE_VARIANT_SHREDDING, DELTA_FEATURE_VARIANT_TYPE}};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(needs); i++)
+        w->feature[needs[i][1]] |= w->feature[needs[i][0]];
+}
+
 static enum status gather_wanted(const struct delta_metadata *m, const struct delta_type *schema, struct wanted *w, struct error *err)
 {
     *w = (struct wanted){0};
@@ -225,18 +258,19 @@ static enum status gather_wanted(const struct delta_metadata *m, const struct de
     if (status)
         return status;
     for (uint32_t i = 0; i < m->configuration_count; i++) {
-        struct str key = m->configuration[i].key;
+        struct str key = m->configuration[i].key, value = m->configuration[i].value;
+        enum delta_feature_id asked = delta_property_feature(key, value);
+        if (asked != DELTA_FEATURE_COUNT)
+            w->feature[asked] = true;
         if (!str_starts(key, STR("delta.feature.")))
             continue;
-        if ((status = delta_property_check(key, m->configuration[i].value, err)))
+        if ((status = delta_property_check(key, value, err)))
             return status;
         w->feature[delta_feature_find(str_sub(key, 14, key.len - 14))] = true;
         w->by_name = true;
     }
-    if (delta_config_bool(m, "delta.appendOnly", false))
-        w->feature[DELTA_FEATURE_APPEND_ONLY] = true;
-    if (schema_has_type(schema, DELTA_TIMESTAMP_NTZ))
-        w->feature[DELTA_FEATURE_TIMESTAMP_NTZ] = true;
+    want_by_schema(schema, w);
+    want_dependencies(w);
     return STATUS_OK;
 }
 

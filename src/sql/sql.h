@@ -160,6 +160,10 @@ size_t sql_text_origin(const struct sql_text *t, size_t position); /* position i
  * whose hint says TIMESTAMP AS OF (decision T2). */
 enum status sql_to_engine(struct arena *arena, struct str query, struct sql_text *out, struct error *err);
 
+/* An expression as a table's metadata holds it (constraint, generated column, default: Spark SQL), in the engine's spelling.  schema (may be NULL) has
+ * the columns that it can name: what stands in double quotes and is none of them is a text. */
+enum status sql_expression_to_engine(struct arena *arena, struct str expression, const struct delta_type *schema, struct str *out, struct error *err);
+
 /* In text produced by sql_to_engine: the byte ranges that make up the reference whose first name part starts at offset. */
 struct sql_ref_extent {
     size_t name_start, name_end; /* catalog.schema.table */

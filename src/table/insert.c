@@ -84,6 +84,7 @@ static enum status fit(struct insertion *n, struct error *err)
         .column_count = replaces ? 0 : o->column_count,
         .by_name = !replaces && o->by_name,
         .merge = o->merge_schema && !replaces,
+        .defaults = o->default_columns,
     };
     enum status status = fit_rows(n->ctx, n->e, &n->arena, &request, &n->fitted, err);
     if (status)
@@ -93,6 +94,16 @@ static enum status fit(struct insertion *n, struct error *err)
 }
 
 /* ---- rows --------------------------------------------------------------------------------------- */
+
+/* The numbers given are gone: the table remembers them in the same commit. */
+static enum status advance_identity(struct insertion *n, struct error *err)
+{
+    const struct fit *fits[] = {&n->fitted.fit};
+    bool advanced = false;
+    enum status status = identity_advance(&n->arena, n->fitted.schema, fits, 1, n->written.row_count, &advanced, err);
+    n->schema_changed |= advanced;
+    return status || !advanced ? status : table_metadata_with_schema(&n->arena, &n->metadata, n->fitted.schema, &n->metadata, err);
+}
 
 static enum status write_rows(struct insertion *n, struct error *err)
 {
@@ -107,7 +118,7 @@ static enum status write_rows(struct insertion *n, struct error *err)
     n->source->hold = NULL;
     enum status status = table_write_rows(n->ctx, n->e, n->table, &n->metadata, n->fitted.schema, &rows, &n->written, err);
     n->has_files = !status;
-    return status;
+    return status ? status : advance_identity(n, err);
 }
 
 /* ---- commit ----------------------------------------------------------------------------------------- */

@@ -40,13 +40,14 @@ enum status table_create(struct ctx *ctx, struct engine *e, struct catalog_table
 struct table_insert {
     const struct str *columns; /* NULL: by position, all columns */
     uint32_t column_count;
+    const bool *default_columns; /* one per column of the source, or NULL: it holds nothing but the key word DEFAULT */
     bool by_name;
     bool overwrite; /* replaces all rows */
     bool merge_schema, overwrite_schema;
     struct str operation;     /* "WRITE" by default; "COPY INTO" … */
     struct str user_metadata; /* NULL ptr */
 };
-/* INSERT INTO / OVERWRITE.  Values are assigned by ANSI rules as in Spark (see assign.c): numbers to numbers with a range check, anything but binary
+/* INSERT INTO / OVERWRITE.  Columns that the rows leave out get their default, their expression's value, the next identity, or NULL.  Values are assigned by ANSI rules as in Spark (see assign.c): numbers to numbers with a range check, anything but binary
  * to text, dates and times to each other, text to dates and times strictly read.  No rows and no schema change: an append commits nothing, an
  * overwrite does.  Fits the source to the table's schema (error lists every violation), checks NOT NULL (the error names the column and shows a row),
  * computes nothing in memory beyond the engine's stream. On conflict another try is the caller's choice. */
