@@ -263,6 +263,8 @@ enum status delta_dv_read(struct ctx *ctx, struct store *store, const struct del
  * the arena).  The file is durable on return; on failure nothing is left. */
 enum status delta_dv_write(struct ctx *ctx, struct store *store, const struct delta_rows *const *sets, size_t count, struct arena *arena,
                            struct delta_dv *out, struct error *err);
+/* Removes the file of a descriptor that delta_dv_write made and no commit took; what cannot be removed stays an orphan. */
+void delta_dv_discard(struct ctx *ctx, struct store *store, const struct delta_dv *dv);
 
 /* ==== snapshot ========================================================================= */
 

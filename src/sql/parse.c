@@ -225,7 +225,7 @@ enum status sql_parse(struct arena *arena, struct str text, struct statement *ou
         p = start; /* its first word belongs to the query */
     if (st.kind == STATEMENT_SELECT && sql_take_change_behind_with(&start, &st))
         p = start;
-    status = parsers[kind](&p, &st);
+    status = parsers[st.kind](&p, &st);
     if (status == STATUS_OK)
         *out = st;
     return status;

@@ -139,6 +139,12 @@ struct statement {
  * to Spark or DuckDB but not built here (VACUUM, GRANT…) are NOT_SUPPORTED naming the statement. */
 enum status sql_parse(struct arena *arena, struct str text, struct statement *out, struct error *err);
 
+/* The columns that must be equal wherever the condition is true: its conjuncts of the form a.x = b.y.  Texts are views or in the arena. */
+struct sql_equality {
+    struct str left_qualifier, left, right_qualifier, right; /* qualifiers: NULL ptr when not given */
+};
+enum status sql_equalities(struct arena *arena, struct str condition, struct sql_equality **out, uint32_t *count, struct error *err);
+
 /* ---- SELECT text ------------------------------------------------------------------------------------ */
 
 /* Text with a map back to where each part came from.  A position inside of an edit stands for the same place in its input range when both have one

@@ -214,8 +214,11 @@ struct rewrite_file {
     const struct delta_file *file;
     uint32_t index; /* in the list of files that were looked at: ENGINE_FILE_COLUMN of the matches */
     int64_t updated, deleted;
-    struct delta_rows *changed; /* deletion vectors: rows that are replaced or go */
+    bool goes; /* none of its rows stays */
+    /* Deletion vectors only: */
+    struct delta_rows *changed; /* rows that are replaced or go */
     struct delta_rows *updates; /* of them those that are replaced */
+    struct delta_dv dv;         /* of the file after it */
 };
 struct rewriting {
     struct ctx *ctx;
@@ -223,6 +226,9 @@ struct rewriting {
     struct catalog_table *table;
     const struct table_rewrite *in;
     struct arena arena;
+    const struct delta_type *schema; /* of the table after it */
+    struct delta_metadata metadata;
+    bool schema_changed, with_vectors, with_changes;
     struct delta_file_list files;
     struct engine_hold *holds;
     struct str matches; /* relation of the kept matches; NULL ptr: none */
@@ -230,29 +236,40 @@ struct rewriting {
     struct rewrite_file *touched; /* in order of index */
     size_t touched_count;
     int64_t *action_rows; /* by action */
-    struct delta_metadata metadata;
-    bool schema_changed, with_vectors, with_changes;
-    /* rows that are written */
-    struct str rows, changes; /* queries; NULL ptr: none */
-    const struct fit *fits[64];
+    /* checks in the queries that write */
+    const struct fit **fits;
     size_t fit_count, check_base;
     struct fitted *fitted;
     size_t fitted_count;
     struct fit assign;
+    /* what was written */
     struct engine_written written, written_changes;
-    bool has_files, has_changes;
-    struct delta_dv *vectors; /* by touched file; storage NULL ptr: none */
-    int64_t start_us, scan_us;
+    bool has_files, has_changes, has_vectors;
+    int64_t start_us, found_us;
 };
-/* The files as a relation with positions.  only: see engine_scan. The index column names the file in `files` of the list. */
-enum status rewrite_relation(struct rewriting *w, struct rewrite_file *const *files, size_t count, bool updates_only, struct str *out,
-                             struct error *err);
+/* Which of the touched files, and which of their rows. */
+enum rewrite_part {
+    REWRITE_STAYING, /* files of which rows stay; copy-on-write: all their rows, else those that are replaced */
+    REWRITE_CHANGED  /* all touched files; copy-on-write: all their rows, else those that are replaced or go */
+};
+/* Them as a relation with positions; NULL ptr when there are none. */
+enum status rewrite_relation(struct rewriting *w, enum rewrite_part part, struct str *out, struct error *err);
+/* All the files that were looked at. */
+enum status rewrite_target(struct rewriting *w, struct str *out, struct error *err);
 /* Runs the match query and fills touched and action_rows. (matches.c) */
 enum status rewrite_find(struct rewriting *w, struct error *err);
-/* WITH TABLE_TARGET AS …, … before a query; target: relation, NULL ptr leaves it out. */
+/* Fills changed and updates of the touched files from the matches. */
+enum status rewrite_positions(struct rewriting *w, struct error *err);
+/* WITH TABLE_TARGET AS …, … before a query, which a ")" must end; target: relation, NULL ptr leaves it out. */
 void rewrite_put_with(const struct rewriting *w, struct str target, struct buf *sql);
-/* The update query's rows as rows of the table: values in the columns that they are assigned to. (update.c) */
-enum status rewrite_assigned(struct rewriting *w, struct str target, bool with_copies, const char *more, struct str *out, struct error *err);
+/* The update query's rows as rows of the table, values in the columns that they are assigned to. (update.c) */
+enum status rewrite_assigned(struct rewriting *w, struct str target, bool with_copies, struct str *out, struct error *err);
+/* (2, 5): the actions of this kind as a list in SQL. */
+void rewrite_put_actions(const struct rewriting *w, enum table_action_kind kind, struct buf *sql);
+/* Writes the rows that take the place of others, and the change data. (rows.c) */
+enum status rewrite_write(struct rewriting *w, struct error *err);
+/* All of a query's columns in the arena. */
+enum status rewrite_keep_text(struct rewriting *w, struct buf *sql, struct str *out, struct error *err);
 
 /* m with another schema; texts in the arena. */
 enum status table_metadata_with_schema(struct arena *arena, const struct delta_metadata *m, const struct delta_type *schema,
