@@ -353,6 +353,8 @@ struct delta_file_list {
 enum status delta_scan(struct ctx *ctx, struct delta_snapshot *s, const struct delta_pred *pred, bool want_stats, struct delta_file_list *out,
                        struct error *err);
 void delta_file_list_release(struct delta_file_list *l);
+/* Rows that its deletion vector leaves, when statistics were wanted; -1 unknown. */
+int64_t delta_file_live_count(const struct delta_file *file);
 
 /* ==== history ========================================================================== */
 

@@ -103,7 +103,7 @@ static bool has_constraint(const struct delta_metadata *m)
     return false;
 }
 
-/* Only features with support UNUSED are asked about.  Deletion vectors are used file by file: see delta_scan. */
+/* Only features with support UNUSED are asked about. */
 static bool is_used(enum delta_feature_id id, const struct delta_metadata *m, const struct delta_type *schema)
 {
     struct str mode;

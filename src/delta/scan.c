@@ -50,16 +50,6 @@ static enum status select_layer(struct scan *s, size_t index, size_t *kept, stru
     return status;
 }
 
-static enum status refuse_dv(const struct scan *s, struct str path, struct error *err)
-{
-    struct str name = delta_table_name(s->snapshot->table);
-    error_set(err, STATUS_UNSUPPORTED_FEATURE,
-              "table \"%.*s\" cannot be read: file \"%.*s\" has a deletion vector, and the table feature \"deletionVectors\" is not supported",
-              STR_ARG(name), STR_ARG(path));
-    error_hint(err, "rewrite such files where the feature is supported, for example with REORG TABLE … APPLY (PURGE)");
-    return STATUS_UNSUPPORTED_FEATURE;
-}
-
 static const struct str *partition_values(struct delta_file_list *list, const struct delta_segment *g, size_t row, uint32_t count)
 {
     struct str *values = ARENA_ARRAY(&list->arena, struct str, count);
@@ -74,8 +64,8 @@ static enum status fill_file(struct scan *s, struct delta_segment *g, size_t row
     uint32_t partition_count = s->snapshot->head->metadata.partition_column_count;
     struct delta_file *f = &list->files[list->count];
     *f = (struct delta_file){.path = g->paths[row], .size_bytes = g->size_bytes[row], .modified_ms = g->modified_ms[row], .record_count = -1};
-    if (g->dv_count && delta_segment_dv(g, row))
-        return refuse_dv(s, f->path, err);
+    if (g->dv_count)
+        f->dv = delta_segment_dv(g, row);
     if (partition_count && !(f->partition_values = partition_values(list, g, row, partition_count)))
         return error_oom(err);
     if (s->want_stats) {
@@ -146,4 +136,10 @@ void delta_file_list_release(struct delta_file_list *l)
 {
     arena_release(&l->arena);
     *l = (struct delta_file_list){0};
+}
+
+int64_t delta_file_live_count(const struct delta_file *file)
+{
+    int64_t deleted = file->dv ? file->dv->cardinality : 0;
+    return file->record_count < deleted ? -1 : file->record_count - deleted;
 }

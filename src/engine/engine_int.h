@@ -51,10 +51,36 @@ void partition_dictionary_drop(struct engine *e, struct partition_dictionary *d)
 enum status partition_call_sql(struct ctx *ctx, struct engine *e, const struct partition_dictionary *d, size_t column, struct buf *sql,
                                struct error *err);
 
+/* The value of a call's constant argument, while the call is bound. */
+bool bind_constant(duckdb_bind_info info, idx_t argument, int64_t *out);
+
+/* ---- row_filter.c: rows by their physical number ------------------------------------------- */
+
+struct row_filter; /* files of a branch -> deletion vectors, positions; immutable, refcounted */
+struct row_filters {
+    pthread_mutex_t lock;
+    struct row_filter *first;
+    uint64_t next_id;
+    bool registered; /* the functions */
+};
+void row_filters_init(struct row_filters *all);
+void row_filters_release(struct row_filters *all);
+/* Whether some rows of the file are not wanted. */
+bool row_filter_applies(const struct engine_scan *scan, size_t file);
+/* files are indexes into scan->files, in the order of the branch.  Reads the deletion vectors.  The caller owns one reference and ends
+ * it with row_filter_drop. */
+enum status row_filter_new(struct ctx *ctx, struct engine *e, const struct engine_scan *scan, const size_t *files, size_t file_count,
+                           struct row_filter **out, struct error *err);
+void row_filter_drop(struct engine *e, struct row_filter *f);
+/* Append the condition that keeps the wanted rows, and the index into scan->files. */
+enum status row_filter_keeps_sql(struct ctx *ctx, struct engine *e, const struct row_filter *f, struct buf *sql, struct error *err);
+enum status row_filter_position_sql(struct ctx *ctx, struct engine *e, const struct row_filter *f, struct buf *sql, struct error *err);
+
 struct engine_hold {
     struct engine *engine;
     struct partition_dictionary *dictionary;
     char *kept; /* name of a table to drop */
+    struct row_filter *rows;
     struct engine_hold *next;
 };
 
@@ -70,7 +96,7 @@ struct footer_class {
     uint64_t hash;
     struct footer_column *columns;
     size_t column_count;
-    bool shadows_file_index; /* a column is called like the virtual one */
+    bool shadows_virtual; /* a column is called like a virtual one: file_index, file_row_number */
     struct arena arena;
     struct footer_class *next;
 };
@@ -191,6 +217,7 @@ struct engine {
     struct watchdog watchdog;
     struct planner planner;
     struct partition_registry partitions;
+    struct row_filters row_filters;
     struct footer_cache footers;
     struct log_reader log_reader;
 };

@@ -84,6 +84,7 @@ enum status engine_open(struct ctx *ctx, const struct engine_config *config, str
         return error_oom(err);
     pthread_mutex_init(&e->pool_lock, NULL);
     partition_registry_init(&e->partitions);
+    row_filters_init(&e->row_filters);
     footer_cache_init(&e->footers);
     log_reader_init(&e->log_reader, e);
     planner_init(&e->planner);
@@ -124,6 +125,7 @@ void engine_close(struct engine *e)
     if (e->duck)
         duckdb_close(&e->duck);
     footer_cache_release(&e->footers);
+    row_filters_release(&e->row_filters);
     partition_registry_release(&e->partitions);
     pthread_mutex_destroy(&e->pool_lock);
     mem_free(e);

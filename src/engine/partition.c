@@ -299,10 +299,10 @@ static void *copy_call(void *user)
     return copy;
 }
 
-static bool fold_argument(duckdb_bind_info info, int64_t *out)
+bool bind_constant(duckdb_bind_info info, idx_t index, int64_t *out)
 {
     duckdb_client_context context = NULL;
-    duckdb_expression argument = duckdb_scalar_function_bind_get_argument(info, 0);
+    duckdb_expression argument = duckdb_scalar_function_bind_get_argument(info, index);
     duckdb_value value = NULL;
     duckdb_scalar_function_get_client_context(info, &context);
     bool ok = argument && duckdb_expression_is_foldable(argument);
@@ -326,7 +326,7 @@ static void bind_call(duckdb_bind_info info)
 {
     struct partition_registry *r = duckdb_scalar_function_bind_get_extra_info(info);
     int64_t handle;
-    struct partition_dictionary *d = fold_argument(info, &handle) ? look_up(r, (uint64_t)handle / MAX_COLUMNS) : NULL;
+    struct partition_dictionary *d = bind_constant(info, 0, &handle) ? look_up(r, (uint64_t)handle / MAX_COLUMNS) : NULL;
     size_t column = (size_t)handle % MAX_COLUMNS;
     struct bound_call *call = d && column < d->column_count ? mem_alloc(sizeof(*call)) : NULL;
     if (!call) {
@@ -507,6 +507,7 @@ void engine_hold_free(struct engine_hold *hold)
         partition_dictionary_drop(hold->engine, hold->dictionary);
         if (hold->kept)
             kept_drop(hold->engine, hold->kept);
+        row_filter_drop(hold->engine, hold->rows);
         mem_free(hold);
         hold = next;
     }

@@ -53,8 +53,10 @@ static enum status count_records(struct ctx *ctx, const struct inspected *t, int
     struct delta_file_list files = {0};
     enum status st = delta_scan(ctx, t->snapshot, NULL, true, &files, err);
     *records = 0;
-    for (size_t i = 0; i < files.count && *records >= 0; i++)
-        *records = files.files[i].record_count < 0 ? -1 : *records + files.files[i].record_count;
+    for (size_t i = 0; i < files.count && *records >= 0; i++) {
+        int64_t left = delta_file_live_count(&files.files[i]);
+        *records = left < 0 ? -1 : *records + left;
+    }
     delta_file_list_release(&files);
     return st;
 }
