@@ -126,6 +126,7 @@ struct delta_feature_info {
     enum delta_feature_support read, write;
 };
 const struct delta_feature_info *delta_feature_info(enum delta_feature_id id);
+enum delta_feature_id delta_feature_by_name(struct str name); /* without case; DELTA_FEATURE_COUNT when no feature has it */
 
 struct delta_protocol {
     int32_t min_reader_version, min_writer_version;
@@ -141,6 +142,8 @@ struct delta_metadata {
     struct delta_property *configuration;
     uint32_t configuration_count;
 };
+/* Whether a table with this protocol has the feature, by list or by legacy version. */
+bool delta_protocol_supports(const struct delta_protocol *p, enum delta_feature_id id);
 struct str delta_config(const struct delta_metadata *m, const char *key); /* NULL ptr when unset */
 bool delta_config_bool(const struct delta_metadata *m, const char *key, bool fallback);
 /* UNSUPPORTED_FEATURE naming every feature that is missing; needs metadata because some features only matter when used. */
@@ -403,6 +406,8 @@ void delta_txn_free(struct delta_txn *txn); /* accepts NULL; a txn that was not 
 /* New metadata (copied), set before files are added.  For a new table id and createdTime may be left empty and are made; protocol is derived from the
  * schema and properties, and raised when an existing table needs more. */
 enum status delta_txn_set_metadata(struct delta_txn *txn, const struct delta_metadata *m, const struct delta_type *schema, struct error *err);
+/* After set_metadata, whose metadata must not need the feature any more: the protocol goes without it, as a legacy one where one says the same. */
+enum status delta_txn_drop_feature(struct delta_txn *txn, enum delta_feature_id id, struct error *err);
 enum status delta_txn_add(struct delta_txn *txn, const struct delta_add *add, struct error *err);
 /* Gives a file of the base snapshot (found by delta_scan with want_stats) another deletion vector, which must hold every row that the old one
  * did: remove and add of one path in the commit; statistics stay with tightBounds=false. */

@@ -387,8 +387,13 @@ bool delta_protocol_has(const struct delta_protocol *p, enum delta_feature_id id
  * *changed: differs from existing.  Texts are copied into the arena. */
 enum status delta_protocol_derive(struct arena *arena, const struct delta_protocol *existing, const struct delta_metadata *m,
                                   const struct delta_type *schema, struct delta_protocol *out, bool *changed, struct error *err);
+/* Kept by the program for itself: users cannot set it. */
+bool delta_property_is_internal(struct str key);
 /* The table feature that the property set to this value asks for; DELTA_FEATURE_COUNT: none. */
 enum delta_feature_id delta_property_feature(struct str key, struct str value);
+/* The protocol without the feature: listed features, or legacy versions when they imply just the same. */
+enum status delta_protocol_without(struct arena *arena, const struct delta_protocol *p, enum delta_feature_id id, struct delta_protocol *out,
+                                   struct error *err);
 /* True for keys that steer the protocol and are not stored: delta.feature.*, delta.minReaderVersion, delta.minWriterVersion. */
 bool delta_property_is_protocol(struct str key);
 

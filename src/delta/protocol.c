@@ -19,6 +19,14 @@ enum delta_feature_id delta_feature_find(struct str name)
     return DELTA_FEATURE_COUNT;
 }
 
+enum delta_feature_id delta_feature_by_name(struct str name)
+{
+    for (int i = 0; i < DELTA_FEATURE_COUNT; i++)
+        if (str_ieq(name, str_of(features[i].name)))
+            return (enum delta_feature_id)i;
+    return DELTA_FEATURE_COUNT;
+}
+
 static bool listed(const struct str *names, uint32_t count, struct str name)
 {
     for (uint32_t i = 0; i < count; i++)
@@ -45,6 +53,8 @@ bool delta_protocol_has(const struct delta_protocol *p, enum delta_feature_id id
 {
     return writer_has(p, id) && (features[id].kind == DELTA_FEATURE_WRITER || reader_has(p, id));
 }
+
+bool delta_protocol_supports(const struct delta_protocol *p, enum delta_feature_id id) { return delta_protocol_has(p, id); }
 
 /* ---- is the protocol itself in order ----------------------------------------------- */
 
@@ -354,5 +364,73 @@ enum status delta_protocol_derive(struct arena *arena, const struct delta_protoc
     *out = (struct delta_protocol){reader, writer, readers.names, writers.names, readers.count, writers.count};
     *changed = !existing || existing->min_reader_version != reader || existing->min_writer_version != writer ||
                existing->reader_feature_count != readers.count || existing->writer_feature_count != writers.count;
+    return STATUS_OK;
+}
+
+/* ---- the protocol without a feature --------------------------------------------------------- */
+
+static bool same_features(const struct delta_protocol *a, const struct delta_protocol *b)
+{
+    for (int i = 0; i < DELTA_FEATURE_COUNT; i++) {
+        enum delta_feature_id id = (enum delta_feature_id)i;
+        if (writer_has(a, id) != writer_has(b, id) || reader_has(a, id) != reader_has(b, id))
+            return false;
+    }
+    return true;
+}
+
+/* Names that are not known here stay: then only lists can say it. */
+static bool has_unknown(const struct delta_protocol *p)
+{
+    for (uint32_t i = 0; i < p->writer_feature_count; i++)
+        if (delta_feature_find(p->writer_features[i]) == DELTA_FEATURE_COUNT)
+            return true;
+    return false;
+}
+
+static bool legacy_form(const struct delta_protocol *p, struct delta_protocol *out)
+{
+    for (int reader = 1; reader < READER_FEATURES && !has_unknown(p); reader++)
+        for (int writer = 1; writer < WRITER_FEATURES; writer++) {
+            *out = (struct delta_protocol){.min_reader_version = reader, .min_writer_version = writer};
+            if (same_features(p, out))
+                return true;
+        }
+    return false;
+}
+
+static bool drop_name(struct arena *arena, const struct str *names, uint32_t count, struct str name, struct str **out, uint32_t *out_count)
+{
+    *out = ARENA_ARRAY(arena, struct str, count + 1);
+    *out_count = 0;
+    for (uint32_t i = 0; *out && i < count; i++)
+        if (!str_eq(names[i], name))
+            (*out)[(*out_count)++] = names[i];
+    return *out != NULL;
+}
+
+enum status delta_protocol_without(struct arena *arena, const struct delta_protocol *p, enum delta_feature_id id, struct delta_protocol *out,
+                                   struct error *err)
+{
+    static const struct wanted nothing = {.by_name = true};
+    struct name_list readers = {0}, writers = {0};
+    struct delta_protocol legacy;
+    bool reader_lists = false;
+    *out = (struct delta_protocol){.min_reader_version = 1, .min_writer_version = WRITER_FEATURES};
+    if (!list_features(arena, p, &nothing, true, &readers) || !list_features(arena, p, &nothing, false, &writers))
+        return error_oom(err);
+    if (!drop_name(arena, readers.names, readers.count, str_of(features[id].name), &out->reader_features, &out->reader_feature_count) ||
+        !drop_name(arena, writers.names, writers.count, str_of(features[id].name), &out->writer_features, &out->writer_feature_count))
+        return error_oom(err);
+    for (uint32_t i = 0; i < out->reader_feature_count; i++) {
+        enum delta_feature_id left = delta_feature_find(out->reader_features[i]);
+        int version = left == DELTA_FEATURE_COUNT || !features[left].legacy_reader ? READER_FEATURES : features[left].legacy_reader;
+        out->min_reader_version = version > out->min_reader_version ? version : out->min_reader_version;
+        reader_lists |= version == READER_FEATURES;
+    }
+    if (!reader_lists)
+        out->reader_feature_count = 0;
+    if (legacy_form(out, &legacy))
+        *out = legacy;
     return STATUS_OK;
 }

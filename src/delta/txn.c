@@ -101,7 +101,8 @@ static enum status check_properties(const struct delta_txn *txn, const struct de
         bool same = false;
         for (uint32_t k = 0; k < old->configuration_count && !same; k++)
             same = str_eq(p->key, old->configuration[k].key) && str_eq(p->value, old->configuration[k].value);
-        enum status status = same ? STATUS_OK : delta_property_check(p->key, p->value, err);
+        bool checked = same || delta_property_is_internal(p->key); /* what the program keeps for itself it sets here */
+        enum status status = checked ? STATUS_OK : delta_property_check(p->key, p->value, err);
         if (status)
             return status;
     }
@@ -204,6 +205,18 @@ enum status delta_txn_set_metadata(struct delta_txn *txn, const struct delta_met
     txn->has_metadata = true;
     txn->protocol = protocol;
     txn->has_protocol = protocol_changed;
+    return STATUS_OK;
+}
+
+enum status delta_txn_drop_feature(struct delta_txn *txn, enum delta_feature_id id, struct error *err)
+{
+    struct delta_protocol left;
+    const struct delta_protocol *from = txn->has_protocol || !txn->base ? &txn->protocol : &txn->base->head->protocol;
+    enum status status = delta_protocol_without(&txn->arena, from, id, &left, err);
+    if (status)
+        return status;
+    txn->protocol = left;
+    txn->has_protocol = true;
     return STATUS_OK;
 }
 

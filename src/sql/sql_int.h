@@ -90,6 +90,16 @@ enum status sql_take_type(struct sql_parser *p, struct delta_type **out);
 enum status sql_take_columns(struct sql_parser *p, struct statement *st);
 /* column type … [FIRST | AFTER x] of ADD COLUMN. */
 enum status sql_take_new_column(struct sql_parser *p, struct statement *st);
+/* Words that stand behind a column's type: FIRST, AFTER, COMMENT, …  new_column: of ADD COLUMN. */
+enum status sql_take_column_words(struct sql_parser *p, struct statement *st, bool new_column, struct sql_column *c);
+/* a.b.c */
+enum status sql_take_path(struct sql_parser *p, struct sql_path *out);
+/* (a, b.c, …) appended. */
+enum status sql_take_path_list(struct sql_parser *p, struct sql_path **items, uint32_t *count);
+/* [CONSTRAINT name] CHECK (expression), appended. */
+enum status sql_take_constraint(struct sql_parser *p, struct statement *st);
+/* The text of an expression, up to a comma or bracket at its own level or a word that begins what may follow a column's default. */
+enum status sql_take_default_text(struct sql_parser *p, struct str *out);
 bool sql_at_query(const struct sql_parser *p);
 /* The rest of the statement is a query. */
 enum status sql_take_query(struct sql_parser *p, struct statement *st);
@@ -164,6 +174,7 @@ enum status sql_parse_create_schema(struct sql_parser *p, struct statement *st);
 enum status sql_parse_drop_schema(struct sql_parser *p, struct statement *st);
 enum status sql_parse_drop_table(struct sql_parser *p, struct statement *st);
 enum status sql_parse_alter_table(struct sql_parser *p, struct statement *st);
+enum status sql_parse_comment_on(struct sql_parser *p, struct statement *st);
 enum status sql_parse_insert(struct sql_parser *p, struct statement *st);
 enum status sql_parse_copy_into(struct sql_parser *p, struct statement *st);
 enum status sql_parse_describe_history(struct sql_parser *p, struct statement *st);

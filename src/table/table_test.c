@@ -702,7 +702,7 @@ static void columns_are_added_where_asked(void **state)
     static const struct str inside[] = {STR("s")}, nowhere[] = {STR("a")}, element[] = {STR("l"), STR("element")};
     OK(f, create(f, "STRUCT<a: INT, s: STRUCT<x: INT>, l: ARRAY<STRUCT<e: INT>>>", NULL, 0));
     OK(f, insert(f, "SELECT 1, {'x': 2}, [{'e': 3}]"));
-    const struct table_new_column columns[] = {
+    const struct sql_column columns[] = {
         {.name = STR("b c"), .type = type(f, "DECIMAL(10,2)"), .after = STR("a"), .comment = STR("money")},
         {.name = STR("z"), .type = type(f, "STRING"), .first = true},
         {.name = STR("y"), .type = type(f, "ARRAY<INT>"), .path = inside, .path_depth = 1},
@@ -716,7 +716,7 @@ static void columns_are_added_where_asked(void **state)
                   "\\\"metadata\\\":{\\\"comment\\\":\\\"money\\\"}},\\\"position\\\":\\\"AFTER a\\\"}");
     assert_logged(f, 2, "{\\\"column\\\":{\\\"name\\\":\\\"s.y\\\",\\\"type\\\":\\\"array\\\",\\\"nullable\\\":true,\\\"metadata\\\":{}}}");
     assert_int_equal(ask(f, "sum(a) * 100 + sum(s.x) * 10 + sum(l[1].e)"), 123);
-    const struct table_new_column twice = {.name = STR("A"), .type = type(f, "INT")},
+    const struct sql_column twice = {.name = STR("A"), .type = type(f, "INT")},
                                   astray = {.name = STR("q"), .type = type(f, "INT"), .after = STR("no")},
                                   wrong = {.name = STR("q"), .type = type(f, "INT"), .path = nowhere, .path_depth = 1};
     EXPECT(f, STATUS_INVALID_ARGUMENT, table_add_columns(&f->ctx, &f->table, &twice, 1, &f->change, &f->err));
