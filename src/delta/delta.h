@@ -414,6 +414,8 @@ enum status delta_txn_add(struct delta_txn *txn, const struct delta_add *add, st
 enum status delta_txn_set_dv(struct delta_txn *txn, const struct delta_file *file, const struct delta_dv *dv, struct error *err);
 /* A change data file (protocol "Add CDC File"); path as for delta_add, below _change_data/. */
 enum status delta_txn_cdc(struct delta_txn *txn, struct str path, const struct str *partition_values, int64_t size_bytes, struct error *err);
+/* A file that some version of the table had, found by delta_scan with want_stats, as it was then. */
+enum status delta_txn_add_again(struct delta_txn *txn, const struct delta_file *file, bool data_change, struct error *err);
 /* Removes a file of the base snapshot (found by delta_scan with want_stats). */
 enum status delta_txn_remove(struct delta_txn *txn, const struct delta_file *file, bool data_change, struct error *err);
 enum status delta_txn_remove_all(struct delta_txn *txn, struct error *err); /* every file of the base: overwrite; counts as reading all */

@@ -65,7 +65,7 @@ static void put_checked_cast(struct fit *f, struct buf *out, enum fit_check_kind
                              const struct fit_path *path, const struct delta_type *to)
 {
     struct buf cut = BUF_INIT;
-    bool cuts = is_whole(to->id) && !is_whole(from->id);
+    bool cuts = is_whole(to->id) && !is_whole(from->id) && from->id != DELTA_STRING;
     buf_printf(&cut, cuts ? "trunc(%.*s)" : "%.*s", STR_ARG(expr));
     buf_printf(out, "CASE WHEN %.*s IS NOT NULL AND ", STR_ARG(expr));
     put_cast(out, "TRY_CAST", buf_view(&cut), to);

@@ -16,8 +16,11 @@ static int64_t rows_of(const struct delta_file *file)
     return file->record_count - (file->dv ? file->dv->cardinality : 0);
 }
 
+/* A vector needs to know how many rows its file has. */
 static void decide_files(struct rewriting *w)
 {
+    for (size_t i = 0; i < w->touched_count; i++)
+        w->with_vectors &= w->touched[i].file->record_count >= 0;
     for (size_t i = 0; i < w->touched_count; i++) {
         struct rewrite_file *file = &w->touched[i];
         file->goes = w->in->by_file || (!file->updated && file->deleted == rows_of(file->file));
@@ -300,6 +303,19 @@ static enum status delete_all(struct rewriting *w, struct table_change *out, str
 
 /* ---- the statement ------------------------------------------------------------------------------------------- */
 
+/* New metadata and new deletion vectors do not go into one commit: numbers of an identity column are metadata. */
+static bool numbers_rows(const struct rewriting *w)
+{
+    struct identity id;
+    bool inserts = false;
+    for (uint32_t i = 0; i < w->in->action_count; i++)
+        inserts |= w->in->actions[i].kind == TABLE_ACTION_INSERT;
+    for (uint32_t i = 0; i < w->schema->field_count && inserts; i++)
+        if (identity_of(&w->schema->fields[i], &id))
+            return true;
+    return false;
+}
+
 static enum status prepare(struct rewriting *w, struct error *err)
 {
     const struct delta_metadata *m = delta_snapshot_metadata(w->in->base);
@@ -322,6 +338,7 @@ static enum status prepare(struct rewriting *w, struct error *err)
             return status;
         w->schema = schema;
     }
+    w->with_vectors = w->with_vectors && !w->schema_changed && !numbers_rows(w);
     return delta_scan(w->ctx, w->in->base, w->in->pred, true, &w->files, err);
 }
 

@@ -14,6 +14,7 @@ struct table_change {
     int64_t rows;    /* written */
     int64_t files_added, files_removed, files_skipped; /* skipped: COPY INTO, loaded before */
     int64_t bytes_added;
+    int64_t bytes_removed, files_after, bytes_after;   /* RESTORE, OPTIMIZE */
     int64_t rows_updated, rows_deleted, rows_inserted; /* of changes to rows that are there; rows is their sum then */
 };
 
@@ -139,6 +140,28 @@ enum status table_evolve(struct arena *arena, struct str table_name, const struc
                          struct delta_type **out, struct error *err);
 /* Newest snapshot of a table whose rows can be changed: its protocol may be written, and it is not append-only (APPEND_ONLY). */
 enum status table_changeable(struct ctx *ctx, const struct catalog_table *t, struct delta_snapshot **out, struct error *err);
+
+struct table_restore {
+    int64_t version;
+    struct str timestamp; /* as the statement gave it; NULL ptr: by version */
+    bool dry_run;         /* only says what would be done */
+};
+/* RESTORE: a new version with the files, schema and properties of an older one; files_after and bytes_after say what the table has then.
+ * FILE_NOT_FOUND when a file of it is no longer there. */
+enum status table_restore(struct ctx *ctx, struct catalog_table *t, const struct table_restore *in, struct table_change *out, struct error *err);
+
+struct table_optimize {
+    struct delta_snapshot *base;
+    const struct delta_pred *pred;
+    struct table_query match; /* yields ENGINE_FILE_COLUMN and a count for files that the condition allows; NULL ptr: all */
+    struct str predicate;     /* the condition for commitInfo: JSON */
+    bool purge;               /* REORG: files with deleted rows, whatever their size */
+    struct str session_settings;
+};
+/* OPTIMIZE: files smaller than delta.targetFileSize (1 GiB when it is not set) are put together by partition, files with a deletion vector are
+ * rewritten without their deleted rows.  Nothing to do: no commit. */
+enum status table_optimize(struct ctx *ctx, struct engine *e, struct catalog_table *t, const struct table_optimize *in, struct table_change *out,
+                           struct error *err);
 
 enum status table_set_properties(struct ctx *ctx, struct catalog_table *t, const struct delta_property *set, uint32_t set_count,
                                  struct table_change *out, struct error *err);

@@ -153,12 +153,16 @@ struct table_rows {
     const struct fit *const *fits; /* whose checks are in select */
     size_t fit_count;
     bool unchanged; /* the table's own rows, only moved: nothing is checked */
+    int64_t target_bytes; /* 0: what the table says */
 };
 /* Every rule of the table is enforced here, whoever made the rows: constraints, invariants, generated and identity columns, lengths of texts. */
 enum status table_write_rows(struct ctx *ctx, struct engine *e, const struct catalog_table *t, const struct delta_metadata *m,
                              const struct delta_type *schema, struct table_rows *rows, struct engine_written *out, struct error *err);
 enum status table_add_files(struct ctx *ctx, struct delta_txn *txn, const struct delta_metadata *m, const struct delta_type *schema,
                             const struct engine_written *written, struct error *err);
+/* The same for rows that were in the table before: the adds change no data. */
+enum status table_move_files(struct ctx *ctx, struct delta_txn *txn, const struct delta_metadata *m, const struct delta_type *schema,
+                             const struct engine_written *written, struct error *err);
 /* Removes files that no commit refers to. */
 void table_discard_files(struct ctx *ctx, const struct catalog_table *t, const struct engine_written *written);
 /* Commits and fills out->version; the files of a commit that certainly did not happen are removed. */
