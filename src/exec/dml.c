@@ -326,7 +326,8 @@ static struct str quoted(struct arena *arena, struct str name)
 
 static enum status change_open(struct change *c, struct error *err)
 {
-    enum status status = table_changeable(c->ctx, c->table, &c->snapshot, err);
+    bool moves_only = c->st->kind == STATEMENT_OPTIMIZE || c->st->kind == STATEMENT_REORG;
+    enum status status = table_changeable(c->ctx, c->table, moves_only, &c->snapshot, err);
     if (status != STATUS_OK)
         return status;
     c->alias = quoted(c->arena, c->in->alias.ptr ? c->in->alias : c->st->name.table);
@@ -344,15 +345,9 @@ static void change_close(struct change *c)
     delta_snapshot_unref(c->snapshot);
 }
 
-static enum status try_once(struct change *c, change_build_fn build, struct table_change *change, struct error *err)
+enum status change_rewrite(struct change *c, struct table_change *out, struct error *err)
 {
-    enum status status = change_open(c, err);
-    if (status == STATUS_OK)
-        status = build(c, err);
-    if (status == STATUS_OK)
-        status = table_rewrite(c->ctx, c->session->lake->engine, c->table, &c->rewrite, change, err);
-    change_close(c);
-    return status;
+    return table_rewrite(c->ctx, c->session->lake->engine, c->table, &c->rewrite, out, err);
 }
 
 /* A random part of a pause that grows, so that writers who met do not meet again. */
@@ -366,7 +361,7 @@ static enum status pause_before(struct ctx *ctx, int try, struct error *err)
     return ctx_check(ctx, err);
 }
 
-static enum status answer(struct exec_result *out, const struct table_change *change, bool is_merge, struct error *err)
+enum status change_rows_answer(struct exec_result *out, const struct table_change *change, bool is_merge, struct error *err)
 {
     static const struct rowset_column columns[] = {{"version", "l"},          {"num_affected_rows", "l"}, {"files_added", "l"},
                                                    {"files_removed", "l"},    {"num_updated_rows", "l"},  {"num_deleted_rows", "l"},
@@ -383,32 +378,46 @@ static enum status answer(struct exec_result *out, const struct table_change *ch
     return rowset_stream(rows, &out->stream, err);
 }
 
-enum status change_run(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, change_build_fn build,
-                       struct exec_result *out, struct error *err)
+static enum status try_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct catalog_table *table,
+                             change_try_fn try_once, struct table_change *out, struct error *err)
+{
+    struct change c = {.ctx = ctx, .session = s, .arena = arena, .st = st, .in = &st->change, .table = table};
+    enum status status = change_open(&c, err);
+    if (status == STATUS_OK)
+        status = try_once(&c, out, err);
+    change_close(&c);
+    return status;
+}
+
+enum status change_run(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, change_try_fn try_once,
+                       struct table_change *out, struct error *err)
 {
     struct catalog_table table = {0};
     struct delta_snapshot *snapshot = NULL;
-    struct table_change change = {0};
     enum status status = exec_open_named(ctx, s, &st->name, &table, &snapshot, err);
     if (status != STATUS_OK)
         return status;
     delta_snapshot_unref(snapshot);
-    for (int try = 0; try < TRIES; try++) {
-        struct change c = {.ctx = ctx, .session = s, .arena = arena, .st = st, .in = &st->change, .table = &table};
-        status = try_once(&c, build, &change, err);
-        if (status != STATUS_COMMIT_CONFLICT || try + 1 == TRIES)
+    for (int tries = 1;; tries++) {
+        status = try_table(ctx, s, arena, st, &table, try_once, out, err);
+        if (status != STATUS_COMMIT_CONFLICT || tries == TRIES)
+            break;
+        atomic_fetch_add(&s->lake->counters.commit_conflicts, 1);
+        if ((status = pause_before(ctx, tries, err)) != STATUS_OK)
             break;
         if (err)
             error_release(err);
-        atomic_fetch_add(&s->lake->counters.commit_conflicts, 1);
-        status = pause_before(ctx, try, err);
-        if (status != STATUS_OK)
-            break;
     }
-    if (status == STATUS_OK)
-        status = answer(out, &change, st->kind == STATEMENT_MERGE, err);
     catalog_table_release(&table);
     return status;
+}
+
+static enum status run_rows(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, change_try_fn try_once,
+                            struct exec_result *out, struct error *err)
+{
+    struct table_change change = {0};
+    enum status status = change_run(ctx, s, arena, st, try_once, &change, err);
+    return status == STATUS_OK ? change_rows_answer(out, &change, false, err) : status;
 }
 
 /* ---- DELETE ------------------------------------------------------------------------------------------------------ */
@@ -442,37 +451,40 @@ static struct delta_type *partition_schema(struct change *c)
     return with_columns(c->arena, type, match_fields, 2);
 }
 
+enum status change_by_file(struct change *c, struct table_query *out, struct error *reason, struct error *err)
+{
+    struct delta_type *schema = partition_schema(c);
+    *out = (struct table_query){0};
+    if (!schema)
+        return error_oom(err);
+    struct change_text t = change_text_begin(c);
+    change_put(&t, "SELECT " ENGINE_FILE_COLUMN ", count(*)");
+    put_condition(&t);
+    change_put(&t, " GROUP BY 1");
+    enum status status = query_over(&t, schema, false, out, NULL, reason);
+    bool fatal = status == STATUS_OUT_OF_MEMORY || status == STATUS_CANCELLED || status == STATUS_DEADLINE_EXCEEDED;
+    if (fatal)
+        error_move(err, reason);
+    return fatal ? status : STATUS_OK;
+}
+
 /* A condition on partition columns alone holds for all rows of a file or for none.  Whether it is one shows by planning it without the others. */
 static enum status plan_by_file(struct change *c, struct error *err)
 {
     struct error reason = ERROR_INIT;
-    struct table_query query;
-    struct change_text t = change_text_begin(c);
-    if (!delta_snapshot_metadata(c->snapshot)->partition_column_count) {
-        buf_release(&t.out);
+    struct table_query query = {0};
+    if (!delta_snapshot_metadata(c->snapshot)->partition_column_count)
         return STATUS_OK;
-    }
-    struct delta_type *schema = partition_schema(c);
-    if (!schema) {
-        buf_release(&t.out);
-        return error_oom(err);
-    }
-    change_put(&t, "SELECT " ENGINE_FILE_COLUMN ", count(*)");
-    put_condition(&t);
-    change_put(&t, " GROUP BY 1");
-    enum status status = query_over(&t, schema, false, &query, NULL, &reason);
-    if (status == STATUS_OK) {
+    enum status status = change_by_file(c, &query, &reason, err);
+    error_release(&reason);
+    if (status == STATUS_OK && query.select.ptr) {
         c->rewrite.by_file = true;
         c->rewrite.match = query;
     }
-    bool fatal = status == STATUS_OUT_OF_MEMORY || status == STATUS_CANCELLED || status == STATUS_DEADLINE_EXCEEDED;
-    if (fatal)
-        error_move(err, &reason);
-    error_release(&reason);
-    return fatal ? status : STATUS_OK;
+    return status;
 }
 
-static enum status build_delete(struct change *c, struct error *err)
+static enum status try_delete(struct change *c, struct table_change *out, struct error *err)
 {
     c->rewrite.operation = "DELETE";
     c->rewrite.actions = &delete_action;
@@ -480,34 +492,35 @@ static enum status build_delete(struct change *c, struct error *err)
     c->rewrite.delete_all = !c->in->condition.ptr;
     enum status status = change_predicate(c, c->in->condition.ptr ? c->in->condition : STR("true"), err);
     if (status != STATUS_OK || c->rewrite.delete_all)
-        return status;
+        return status == STATUS_OK ? change_rewrite(c, out, err) : status;
     struct change_text t = change_text_begin(c);
     change_put(&t, "SELECT " ENGINE_FILE_COLUMN ", " ENGINE_ROW_COLUMN ", CAST(NULL AS BIGINT) AS " TABLE_SOURCE_ROW ", CAST(0 AS INTEGER) AS " TABLE_ACTION);
     put_condition(&t);
     status = change_query(&t, false, &c->rewrite.match, &c->rewrite.pred, err);
-    return status == STATUS_OK ? plan_by_file(c, err) : status;
+    if (status == STATUS_OK)
+        status = plan_by_file(c, err);
+    return status == STATUS_OK ? change_rewrite(c, out, err) : status;
 }
 
 enum status exec_delete(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                         struct error *err)
 {
-    return change_run(ctx, s, arena, st, build_delete, out, err);
+    return run_rows(ctx, s, arena, st, try_delete, out, err);
 }
 
-static enum status build_truncate(struct change *c, struct error *err)
+static enum status try_truncate(struct change *c, struct table_change *out, struct error *err)
 {
-    (void)err;
     c->rewrite.operation = "TRUNCATE";
     c->rewrite.actions = &delete_action;
     c->rewrite.action_count = 1;
     c->rewrite.delete_all = true;
-    return STATUS_OK;
+    return change_rewrite(c, out, err);
 }
 
 enum status exec_truncate(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                           struct error *err)
 {
-    return change_run(ctx, s, arena, st, build_truncate, out, err);
+    return run_rows(ctx, s, arena, st, try_truncate, out, err);
 }
 
 /* ---- UPDATE -------------------------------------------------------------------------------------------------------- */
@@ -533,7 +546,7 @@ static enum status update_query(struct change *c, struct table_action *action, s
     return change_query(&t, false, &c->rewrite.update, NULL, err);
 }
 
-static enum status build_update(struct change *c, struct error *err)
+static enum status try_update(struct change *c, struct table_change *out, struct error *err)
 {
     struct table_action *action = ARENA_NEW(c->arena, struct table_action);
     if (!action)
@@ -548,11 +561,13 @@ static enum status build_update(struct change *c, struct error *err)
     change_put(&t, "SELECT " ENGINE_FILE_COLUMN ", " ENGINE_ROW_COLUMN ", CAST(NULL AS BIGINT) AS " TABLE_SOURCE_ROW ", CAST(0 AS INTEGER) AS " TABLE_ACTION);
     put_condition(&t);
     status = change_query(&t, false, &c->rewrite.match, &c->rewrite.pred, err);
-    return status == STATUS_OK ? update_query(c, action, err) : status;
+    if (status == STATUS_OK)
+        status = update_query(c, action, err);
+    return status == STATUS_OK ? change_rewrite(c, out, err) : status;
 }
 
 enum status exec_update(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                         struct error *err)
 {
-    return change_run(ctx, s, arena, st, build_update, out, err);
+    return run_rows(ctx, s, arena, st, try_update, out, err);
 }

@@ -62,10 +62,18 @@ struct change {
     struct engine_hold *holds;
     struct table_rewrite rewrite;
 };
-typedef enum status (*change_build_fn)(struct change *c, struct error *err);
-/* Opens the table, builds the rewrite, runs it; again, on a new snapshot, when another writer was faster. */
-enum status change_run(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, change_build_fn build,
-                       struct exec_result *out, struct error *err);
+/* What one try does with the open change. */
+typedef enum status (*change_try_fn)(struct change *c, struct table_change *out, struct error *err);
+/* Opens the table and tries; again, on a new snapshot, when another writer was faster. */
+enum status change_run(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, change_try_fn try_once,
+                       struct table_change *out, struct error *err);
+/* c->rewrite is built: does it. */
+enum status change_rewrite(struct change *c, struct table_change *out, struct error *err);
+/* version, num_affected_rows, … */
+enum status change_rows_answer(struct exec_result *out, const struct table_change *change, bool is_merge, struct error *err);
+/* The condition as a query for the files that it allows (see table_rewrite.by_file): out->select is NULL ptr when it reads more than partition
+ * columns, and then *reason says why. */
+enum status change_by_file(struct change *c, struct table_query *out, struct error *reason, struct error *err);
 
 /* A query from parts of the statement and text of ours. */
 struct change_text {
@@ -129,6 +137,13 @@ enum status exec_merge(struct ctx *ctx, struct exec_session *s, struct arena *ar
                        struct error *err);
 enum status exec_truncate(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                           struct error *err);
+enum status exec_restore(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                         struct error *err);
+enum status exec_optimize(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                          struct error *err);
+/* INSERT INTO … REPLACE WHERE */
+enum status exec_insert_replace(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                                struct error *err);
 /* describe.c */
 enum status exec_describe_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                                 struct error *err);

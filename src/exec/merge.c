@@ -679,7 +679,7 @@ static bool needs_one_row_each(const struct merging *m)
     return matched > 1 || (matched == 1 && !plain_delete);
 }
 
-static enum status build_merge(struct change *c, struct error *err)
+static enum status try_merge(struct change *c, struct table_change *out, struct error *err)
 {
     struct merging m = {.c = c};
     m.insert_only = c->in->clause_count == 1 && c->in->clauses[0].when == SQL_MERGE_NOT_MATCHED;
@@ -694,11 +694,15 @@ static enum status build_merge(struct change *c, struct error *err)
         status = find_predicate(&m, err);
     if (status == STATUS_OK && !m.insert_only)
         status = match(&m, err);
-    return status == STATUS_OK ? take_clauses(&m, err) : status;
+    if (status == STATUS_OK)
+        status = take_clauses(&m, err);
+    return status == STATUS_OK ? change_rewrite(c, out, err) : status;
 }
 
 enum status exec_merge(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                        struct error *err)
 {
-    return change_run(ctx, s, arena, st, build_merge, out, err);
+    struct table_change change = {0};
+    enum status status = change_run(ctx, s, arena, st, try_merge, &change, err);
+    return status == STATUS_OK ? change_rows_answer(out, &change, true, err) : status;
 }

@@ -293,6 +293,7 @@ static enum status delete_all(struct rewriting *w, struct table_change *out, str
         rows = rows < 0 || of_file < 0 ? -1 : rows + of_file;
     }
     struct tally t = {.deleted = rows, .files_removed = (int64_t)w->files.count, .bytes_removed = w->files.size_bytes};
+    w->found_us = ctx_monotonic_us(w->ctx);
     for (size_t i = 0; i < w->files.count; i++)
         t.vectors_removed += w->files.files[i].dv != NULL;
     enum status status = w->files.count ? commit(w, &t, out, err) : STATUS_OK;
@@ -415,10 +416,10 @@ enum status table_rewrite(struct ctx *ctx, struct engine *e, struct catalog_tabl
     return status;
 }
 
-enum status table_changeable(struct ctx *ctx, const struct catalog_table *t, struct delta_snapshot **out, struct error *err)
+enum status table_changeable(struct ctx *ctx, const struct catalog_table *t, bool moves_only, struct delta_snapshot **out, struct error *err)
 {
     enum status status = table_snapshot(ctx, t, out, err);
-    if (status)
+    if (status || moves_only)
         return status;
     status = table_check_removable(t, delta_snapshot_metadata(*out), err);
     if (status) {

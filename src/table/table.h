@@ -138,8 +138,9 @@ enum status table_rewrite(struct ctx *ctx, struct engine *e, struct catalog_tabl
 /* The table's schema with the columns and fields that `from` has beside it (MERGE WITH SCHEMA EVOLUTION). */
 enum status table_evolve(struct arena *arena, struct str table_name, const struct delta_type *table, const struct delta_type *from,
                          struct delta_type **out, struct error *err);
-/* Newest snapshot of a table whose rows can be changed: its protocol may be written, and it is not append-only (APPEND_ONLY). */
-enum status table_changeable(struct ctx *ctx, const struct catalog_table *t, struct delta_snapshot **out, struct error *err);
+/* Newest snapshot of a table whose rows can be changed: its protocol may be written, and it is not append-only (APPEND_ONLY; moves_only: no row
+ * will be different). */
+enum status table_changeable(struct ctx *ctx, const struct catalog_table *t, bool moves_only, struct delta_snapshot **out, struct error *err);
 
 struct table_restore {
     int64_t version;
