@@ -56,13 +56,14 @@ static enum status check_options(const struct statement *st, const struct str *k
 enum status exec_insert(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                         struct error *err)
 {
-    (void)arena;
     static const struct str options[] = {STR("mergeSchema"), STR("overwriteSchema")};
     struct exec_select *select = NULL;
     struct table_source source = {0};
     struct table_change change = {0};
     struct catalog_table table = {0};
     struct delta_snapshot *snapshot = NULL;
+    if (st->change.condition.ptr)
+        return exec_insert_replace(ctx, s, arena, st, out, err);
     enum status status = check_options(st, options, VV_ARRAY_COUNT(options), err);
     if (status == STATUS_OK)
         status = exec_open_named(ctx, s, &st->name, &table, &snapshot, err);
@@ -74,6 +75,7 @@ enum status exec_insert(struct ctx *ctx, struct exec_session *s, struct arena *a
                                       .column_count = st->insert_column_count,
                                       .by_name = st->by_name,
                                       .overwrite = st->overwrite,
+                                      .dynamic = s->overwrites_partitions,
                                       .merge_schema = property_flag(st, "mergeSchema"),
                                       .overwrite_schema = property_flag(st, "overwriteSchema"),
                                       .operation = STR("WRITE")};

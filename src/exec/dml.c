@@ -484,6 +484,17 @@ static enum status plan_by_file(struct change *c, struct error *err)
     return status;
 }
 
+/* The rows, or the files, that the condition chooses. */
+static enum status match_rows(struct change *c, struct error *err)
+{
+    struct change_text t = change_text_begin(c);
+    change_put(&t, "SELECT " ENGINE_FILE_COLUMN ", " ENGINE_ROW_COLUMN ", CAST(NULL AS BIGINT) AS " TABLE_SOURCE_ROW
+                   ", CAST(0 AS INTEGER) AS " TABLE_ACTION);
+    put_condition(&t);
+    enum status status = change_query(&t, false, &c->rewrite.match, &c->rewrite.pred, err);
+    return status == STATUS_OK ? plan_by_file(c, err) : status;
+}
+
 static enum status try_delete(struct change *c, struct table_change *out, struct error *err)
 {
     c->rewrite.operation = "DELETE";
@@ -493,12 +504,7 @@ static enum status try_delete(struct change *c, struct table_change *out, struct
     enum status status = change_predicate(c, c->in->condition.ptr ? c->in->condition : STR("true"), err);
     if (status != STATUS_OK || c->rewrite.delete_all)
         return status == STATUS_OK ? change_rewrite(c, out, err) : status;
-    struct change_text t = change_text_begin(c);
-    change_put(&t, "SELECT " ENGINE_FILE_COLUMN ", " ENGINE_ROW_COLUMN ", CAST(NULL AS BIGINT) AS " TABLE_SOURCE_ROW ", CAST(0 AS INTEGER) AS " TABLE_ACTION);
-    put_condition(&t);
-    status = change_query(&t, false, &c->rewrite.match, &c->rewrite.pred, err);
-    if (status == STATUS_OK)
-        status = plan_by_file(c, err);
+    status = match_rows(c, err);
     return status == STATUS_OK ? change_rewrite(c, out, err) : status;
 }
 
@@ -521,6 +527,67 @@ enum status exec_truncate(struct ctx *ctx, struct exec_session *s, struct arena 
                           struct error *err)
 {
     return run_rows(ctx, s, arena, st, try_truncate, out, err);
+}
+
+/* ---- INSERT … REPLACE WHERE ------------------------------------------------------------------------------------------ */
+
+/* The new rows with whether the condition holds for them. */
+static enum status check_query(struct change *c, struct table_query *out, struct error *err)
+{
+    struct change_text t = change_text_begin(c);
+    change_put(&t, "SELECT ");
+    for (uint32_t i = 0; i < c->schema->field_count; i++) {
+        change_put_column(&t, c->alias, c->schema->fields[i].name);
+        change_put(&t, ", ");
+    }
+    change_put_part(&t, c->in->condition);
+    change_put(&t, " FROM " TABLE_TARGET " AS ");
+    change_put(&t, c->alias.ptr);
+    return change_query(&t, false, out, NULL, err);
+}
+
+static enum status insert_action(struct change *c, struct table_action *out, struct error *err)
+{
+    const struct statement *st = c->st;
+    *out = (struct table_action){.kind = TABLE_ACTION_INSERT,
+                                 .columns = st->insert_columns,
+                                 .column_count = st->insert_column_count,
+                                 .by_name = st->by_name,
+                                 .replaces = true,
+                                 .check_text = c->in->condition};
+    struct change_text t = change_text_begin(c);
+    change_put_raw(&t, st->query);
+    enum status status = change_query(&t, false, &out->rows, NULL, err);
+    return status == STATUS_OK ? check_query(c, &out->check, err) : status;
+}
+
+static enum status try_replace(struct change *c, struct table_change *out, struct error *err)
+{
+    struct table_action *actions = ARENA_ARRAY(c->arena, struct table_action, 2);
+    if (!actions)
+        return error_oom(err);
+    c->rewrite.operation = "WRITE";
+    c->rewrite.actions = actions;
+    c->rewrite.action_count = 2;
+    actions[0] = delete_action;
+    enum status status = change_parameter(c, "mode", STR("Overwrite"), err);
+    if (status == STATUS_OK)
+        status = change_parameter(c, "predicate", c->in->condition, err);
+    if (status == STATUS_OK)
+        status = match_rows(c, err);
+    if (status == STATUS_OK)
+        status = insert_action(c, &actions[1], err);
+    return status == STATUS_OK ? change_rewrite(c, out, err) : status;
+}
+
+enum status exec_insert_replace(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                                struct error *err)
+{
+    struct table_change change = {0};
+    if (st->property_count)
+        return error_set(err, STATUS_NOT_SUPPORTED, "INSERT … REPLACE WHERE takes no options");
+    enum status status = change_run(ctx, s, arena, st, try_replace, &change, err);
+    return status == STATUS_OK ? change_rows_answer(out, &change, true, err) : status;
 }
 
 /* ---- UPDATE -------------------------------------------------------------------------------------------------------- */
@@ -558,7 +625,8 @@ static enum status try_update(struct change *c, struct table_change *out, struct
     if (status != STATUS_OK)
         return status;
     struct change_text t = change_text_begin(c);
-    change_put(&t, "SELECT " ENGINE_FILE_COLUMN ", " ENGINE_ROW_COLUMN ", CAST(NULL AS BIGINT) AS " TABLE_SOURCE_ROW ", CAST(0 AS INTEGER) AS " TABLE_ACTION);
+    change_put(&t, "SELECT " ENGINE_FILE_COLUMN ", " ENGINE_ROW_COLUMN ", CAST(NULL AS BIGINT) AS " TABLE_SOURCE_ROW
+                   ", CAST(0 AS INTEGER) AS " TABLE_ACTION);
     put_condition(&t);
     status = change_query(&t, false, &c->rewrite.match, &c->rewrite.pred, err);
     if (status == STATUS_OK)

@@ -55,8 +55,8 @@ struct change {
     const struct delta_type *schema; /* of the target's rows */
     struct delta_type *target;       /* the same with positions behind */
     struct str alias;
-    struct delta_type *source; /* MERGE: with TABLE_SOURCE_ROW behind */
-    struct str source_alias;   /* MERGE: as it is written in queries, in quotes */
+    struct delta_type *source;    /* MERGE: with TABLE_SOURCE_ROW behind */
+    struct str source_alias;      /* MERGE: as it is written in queries, in quotes */
     struct exec_select **selects; /* whose texts the rewrite refers to */
     uint32_t select_count;
     struct engine_hold *holds;
@@ -85,11 +85,12 @@ struct change_text {
 };
 struct change_text change_text_begin(struct change *c); /* the statement's WITH is in it */
 void change_put(struct change_text *t, const char *text);
-void change_put_part(struct change_text *t, struct str part);  /* of the statement, in brackets */
-void change_put_raw(struct change_text *t, struct str part);   /* without brackets */
+void change_put_part(struct change_text *t, struct str part);                       /* of the statement, in brackets */
+void change_put_raw(struct change_text *t, struct str part);                        /* without brackets */
 void change_put_column(struct change_text *t, struct str alias, struct str column); /* alias.column in quotes */
 void change_put_number(struct change_text *t, int64_t number);
-/* Plans it over the names that stand for relations.  out, pred (may be NULL): of TABLE_TARGET. bind_only: out has only a schema. Releases the text. */
+/* Plans it over the names that stand for relations.  out, pred (may be NULL): of TABLE_TARGET. bind_only: out has only a schema. Releases the text.
+ */
 enum status change_query(struct change_text *t, bool bind_only, struct table_query *out, const struct delta_pred **pred, struct error *err);
 /* The field or column that an assignment is for; the target's alias before it is left out.  Errors have its place. */
 enum status change_path(struct change *c, const struct sql_assignment *a, struct table_assignment *out, struct error *err);

@@ -5,8 +5,12 @@
 
 static enum status restore_answer(struct exec_result *out, const struct table_change *change, bool dry_run, struct error *err)
 {
-    static const struct rowset_column columns[] = {{"version", "l"},           {"table_size_after_restore", "l"}, {"num_of_files_after_restore", "l"},
-                                                   {"num_removed_files", "l"}, {"num_restored_files", "l"},       {"removed_files_size", "l"},
+    static const struct rowset_column columns[] = {{"version", "l"},
+                                                   {"table_size_after_restore", "l"},
+                                                   {"num_of_files_after_restore", "l"},
+                                                   {"num_removed_files", "l"},
+                                                   {"num_restored_files", "l"},
+                                                   {"removed_files_size", "l"},
                                                    {"restored_files_size", "l"}};
     const int64_t values[] = {change->version,     change->bytes_after,   change->files_after, change->files_removed,
                               change->files_added, change->bytes_removed, change->bytes_added};
@@ -57,7 +61,7 @@ static enum status not_by_partition(struct change *c, struct error *reason, stru
 {
     error_set(err, STATUS_INVALID_ARGUMENT, "files can only be chosen by partition columns: %s", reason->message ? reason->message : "");
     error_hint(err, delta_snapshot_metadata(c->snapshot)->partition_column_count ? "use the partition columns that DESCRIBE DETAIL lists"
-                                                                                : "the table has no partition columns: leave WHERE out");
+                                                                                 : "the table has no partition columns: leave WHERE out");
     if (err)
         err->position = reason->position;
     return STATUS_INVALID_ARGUMENT;
@@ -84,8 +88,7 @@ static enum status choose_files(struct change *c, struct table_optimize *optimiz
 
 static enum status try_optimize(struct change *c, struct table_change *out, struct error *err)
 {
-    struct table_optimize optimize = {
-        .base = c->snapshot, .purge = c->st->kind == STATEMENT_REORG, .session_settings = c->rewrite.session_settings};
+    struct table_optimize optimize = {.base = c->snapshot, .purge = c->st->kind == STATEMENT_REORG, .session_settings = c->rewrite.session_settings};
     enum status status = change_predicate(c, c->in->condition, err);
     optimize.predicate = status == STATUS_OK ? c->rewrite.parameters[0].value : STR_NULL;
     if (status == STATUS_OK && c->in->condition.ptr)

@@ -192,7 +192,8 @@ static void put_key_text(const struct merging *m, const struct key *key, bool fe
     engine_type_sql(key->source->type, &type);
     const char *format = few ? "string_agg(DISTINCT 'CAST(''' || replace(CAST(%s AS VARCHAR), '''', '''''') || ''' AS %s)', ', ')"
                              : "'CAST(''' || replace(CAST(%s AS VARCHAR), '''', '''''') || ''' AS %s)'";
-    char *least = arena_printf(m->c->arena, "min(%s)", name.ptr ? name.ptr : ""), *greatest = arena_printf(m->c->arena, "max(%s)", name.ptr ? name.ptr : "");
+    char *least = arena_printf(m->c->arena, "min(%s)", name.ptr ? name.ptr : ""),
+         *greatest = arena_printf(m->c->arena, "max(%s)", name.ptr ? name.ptr : "");
     struct buf prefix = BUF_INIT;
     buf_printf(&prefix, few ? "%s IN (" : "%s >= ", column.ptr ? column.ptr : "");
     engine_quote_literal(buf_view(&prefix), sql);
@@ -407,8 +408,9 @@ static enum status missing(const struct merging *m, const struct sql_merge_claus
 {
     error_set(err, STATUS_COLUMN_NOT_FOUND, "the source has no column \"%.*s\" for %s", STR_ARG(name),
               clause->then == SQL_MERGE_INSERT ? "INSERT *" : "UPDATE SET *");
-    error_hint(err, clause->then == SQL_MERGE_INSERT ? "add it to the source, or write * EXCEPT (%.*s) or INSERT (column, …) VALUES (…)"
-                                                     : "add it to the source, or write * EXCEPT (%.*s) or SET column = value, …",
+    error_hint(err,
+               clause->then == SQL_MERGE_INSERT ? "add it to the source, or write * EXCEPT (%.*s) or INSERT (column, …) VALUES (…)"
+                                                : "add it to the source, or write * EXCEPT (%.*s) or SET column = value, …",
                STR_ARG(name));
     (void)m;
     return at_clause(clause, STATUS_COLUMN_NOT_FOUND, err);
@@ -417,7 +419,8 @@ static enum status missing(const struct merging *m, const struct sql_merge_claus
 /* Columns that the table fills, and those that came with other rows, need not be in the source. */
 static bool may_be_missing(const struct merging *m, const struct delta_field *field)
 {
-    return m->c->in->schema_evolution || delta_field_meta(field, "delta.generationExpression").ptr || delta_field_meta(field, "delta.identity.step").ptr;
+    return m->c->in->schema_evolution || delta_field_meta(field, "delta.generationExpression").ptr ||
+           delta_field_meta(field, "delta.identity.step").ptr;
 }
 
 static enum status check_except(const struct merging *m, const struct sql_merge_clause *clause, struct error *err)

@@ -101,8 +101,7 @@ static enum status take_insert_values(struct sql_parser *p, struct sql_merge_cla
     while (status == STATUS_OK) {
         struct str value = STR_NULL;
         struct sql_token next = sql_peek(p);
-        bool is_default =
-            sql_at_word(p, "DEFAULT") && (sql_token_is_symbol(p->text, next, ",") || sql_token_is_symbol(p->text, next, ")"));
+        bool is_default = sql_at_word(p, "DEFAULT") && (sql_token_is_symbol(p->text, next, ",") || sql_token_is_symbol(p->text, next, ")"));
         if (is_default)
             sql_advance(p);
         else

@@ -69,7 +69,7 @@ struct sql_column {
     struct str *path;   /* ADD COLUMN a.b.c: parents a, b */
     uint32_t path_depth;
     size_t offset;
-    struct str declared;               /* "varchar(10)", "char(5)" when the type is one of these; NULL ptr */
+    struct str declared;                /* "varchar(10)", "char(5)" when the type is one of these; NULL ptr */
     struct str default_text, generated; /* DEFAULT expression, GENERATED ALWAYS AS (expression): Spark SQL as written; NULL ptr */
     bool identity, identity_by_default;
     int64_t identity_start, identity_step;
@@ -135,9 +135,9 @@ enum sql_merge_then { SQL_MERGE_UPDATE, SQL_MERGE_DELETE, SQL_MERGE_INSERT };
 struct sql_merge_clause {
     enum sql_merge_when when;
     enum sql_merge_then then;
-    struct str condition;               /* NULL ptr: always */
-    bool all;                           /* UPDATE SET *, INSERT *: columns meet by name */
-    struct str *except;                 /* all: but these */
+    struct str condition; /* NULL ptr: always */
+    bool all;             /* UPDATE SET *, INSERT *: columns meet by name */
+    struct str *except;   /* all: but these */
     uint32_t except_count;
     struct sql_assignment *assignments; /* UPDATE; INSERT (column, …) VALUES (value, …) */
     uint32_t assignment_count;
@@ -190,18 +190,18 @@ struct statement {
     uint32_t path_count;
     bool cluster_by; /* CREATE TABLE … CLUSTER BY */
     struct sql_name new_name;
-    struct str feature;    /* DROP FEATURE */
-    bool truncate_history; /* … TRUNCATE HISTORY */
+    struct str feature;           /* DROP FEATURE */
+    bool truncate_history;        /* … TRUNCATE HISTORY */
     struct sql_default *defaults; /* INSERT … VALUES: where DEFAULT stands as a value; in order of offset */
     uint32_t default_count;
-    uint32_t values_rows; /* INSERT … VALUES with DEFAULT: number of rows */
+    uint32_t values_rows;       /* INSERT … VALUES with DEFAULT: number of rows */
     struct str *insert_columns; /* NULL: all in order */
     uint32_t insert_column_count;
     struct str query;    /* the SELECT body of SELECT, EXPLAIN, INSERT, CTAS; COPY INTO: the FROM path; NULL ptr when none */
     size_t query_offset; /* of query in text */
     struct sql_change change;
-    struct str pattern;  /* LIKE of SHOW; NULL ptr */
-    int64_t limit;       /* -1 none */
+    struct str pattern; /* LIKE of SHOW; NULL ptr */
+    int64_t limit;      /* -1 none */
 };
 /* Parses one statement.  SYNTAX errors have the position, what was expected, and a hint (nearest statement, or the right spelling). Statements known
  * to Spark or DuckDB but not built here (VACUUM, GRANT…) are NOT_SUPPORTED naming the statement. */
@@ -234,8 +234,8 @@ size_t sql_text_origin(const struct sql_text *t, size_t position); /* position i
  * whose hint says TIMESTAMP AS OF (decision T2). */
 enum status sql_to_engine(struct arena *arena, struct str query, struct sql_text *out, struct error *err);
 
-/* An expression as a table's metadata holds it (constraint, generated column, default: Spark SQL), in the engine's spelling.  schema (may be NULL) has
- * the columns that it can name: what stands in double quotes and is none of them is a text. */
+/* An expression as a table's metadata holds it (constraint, generated column, default: Spark SQL), in the engine's spelling.  schema (may be NULL)
+ * has the columns that it can name: what stands in double quotes and is none of them is a text. */
 enum status sql_expression_to_engine(struct arena *arena, struct str expression, const struct delta_type *schema, struct str *out, struct error *err);
 /* Whether such an expression may name the column (of the table's top level); names with doubled quotes in them are not looked into. */
 bool sql_expression_names(struct str expression, struct str column);

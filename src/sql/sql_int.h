@@ -105,7 +105,16 @@ bool sql_at_query(const struct sql_parser *p);
 enum status sql_take_query(struct sql_parser *p, struct statement *st);
 
 /* One expression, up to one of the stops outside of brackets and CASE … END, or the end; SYNTAX "expected `what`" when there is none. */
-enum sql_stop { SQL_STOP_COMMA = 1, SQL_STOP_CLOSE = 2, SQL_STOP_WHERE = 4, SQL_STOP_WHEN = 8, SQL_STOP_THEN = 16, SQL_STOP_QUERY = 32, SQL_STOP_APPLY = 64, SQL_STOP_ZORDER = 128 };
+enum sql_stop {
+    SQL_STOP_COMMA = 1,
+    SQL_STOP_CLOSE = 2,
+    SQL_STOP_WHERE = 4,
+    SQL_STOP_WHEN = 8,
+    SQL_STOP_THEN = 16,
+    SQL_STOP_QUERY = 32,
+    SQL_STOP_APPLY = 64,
+    SQL_STOP_ZORDER = 128
+};
 enum status sql_take_expression(struct sql_parser *p, const char *what, unsigned stops, struct str *out);
 /* [AS] name of a table that is changed; NULL ptr when none is here, or when the word here is `next`. */
 enum status sql_take_target_alias(struct sql_parser *p, const char *next, struct str *out);

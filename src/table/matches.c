@@ -175,8 +175,9 @@ static enum status count_file(void *user, const int64_t *const *columns, size_t 
 static enum status find_files(struct rewriting *w, struct str match, struct error *err)
 {
     struct buf sql = BUF_INIT;
-    buf_printf(&sql, "SELECT CAST(" ENGINE_FILE_COLUMN " AS BIGINT), CAST(varve_rows AS BIGINT) FROM (%.*s) AS t(" ENGINE_FILE_COLUMN
-                     ", varve_rows) ORDER BY 1",
+    buf_printf(&sql,
+               "SELECT CAST(" ENGINE_FILE_COLUMN " AS BIGINT), CAST(varve_rows AS BIGINT) FROM (%.*s) AS t(" ENGINE_FILE_COLUMN
+               ", varve_rows) ORDER BY 1",
                STR_ARG(match));
     enum status status = buf_check(&sql, err);
     if (!status)
@@ -190,8 +191,9 @@ static enum status count_matches(struct rewriting *w, struct error *err)
     struct buf sql = BUF_INIT;
     bool repeats = w->in->is_merge && !w->in->one_row_each; /* several rows of the source may delete one row */
     buf_printf(&sql,
-               "SELECT f, a, CASE WHEN f < 0 THEN n ELSE %s END FROM (SELECT CAST(COALESCE(" ENGINE_FILE_COLUMN ", -1) AS BIGINT) AS f, CAST(" TABLE_ACTION
-               " AS BIGINT) AS a, count(*) AS n%s FROM %.*s WHERE " TABLE_ACTION " IS NOT NULL GROUP BY ALL) ORDER BY 1, 2",
+               "SELECT f, a, CASE WHEN f < 0 THEN n ELSE %s END FROM (SELECT CAST(COALESCE(" ENGINE_FILE_COLUMN
+               ", -1) AS BIGINT) AS f, CAST(" TABLE_ACTION " AS BIGINT) AS a, count(*) AS n%s FROM %.*s WHERE " TABLE_ACTION
+               " IS NOT NULL GROUP BY ALL) ORDER BY 1, 2",
                repeats ? "d" : "n", repeats ? ", count(DISTINCT " ENGINE_ROW_COLUMN ") AS d" : "", STR_ARG(w->matches));
     enum status status = buf_check(&sql, err);
     if (!status)
@@ -308,7 +310,9 @@ enum status rewrite_positions(struct rewriting *w, struct error *err)
         return STATUS_OK;
     buf_z(&sql, "SELECT CAST(" ENGINE_FILE_COLUMN " AS BIGINT), CAST(" ENGINE_ROW_COLUMN " AS BIGINT), CASE WHEN " TABLE_ACTION " IN ");
     rewrite_put_actions(w, TABLE_ACTION_UPDATE, &sql);
-    buf_printf(&sql, " THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END FROM %.*s WHERE " ENGINE_FILE_COLUMN " IS NOT NULL AND " TABLE_ACTION " IS NOT NULL",
+    buf_printf(&sql,
+               " THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END FROM %.*s WHERE " ENGINE_FILE_COLUMN " IS NOT NULL AND " TABLE_ACTION
+               " IS NOT NULL",
                STR_ARG(w->matches));
     enum status status = buf_check(&sql, err);
     if (!status)

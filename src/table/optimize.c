@@ -82,7 +82,10 @@ static enum status choose_candidates(struct optimizing *o, struct error *err)
 
 /* ---- bins ------------------------------------------------------------------------------------------------ */
 
-static bool is_worth_it(const struct optimizing *o, const struct bin *bin) { return bin->count > 1 || (bin->count == 1 && o->candidates[bin->first]->dv); }
+static bool is_worth_it(const struct optimizing *o, const struct bin *bin)
+{
+    return bin->count > 1 || (bin->count == 1 && o->candidates[bin->first]->dv);
+}
 
 static void close_bin(struct optimizing *o, struct bin *bin, size_t next, bool same_partition)
 {

@@ -159,7 +159,8 @@ static enum status describe(const struct restoring *r, const struct table_restor
     snprintf(version, sizeof version, "%lld", (long long)delta_snapshot_version(r->then));
     enum status status = delta_txn_operation(txn, "RESTORE", err);
     if (!status)
-        status = in->timestamp.ptr ? delta_txn_parameter(txn, "version", STR("null"), err) : delta_txn_parameter(txn, "version", str_of(version), err);
+        status =
+            in->timestamp.ptr ? delta_txn_parameter(txn, "version", STR("null"), err) : delta_txn_parameter(txn, "version", str_of(version), err);
     if (!status)
         status = table_parameter(txn, "timestamp", in->timestamp, err);
     const struct {

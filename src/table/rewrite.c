@@ -114,6 +114,20 @@ static void tally_file(const struct rewriting *w, const struct rewrite_file *fil
     t->bytes_removed += file->file->size_bytes;
 }
 
+static bool replaces_rows(const struct rewriting *w) { return w->in->actions[w->in->action_count - 1].replaces; }
+
+/* Rows of rewritten files that stay, as far as it is known. */
+static int64_t copied_rows(const struct rewriting *w)
+{
+    int64_t rows = 0;
+    for (size_t i = 0; i < w->touched_count; i++) {
+        const struct rewrite_file *file = &w->touched[i];
+        if (!file->goes && !w->with_vectors && rows_of(file->file) >= 0)
+            rows += rows_of(file->file) - file->deleted;
+    }
+    return rows;
+}
+
 static struct tally tally(const struct rewriting *w)
 {
     struct tally t = {0};
@@ -122,6 +136,8 @@ static struct tally tally(const struct rewriting *w)
         t.inserted = w->written.row_count;
     for (size_t i = 0; i < w->touched_count; i++)
         tally_file(w, &w->touched[i], &t);
+    if (replaces_rows(w))
+        t.inserted = w->written.row_count - copied_rows(w);
     t.copied = w->written.row_count - t.updated - t.inserted;
     return t;
 }
@@ -165,6 +181,21 @@ static enum status merge_metrics(const struct rewriting *w, struct delta_txn *tx
         {"executionTimeMs", (now_us - w->start_us) / 1000},
         {"scanTimeMs", (w->found_us - w->start_us) / 1000},
         {"rewriteTimeMs", (now_us - w->found_us) / 1000},
+    };
+    return put_metrics(txn, metrics, VV_ARRAY_COUNT(metrics), err);
+}
+
+static enum status write_metrics(const struct rewriting *w, struct delta_txn *txn, const struct tally *t, struct error *err)
+{
+    const struct metric metrics[] = {
+        {"numFiles", (int64_t)w->written.file_count},
+        {"numOutputRows", w->written.row_count},
+        {"numOutputBytes", w->written.size_bytes},
+        {"numCopiedRows", t->copied},
+        {"numDeletedRows", t->deleted},
+        {"numRemovedFiles", t->files_removed},
+        {"numRemovedBytes", t->bytes_removed},
+        {"numAddedChangeFiles", (int64_t)w->written_changes.file_count},
     };
     return put_metrics(txn, metrics, VV_ARRAY_COUNT(metrics), err);
 }
@@ -223,6 +254,8 @@ static enum status describe(const struct rewriting *w, struct delta_txn *txn, co
         status = table_parameter(txn, w->in->parameters[i].key.ptr, w->in->parameters[i].value, err);
     if (status)
         return status;
+    if (replaces_rows(w))
+        return write_metrics(w, txn, t, err);
     return w->in->is_merge ? merge_metrics(w, txn, t, err) : plain_metrics(w, txn, t, err);
 }
 
@@ -359,7 +392,7 @@ static enum status rewrite(struct rewriting *w, struct table_change *out, struct
     decide_files(w);
     if (!status)
         status = find_positions(w, err);
-    if (!status && !w->in->by_file)
+    if (!status && (!w->in->by_file || replaces_rows(w)))
         status = rewrite_write(w, err);
     if (!status)
         status = advance_identity(w, err);

@@ -40,11 +40,34 @@ static enum status copied_rows(struct rewriting *w, struct str target, struct st
     rewrite_put_with(w, target, &sql);
     buf_z(&sql, "SELECT ");
     put_columns(w, TABLE_TARGET, &sql);
-    buf_printf(&sql,
-               " FROM " TABLE_TARGET " ANTI JOIN (SELECT " ENGINE_FILE_COLUMN ", " ENGINE_ROW_COLUMN " FROM " TABLE_MATCHES " WHERE " TABLE_ACTION
-               " IS NOT NULL) AS varve_gone ON " TABLE_TARGET "." ENGINE_FILE_COLUMN " = varve_gone." ENGINE_FILE_COLUMN " AND " TABLE_TARGET
-               "." ENGINE_ROW_COLUMN " = varve_gone." ENGINE_ROW_COLUMN ")");
+    buf_printf(&sql, " FROM " TABLE_TARGET " ANTI JOIN (SELECT " ENGINE_FILE_COLUMN ", " ENGINE_ROW_COLUMN " FROM " TABLE_MATCHES
+                     " WHERE " TABLE_ACTION " IS NOT NULL) AS varve_gone ON " TABLE_TARGET "." ENGINE_FILE_COLUMN " = varve_gone." ENGINE_FILE_COLUMN
+                     " AND " TABLE_TARGET "." ENGINE_ROW_COLUMN " = varve_gone." ENGINE_ROW_COLUMN ")");
     return rewrite_keep_text(w, &sql, out, err);
+}
+
+/* The rows of select that the action's condition allows; any other ends the query. */
+static enum status check_inserted(struct rewriting *w, const struct table_action *action, struct fitted *fitted, struct str *select,
+                                  struct error *err)
+{
+    struct buf target = BUF_INIT, sql = BUF_INIT;
+    buf_printf(&target, "(SELECT *, CAST(NULL AS INTEGER) AS " ENGINE_FILE_COLUMN ", CAST(NULL AS BIGINT) AS " ENGINE_ROW_COLUMN " FROM (%.*s\n))",
+               STR_ARG(*select));
+    buf_z(&sql, "SELECT ");
+    put_columns(w, FIT_ROWS, &sql);
+    buf_z(&sql, " FROM (");
+    rewrite_put_with(w, buf_view(&target), &sql);
+    buf_printf(&sql, "%.*s\n)) AS " FIT_ROWS "(", STR_ARG(action->check.select));
+    for (uint32_t i = 0; i < w->schema->field_count; i++) {
+        engine_quote_identifier(w->schema->fields[i].name, &sql);
+        buf_z(&sql, ", ");
+    }
+    buf_z(&sql, "varve_allowed) WHERE CASE WHEN varve_allowed THEN true ELSE ");
+    fit_put_error(&fitted->fit, &sql, fit_add_check(&fitted->fit, FIT_CONSTRAINT, STR("REPLACE WHERE"), NULL, action->check_text), STR_NULL);
+    buf_z(&sql, " END");
+    sql.failed |= target.failed || fitted->fit.failed;
+    buf_release(&target);
+    return rewrite_keep_text(w, &sql, select, err);
 }
 
 static enum status fit_inserted(struct rewriting *w, const struct table_action *action, struct str target, struct str *out, struct error *err)
@@ -65,6 +88,7 @@ static enum status fit_inserted(struct rewriting *w, const struct table_action *
         .source = &source,
         .columns = action->columns,
         .column_count = action->column_count,
+        .by_name = action->by_name,
         .check_base = w->check_base,
     };
     status = fit_rows(w->ctx, w->e, &w->arena, &request, fitted, err);
@@ -72,9 +96,11 @@ static enum status fit_inserted(struct rewriting *w, const struct table_action *
         return status;
     w->fitted_count++;
     w->fits[w->fit_count++] = &fitted->fit;
-    w->check_base += fitted->fit.check_count;
     *out = fitted->select;
-    return STATUS_OK;
+    if (action->check.select.ptr)
+        status = check_inserted(w, action, fitted, out, err);
+    w->check_base += fitted->fit.check_count;
+    return status;
 }
 
 static void put_union(struct buf *sql, struct str select)
@@ -94,7 +120,7 @@ static enum status inserted_rows(struct rewriting *w, struct str *out, struct er
     for (uint32_t i = 0; i < w->in->action_count && !status; i++) {
         const struct table_action *action = &w->in->actions[i];
         struct str select = STR_NULL;
-        if (action->kind != TABLE_ACTION_INSERT || !(inserts_alone(w) || w->action_rows[i]))
+        if (action->kind != TABLE_ACTION_INSERT || !(inserts_alone(w) || action->replaces || w->action_rows[i]))
             continue;
         status = fit_inserted(w, action, target, &select, err);
         put_union(&sql, select);

@@ -50,14 +50,16 @@ struct table_insert {
     const bool *default_columns; /* one per column of the source, or NULL: it holds nothing but the key word DEFAULT */
     bool by_name;
     bool overwrite; /* replaces all rows */
+    bool dynamic;   /* overwrite: replaces the partitions that the new rows are in */
     bool merge_schema, overwrite_schema;
     struct str operation;     /* "WRITE" by default; "COPY INTO" … */
     struct str user_metadata; /* NULL ptr */
 };
-/* INSERT INTO / OVERWRITE.  Columns that the rows leave out get their default, their expression's value, the next identity, or NULL.  Values are assigned by ANSI rules as in Spark (see assign.c): numbers to numbers with a range check, anything but binary
- * to text, dates and times to each other, text to dates and times strictly read.  No rows and no schema change: an append commits nothing, an
- * overwrite does.  Fits the source to the table's schema (error lists every violation), checks NOT NULL (the error names the column and shows a row),
- * computes nothing in memory beyond the engine's stream. On conflict another try is the caller's choice. */
+/* INSERT INTO / OVERWRITE.  Columns that the rows leave out get their default, their expression's value, the next identity, or NULL.  Values are
+ * assigned by ANSI rules as in Spark (see assign.c): numbers to numbers with a range check, anything but binary to text, dates and times to each
+ * other, text to dates and times strictly read.  No rows and no schema change: an append commits nothing, an overwrite does.  Fits the source to the
+ * table's schema (error lists every violation), checks NOT NULL (the error names the column and shows a row), computes nothing in memory beyond the
+ * engine's stream. On conflict another try is the caller's choice. */
 enum status table_insert(struct ctx *ctx, struct engine *e, struct catalog_table *t, struct table_source *source, const struct table_insert *options,
                          struct table_change *out, struct error *err);
 
@@ -104,12 +106,17 @@ struct table_assignment {
 #define TABLE_DEFAULT UINT32_MAX
 struct table_action {
     enum table_action_kind kind;
-    bool by_source; /* for rows that only the target has */
+    bool by_source;                             /* for rows that only the target has */
     const struct table_assignment *assignments; /* UPDATE */
     uint32_t assignment_count;
     struct table_query rows;   /* INSERT: the rows, over TABLE_MATCHES and TABLE_SOURCE, or over TABLE_TARGET and TABLE_SOURCE */
-    const struct str *columns; /* INSERT: which columns they are for; the others have their defaults */
+    const struct str *columns; /* INSERT: which columns they are for; the others have their defaults. NULL: all, by position or by_name */
     uint32_t column_count;
+    bool by_name;
+    /* INSERT … REPLACE WHERE: the rows do not depend on the matches.  check: over TABLE_TARGET, the table's columns and whether a row is allowed. */
+    bool replaces;
+    struct table_query check;
+    struct str check_text; /* for the message */
 };
 struct table_rewrite {
     struct delta_snapshot *base;
@@ -123,7 +130,7 @@ struct table_rewrite {
     uint32_t action_count;
     struct str source; /* relation of the source's rows, TABLE_SOURCE_ROW included; NULL ptr: none */
     int64_t source_rows;
-    bool is_merge;
+    bool is_merge;     /* of the metrics; INSERT … REPLACE WHERE has those of a write */
     bool one_row_each; /* MERGE: two rows of the source that match one row of the target are an error */
     const char *operation;
     const struct delta_property *parameters; /* of commitInfo; values are JSON, or have a NULL ptr */
