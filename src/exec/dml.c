@@ -229,6 +229,34 @@ static enum status check_once(const struct sql_assignment *a, const struct table
     return STATUS_OK;
 }
 
+void change_put_value(struct change_text *t, struct str value, const struct delta_type *type)
+{
+    if (!str_ieq(value, STR("NULL"))) {
+        change_put_part(t, value);
+        return;
+    }
+    change_put(t, "CAST(NULL AS ");
+    engine_type_sql(type, &t->out);
+    change_put(t, ")");
+}
+
+static const struct delta_type *type_at(const struct delta_type *type, const struct table_assignment *a)
+{
+    for (uint32_t i = 0; i < a->depth; i++)
+        type = delta_field_find(type, a->path[i])->type;
+    return type;
+}
+
+/* Computed only where the action is the row's: another row may have no such value. */
+static void put_assigned(struct change_text *t, struct str value, const struct table_assignment *a, uint32_t action)
+{
+    change_put(t, ", CASE WHEN " TABLE_MATCHES "." TABLE_ACTION " = ");
+    change_put_number(t, action);
+    change_put(t, " THEN ");
+    change_put_value(t, value, type_at(t->change->schema, a));
+    change_put(t, " END");
+}
+
 enum status change_assign(struct change *c, const struct sql_assignment *assignments, uint32_t count, uint32_t action, struct table_action *out,
                           struct change_text *values, uint32_t *value_count, struct error *err)
 {
@@ -241,11 +269,7 @@ enum status change_assign(struct change *c, const struct sql_assignment *assignm
         if (status != STATUS_OK || !assignments[i].value.ptr)
             continue;
         items[i].value = c->schema->field_count + 1 + (*value_count)++;
-        change_put(values, ", CASE WHEN " TABLE_MATCHES "." TABLE_ACTION " = ");
-        change_put_number(values, action);
-        change_put(values, " THEN ");
-        change_put_part(values, assignments[i].value);
-        change_put(values, " END");
+        put_assigned(values, assignments[i].value, &items[i], action);
     }
     *out = (struct table_action){.kind = TABLE_ACTION_UPDATE, .assignments = items, .assignment_count = count};
     return status;

@@ -17,6 +17,7 @@ struct merging {
     struct key keys[KEYS_MAX];
     size_t key_count;
     bool insert_only;
+    bool scoped; /* conditions on one side's columns are subqueries over them: their names would be ambiguous otherwise */
 };
 
 static bool has_clause(const struct merging *m, enum sql_merge_when when)
@@ -230,8 +231,10 @@ static enum status read_texts(struct ArrowArrayStream *stream, struct buf *out, 
     for (int64_t i = 0; status == STATUS_OK && batch.release && batch.length && i < batch.n_children; i++) {
         size_t start = out->len;
         buf_z(out, " AND ");
-        if (!arrow_value_text(schema.children[i], batch.children[i], 0, out))
+        if (!arrow_value_text(schema.children[i], batch.children[i], 0, out) && out->ptr) {
             out->len = start;
+            out->ptr[start] = '\0';
+        }
     }
     if (batch.release)
         batch.release(&batch);
@@ -320,6 +323,24 @@ static enum status find_predicate(struct merging *m, struct error *err)
 
 /* ---- matching ----------------------------------------------------------------------------------------------------- */
 
+/* A condition on one side's columns, of which no other is seen: as a subquery over them. */
+static void put_scoped(struct merging *m, struct change_text *t, const struct sql_merge_clause *clause)
+{
+    struct change *c = m->c;
+    bool of_source = clause->when == SQL_MERGE_NOT_MATCHED;
+    const struct delta_type *schema = of_source ? m->source.schema : c->schema;
+    struct str alias = of_source ? c->source_alias : c->alias;
+    change_put(t, "(SELECT ");
+    change_put_part(t, clause->condition);
+    for (uint32_t i = 0; i < schema->field_count; i++) {
+        change_put(t, i ? ", " : " FROM (SELECT ");
+        change_put_column(t, alias, schema->fields[i].name);
+    }
+    change_put(t, ") AS ");
+    change_put(t, alias.ptr);
+    change_put(t, ")");
+}
+
 static void put_case(struct merging *m, struct change_text *t, enum sql_merge_when when)
 {
     bool any = false;
@@ -328,7 +349,9 @@ static void put_case(struct merging *m, struct change_text *t, enum sql_merge_wh
         if (clause->when != when)
             continue;
         change_put(t, any ? " WHEN " : "CASE WHEN ");
-        if (clause->condition.ptr)
+        if (clause->condition.ptr && m->scoped && when != SQL_MERGE_MATCHED)
+            put_scoped(m, t, clause);
+        else if (clause->condition.ptr)
             change_put_part(t, clause->condition);
         else
             change_put(t, "true");
@@ -340,7 +363,7 @@ static void put_case(struct merging *m, struct change_text *t, enum sql_merge_wh
     change_put(t, any ? " END" : "CAST(NULL AS INTEGER)");
 }
 
-static enum status match(struct merging *m, struct error *err)
+static enum status match_as(struct merging *m, struct error *err)
 {
     static const char *const joins[2][2] = {{" JOIN ", " LEFT JOIN "}, {" RIGHT JOIN ", " FULL JOIN "}};
     struct change *c = m->c;
@@ -371,6 +394,28 @@ static enum status match(struct merging *m, struct error *err)
     if ((inserts || by_source) && c->rewrite.one_row_each)
         change_put(&t, " OR (" ENGINE_FILE_COLUMN " IS NOT NULL AND " TABLE_SOURCE_ROW " IS NOT NULL)");
     return change_query(&t, false, &c->rewrite.match, NULL, err);
+}
+
+static bool has_one_sided_condition(const struct merging *m)
+{
+    for (uint32_t i = 0; i < m->c->in->clause_count; i++)
+        if (m->c->in->clauses[i].when != SQL_MERGE_MATCHED && m->c->in->clauses[i].condition.ptr)
+            return true;
+    return false;
+}
+
+/* WHEN NOT MATCHED BY SOURCE AND id = 3, where both sides have an id: it is the target's. */
+static enum status match(struct merging *m, struct error *err)
+{
+    struct error first = ERROR_INIT;
+    enum status status = match_as(m, &first);
+    m->scoped = status == STATUS_BINDER && has_one_sided_condition(m);
+    if (m->scoped && match_as(m, err) == STATUS_OK)
+        status = STATUS_OK;
+    else if (status != STATUS_OK && err)
+        error_move(err, &first);
+    error_release(&first);
+    return status;
 }
 
 /* Clauses for rows of one side must do with its columns. */
@@ -565,7 +610,7 @@ static enum status insert_values(struct merging *m, const struct sql_merge_claus
         if (status != STATUS_OK || !clause->assignments[i].value.ptr)
             continue;
         change_put(t, out->column_count ? ", " : "");
-        change_put_part(t, clause->assignments[i].value);
+        change_put_value(t, clause->assignments[i].value, delta_field_find(m->c->schema, named[i])->type);
         columns[out->column_count++] = named[i];
     }
     out->columns = columns;
@@ -618,8 +663,7 @@ static enum status take_clauses(struct merging *m, struct error *err)
     c->rewrite.action_count = c->in->clause_count;
     for (uint32_t i = 0; i < c->in->clause_count && status == STATUS_OK; i++) {
         const struct sql_merge_clause *clause = &c->in->clauses[i];
-        status = check_scope(m, clause, err);
-        if (status == STATUS_OK && clause->then == SQL_MERGE_INSERT)
+        if (clause->then == SQL_MERGE_INSERT)
             status = insert_query(m, i, err);
         else if (clause->then == SQL_MERGE_DELETE)
             m->actions[i] = (struct table_action){.kind = TABLE_ACTION_DELETE, .by_source = clause->when == SQL_MERGE_NOT_MATCHED_BY_SOURCE};
@@ -693,6 +737,8 @@ static enum status try_merge(struct change *c, struct table_change *out, struct 
         status = open_source(&m, err);
     if (status == STATUS_OK)
         status = evolve(&m, err);
+    for (uint32_t i = 0; i < c->in->clause_count && status == STATUS_OK; i++)
+        status = check_scope(&m, &c->in->clauses[i], err);
     if (status == STATUS_OK)
         status = find_predicate(&m, err);
     if (status == STATUS_OK && !m.insert_only)

@@ -191,7 +191,7 @@ enum status sql_parse_update(struct sql_parser *p, struct statement *st)
     if (status == STATUS_OK)
         status = sql_expect_word(p, "SET");
     if (status == STATUS_OK)
-        status = sql_take_assignments(p, SQL_STOP_WHERE, &st->change.assignments, &st->change.assignment_count);
+        status = sql_take_assignments(p, SQL_STOP_WHERE | SQL_STOP_QUERY, &st->change.assignments, &st->change.assignment_count);
     if (status == STATUS_OK)
         status = sql_refuse_any(p, "UPDATE", refusals, VV_ARRAY_COUNT(refusals));
     if (status == STATUS_OK)
