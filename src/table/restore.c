@@ -223,7 +223,8 @@ static enum status restore(struct restoring *r, const struct table_restore *in, 
         return status;
     choose_metadata(r);
     out->version = delta_snapshot_version(r->now);
-    if (!in->dry_run)
+    bool changes = r->gone_count || r->back_count || r->metadata_changes;
+    if (!in->dry_run && changes)
         status = commit(r, in, out, err);
     out->files_removed = (int64_t)r->gone_count;
     out->files_added = (int64_t)r->back_count;
