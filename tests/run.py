@@ -43,6 +43,7 @@ class Job:
     command: list
     timeout: int
     kind: str  # "unit", "check" (also a fuzz target) or "pytest"
+    started: float = 0  # 0 while it waits for its turn
 
 
 @dataclasses.dataclass
@@ -235,7 +236,7 @@ def check_jobs(pattern):
 
 def run_job(job, environment, folder):
     result = Result(job)
-    started = time.monotonic()
+    job.started = time.monotonic()
     if job.kind == "pytest":
         report = folder / f"{job.name}.xml"
         out, code = execute([*job.command, f"--junit-xml={report}"], job.timeout, environment)
@@ -243,7 +244,7 @@ def run_job(job, environment, folder):
     else:
         out, code = execute(job.command, job.timeout, environment)
         (read_unit if job.kind == "unit" else read_check)(result, out, code)
-    result.seconds = time.monotonic() - started
+    result.seconds = time.monotonic() - job.started
     return result
 
 
@@ -268,6 +269,22 @@ def tell(result, done, total):
     print(f"{text} ({result.seconds:.1f} s)", flush=True)
     for failure in result.failures:
         print("\n    " + failure.replace("\n", "\n    ") + "\n", flush=True)
+
+
+def completed(pending):
+    """The results as they come.  After two silent seconds it is told what runs: on a terminal in place, elsewhere every ten seconds."""
+    terminal, wait = sys.stdout.isatty(), 2
+    while pending:
+        done, _ = concurrent.futures.wait(pending, timeout=wait, return_when=concurrent.futures.FIRST_COMPLETED)
+        if terminal:
+            print("\r\033[K", end="")
+        if not done:
+            running = ", ".join(f"{job.name} {time.monotonic() - job.started:.0f} s" for job in pending.values() if job.started)
+            print(f"    running: {running}", end="" if terminal else "\n", flush=True)
+        wait = 2 if done else 1 if terminal else 10
+        for future in done:
+            del pending[future]
+            yield future.result()
 
 
 def tell_times(results, seconds):
@@ -298,9 +315,9 @@ def main():
         folder = pathlib.Path(folder)
         environment = environment_of(folder)
         with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-            for future in concurrent.futures.as_completed(pool.submit(run_job, job, environment, folder) for job in jobs):
-                results.append(future.result())
-                tell(results[-1], len(results), len(jobs))
+            for result in completed({pool.submit(run_job, job, environment, folder): job for job in jobs}):
+                results.append(result)
+                tell(result, len(results), len(jobs))
     tell_times(results, time.monotonic() - started)
     skipped = sorted(s for r in results for s in r.skipped)
     for name, reason in skipped:

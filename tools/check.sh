@@ -9,9 +9,17 @@ step() { local title=$1; shift; say "$title"; "$@" || failed+=("$title"); }
 findings() { grep -E '(error|warning):|^FAILED|^CMake Error' "$1" | sed "s|$ROOT/||g" | sort -u; }
 
 format() {
-  find src include -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run --Werror 2>build/check-format.log && return 0
+  watched "clang-format" build/check-format.log format_all && return 0
   grep -c 'error:' build/check-format.log | sed 's/$/ places differ (.\/dev fmt formats them); the first:/'
   grep 'error:' build/check-format.log | head -n 10
+  return 1
+}
+
+format_all() { find src include -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run --Werror; }
+
+types() {
+  watched "tsc" build/check-types.log node web/node_modules/typescript/bin/tsc --noEmit -p web && return 0
+  cat build/check-types.log
   return 1
 }
 
@@ -44,7 +52,7 @@ step 'layers' python3 tools/check_layers.py
 step 'the generated page of protocol features' python3 tools/protocol_support.py --check
 step 'warnings as errors: gcc' compile gcc Release
 step 'warnings as errors: clang' compile clang Debug
-step 'types of the page' node web/node_modules/typescript/bin/tsc --noEmit -p web
+step 'types of the page' types
 step 'clang-tidy' tidy
 if [ ${#failed[@]} -gt 0 ]; then
   printf 'check: failed after %d s: %s\n' $SECONDS "$(printf '%s; ' "${failed[@]}" | sed 's/; $//')"

@@ -208,6 +208,25 @@ enum status delta_mapping_assign(struct ctx *ctx, struct arena *arena, const str
     return STATUS_OK;
 }
 
+static const struct delta_field *find_unmapped(const struct delta_type *type)
+{
+    const struct delta_field *found = type->element ? find_unmapped(type->element) : NULL;
+    if (!found && type->key)
+        found = find_unmapped(type->key);
+    for (uint32_t i = 0; !found && type->id == DELTA_STRUCT && i < type->field_count; i++) {
+        const struct delta_field *field = &type->fields[i];
+        found = delta_column_id(field) < 0 || !delta_field_meta(field, NAME_KEY).len ? field : find_unmapped(field->type);
+    }
+    return found;
+}
+
+enum status delta_mapping_check(const struct delta_metadata *m, const struct delta_type *schema, struct error *err)
+{
+    const struct delta_field *field = delta_mapping_mode(m) == DELTA_MAPPING_NONE ? NULL : find_unmapped(schema);
+    return field ? error_set(err, STATUS_INTERNAL, "column \"%.*s\" of a mapped table has no column id and physical name", STR_ARG(field->name))
+                 : STATUS_OK;
+}
+
 /* ---- renaming and dropping ------------------------------------------------------------------------- */
 
 static void put_path(const struct str *path, uint32_t depth, struct buf *out)

@@ -291,6 +291,12 @@ enum status delta_property_check(struct str key, struct str value, struct error 
     return STATUS_OK;
 }
 
+bool delta_property_is_internal(struct str key)
+{
+    const struct property *p = property_find(key);
+    return p && p->kind == KIND_INTERNAL;
+}
+
 enum delta_feature_id delta_property_feature(struct str key, struct str value)
 {
     if (str_starts(key, STR("delta.constraints.")))

@@ -19,6 +19,14 @@ enum delta_feature_id delta_feature_find(struct str name)
     return DELTA_FEATURE_COUNT;
 }
 
+enum delta_feature_id delta_feature_by_name(struct str name)
+{
+    for (int i = 0; i < DELTA_FEATURE_COUNT; i++)
+        if (str_ieq(name, str_of(features[i].name)))
+            return (enum delta_feature_id)i;
+    return DELTA_FEATURE_COUNT;
+}
+
 static bool listed(const struct str *names, uint32_t count, struct str name)
 {
     for (uint32_t i = 0; i < count; i++)
@@ -45,6 +53,8 @@ bool delta_protocol_has(const struct delta_protocol *p, enum delta_feature_id id
 {
     return writer_has(p, id) && (features[id].kind == DELTA_FEATURE_WRITER || reader_has(p, id));
 }
+
+bool delta_protocol_supports(const struct delta_protocol *p, enum delta_feature_id id) { return delta_protocol_has(p, id); }
 
 /* ---- is the protocol itself in order ----------------------------------------------- */
 
@@ -148,6 +158,18 @@ static enum status report_missing(struct buf *missing, size_t count, const char 
     return status;
 }
 
+/* Where the log is not the whole truth, reading it could give an outdated answer. */
+static enum status explain_refusal(const struct delta_protocol *p, enum status status, struct error *err)
+{
+    static const enum delta_feature_id decided_elsewhere[] = {DELTA_FEATURE_CATALOG_MANAGED, DELTA_FEATURE_CATALOG_OWNED_PREVIEW,
+                                                              DELTA_FEATURE_COORDINATED_COMMITS_PREVIEW};
+    for (size_t i = 0; status == STATUS_UNSUPPORTED_FEATURE && i < VV_ARRAY_COUNT(decided_elsewhere); i++)
+        if (writer_has(p, decided_elsewhere[i]))
+            error_detail(err, "with \"%s\" a catalog decides which commits count, and the newest may not be in the log yet",
+                         features[decided_elsewhere[i]].name);
+    return status;
+}
+
 static bool support_missing(enum delta_feature_support support, bool supported, bool used)
 {
     return support == DELTA_SUPPORT_NO ? supported : support == DELTA_SUPPORT_UNUSED && used;
@@ -167,14 +189,15 @@ enum status delta_protocol_check_read(const struct delta_protocol *p, const stru
     for (int i = 0; i < DELTA_FEATURE_COUNT; i++) {
         enum delta_feature_id id = (enum delta_feature_id)i;
         bool used = features[i].kind == DELTA_FEATURE_READER_WRITER && is_used(id, m, schema);
-        if (support_missing(features[i].read, reader_has(p, id) || used, used))
+        bool without = features[i].kind == DELTA_FEATURE_WRITER && features[i].read == DELTA_SUPPORT_NO && writer_has(p, id);
+        if (support_missing(features[i].read, reader_has(p, id) || used || without, used))
             add_missing(&missing, &count, str_of(features[i].name));
     }
     for (uint32_t i = 0; i < p->reader_feature_count; i++)
         if (delta_feature_find(p->reader_features[i]) == DELTA_FEATURE_COUNT)
             add_missing(&missing, &count, p->reader_features[i]);
     status = report_missing(&missing, count, "needs", "read", err);
-    return status ? status : delta_type_changes_check(schema, err);
+    return status ? explain_refusal(p, status, err) : delta_type_changes_check(schema, err);
 }
 
 enum status delta_protocol_check_write(const struct delta_protocol *p, const struct delta_metadata *m, const struct delta_type *schema,
@@ -197,6 +220,13 @@ enum status delta_protocol_check_write(const struct delta_protocol *p, const str
         if (delta_feature_find(p->writer_features[i]) == DELTA_FEATURE_COUNT)
             add_missing(&missing, &count, p->writer_features[i]);
     return report_missing(&missing, count, "uses", "written", err);
+}
+
+bool delta_materializes_partitions(const struct delta_metadata *m)
+{
+    return m->materializes_partitions || delta_config(m, "delta.feature.materializePartitionColumns").ptr ||
+           delta_config_bool(m, "delta.enableMaterializePartitionColumnsFeature", false) ||
+           delta_config_bool(m, "delta.writePartitionColumnsToParquet", false);
 }
 
 /* ---- the protocol that new metadata needs -------------------------------------------------- */
@@ -274,10 +304,21 @@ static enum status gather_wanted(const struct delta_metadata *m, const struct de
     return STATUS_OK;
 }
 
-/* The old alias counts as the feature. */
+/* The old alias counts as the feature, and so does the name it had before it was final. */
 static bool supports(const struct delta_protocol *p, enum delta_feature_id id)
 {
-    return delta_protocol_has(p, id) || (id == DELTA_FEATURE_TIMESTAMP_NTZ && delta_protocol_has(p, DELTA_FEATURE_TIMESTAMP_NTZ_ALIAS));
+    static const struct {
+        enum delta_feature_id feature, alias;
+    } aliases[] = {{DELTA_FEATURE_TIMESTAMP_NTZ, DELTA_FEATURE_TIMESTAMP_NTZ_ALIAS},
+                   {DELTA_FEATURE_TYPE_WIDENING, DELTA_FEATURE_TYPE_WIDENING_PREVIEW},
+                   {DELTA_FEATURE_VARIANT_TYPE, DELTA_FEATURE_VARIANT_TYPE_PREVIEW},
+                   {DELTA_FEATURE_VARIANT_SHREDDING, DELTA_FEATURE_VARIANT_SHREDDING_PREVIEW}};
+    if (delta_protocol_has(p, id))
+        return true;
+    for (size_t i = 0; i < VV_ARRAY_COUNT(aliases); i++)
+        if (aliases[i].feature == id && delta_protocol_has(p, aliases[i].alias))
+            return true;
+    return false;
 }
 
 /* The lowest legacy versions that hold everything wanted, or (3|existing reader, 7). */
@@ -354,5 +395,73 @@ enum status delta_protocol_derive(struct arena *arena, const struct delta_protoc
     *out = (struct delta_protocol){reader, writer, readers.names, writers.names, readers.count, writers.count};
     *changed = !existing || existing->min_reader_version != reader || existing->min_writer_version != writer ||
                existing->reader_feature_count != readers.count || existing->writer_feature_count != writers.count;
+    return STATUS_OK;
+}
+
+/* ---- the protocol without a feature --------------------------------------------------------- */
+
+static bool same_features(const struct delta_protocol *a, const struct delta_protocol *b)
+{
+    for (int i = 0; i < DELTA_FEATURE_COUNT; i++) {
+        enum delta_feature_id id = (enum delta_feature_id)i;
+        if (writer_has(a, id) != writer_has(b, id) || reader_has(a, id) != reader_has(b, id))
+            return false;
+    }
+    return true;
+}
+
+/* Names that are not known here stay: then only lists can say it. */
+static bool has_unknown(const struct delta_protocol *p)
+{
+    for (uint32_t i = 0; i < p->writer_feature_count; i++)
+        if (delta_feature_find(p->writer_features[i]) == DELTA_FEATURE_COUNT)
+            return true;
+    return false;
+}
+
+static bool legacy_form(const struct delta_protocol *p, struct delta_protocol *out)
+{
+    for (int reader = 1; reader < READER_FEATURES && !has_unknown(p); reader++)
+        for (int writer = 1; writer < WRITER_FEATURES; writer++) {
+            *out = (struct delta_protocol){.min_reader_version = reader, .min_writer_version = writer};
+            if (same_features(p, out))
+                return true;
+        }
+    return false;
+}
+
+static bool drop_name(struct arena *arena, const struct str *names, uint32_t count, struct str name, struct str **out, uint32_t *out_count)
+{
+    *out = ARENA_ARRAY(arena, struct str, count + 1);
+    *out_count = 0;
+    for (uint32_t i = 0; *out && i < count; i++)
+        if (!str_eq(names[i], name))
+            (*out)[(*out_count)++] = names[i];
+    return *out != NULL;
+}
+
+enum status delta_protocol_without(struct arena *arena, const struct delta_protocol *p, enum delta_feature_id id, struct delta_protocol *out,
+                                   struct error *err)
+{
+    static const struct wanted nothing = {.by_name = true};
+    struct name_list readers = {0}, writers = {0};
+    struct delta_protocol legacy;
+    bool reader_lists = false;
+    *out = (struct delta_protocol){.min_reader_version = 1, .min_writer_version = WRITER_FEATURES};
+    if (!list_features(arena, p, &nothing, true, &readers) || !list_features(arena, p, &nothing, false, &writers))
+        return error_oom(err);
+    if (!drop_name(arena, readers.names, readers.count, str_of(features[id].name), &out->reader_features, &out->reader_feature_count) ||
+        !drop_name(arena, writers.names, writers.count, str_of(features[id].name), &out->writer_features, &out->writer_feature_count))
+        return error_oom(err);
+    for (uint32_t i = 0; i < out->reader_feature_count; i++) {
+        enum delta_feature_id left = delta_feature_find(out->reader_features[i]);
+        int version = left == DELTA_FEATURE_COUNT || !features[left].legacy_reader ? READER_FEATURES : features[left].legacy_reader;
+        out->min_reader_version = version > out->min_reader_version ? version : out->min_reader_version;
+        reader_lists |= version == READER_FEATURES;
+    }
+    if (!reader_lists)
+        out->reader_feature_count = 0;
+    if (legacy_form(out, &legacy))
+        *out = legacy;
     return STATUS_OK;
 }

@@ -330,12 +330,12 @@ static bool same_path(const struct delta_stats_leaf *leaf, const struct str *pat
     return same;
 }
 
-static uint32_t leaf_index(struct delta_prune *p, const struct str *path, uint32_t depth, const struct delta_type *type)
+static uint32_t leaf_index(struct delta_prune *p, const struct str *path, uint32_t depth, const struct delta_field *field)
 {
     for (uint32_t i = 0; i < p->leaf_count; i++)
         if (same_path(&p->leaves[i], path, depth))
             return i;
-    p->leaves[p->leaf_count] = (struct delta_stats_leaf){path, depth, type};
+    p->leaves[p->leaf_count] = (struct delta_stats_leaf){path, depth, field->type, delta_field_was_float(field)};
     return p->leaf_count++;
 }
 
@@ -395,7 +395,7 @@ static enum status compile_leaf(struct delta_prune *p, const struct delta_pred *
     int64_t partition = pred->column_depth == 1 ? partition_index(m, field->name) : -1;
     n->source = partition >= 0 ? LEAF_PARTITION : LEAF_STATS;
     p->has_partition |= partition >= 0;
-    n->index = partition >= 0 ? (uint32_t)partition : leaf_index(p, path, pred->column_depth, n->type);
+    n->index = partition >= 0 ? (uint32_t)partition : leaf_index(p, path, pred->column_depth, field);
     return STATUS_OK;
 }
 

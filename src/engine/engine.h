@@ -124,16 +124,18 @@ struct engine_write {
     const struct delta_type *schema;
     const struct str *partition_columns;
     uint32_t partition_column_count;
-    struct store *store;       /* files are made under the store's root */
-    int64_t target_file_bytes; /* 0: 128 MiB */
-    struct str compression;    /* "snappy" (default), "zstd", "uncompressed", "gzip", "lz4_raw" */
+    enum delta_mapping mapping;  /* NAME, ID: files, statistics and directories have the schema's physical names */
+    bool materialize_partitions; /* partition columns are in the files too, after the others */
+    struct store *store;         /* files are made under the store's root */
+    int64_t target_file_bytes;   /* 0: 128 MiB */
+    struct str compression;      /* "snappy" (default), "zstd", "uncompressed", "gzip", "lz4_raw" */
     struct str session_settings;
 };
 struct engine_written_file {
     struct str path; /* relative to the store's root, not URI-encoded; partition directories hive-escaped */
     int64_t size_bytes, row_count;
     const struct str *partition_values; /* Delta serialisation, NULL ptr = NULL */
-    struct delta_column_stats *columns; /* leaves */
+    struct delta_column_stats *columns; /* leaves, by physical names */
     size_t column_count;
 };
 struct engine_written {
@@ -147,6 +149,10 @@ struct engine_written {
  * the schema's fields carry delta.columnMapping.id.  Timestamps as INT64 micros (UTC-adjusted for DELTA_TIMESTAMP). Disk full: STORE_FULL. */
 enum status engine_write_files(struct ctx *ctx, struct engine *e, struct engine_write *write, struct engine_written *out, struct error *err);
 void engine_written_release(struct engine_written *w);
+
+/* Results leave the engine as Arrow, which has no variants: appends the query with its variants, nested ones too, as JSON text.
+ * Nothing is appended when the result (of this schema) has none. */
+enum status engine_variants_as_json(struct str select, const struct delta_type *schema, struct buf *out, struct error *err);
 
 /* SQL spelling of a Delta type for casts: "BIGINT", "TIMESTAMP WITH TIME ZONE", "STRUCT(a INTEGER)". */
 void engine_type_sql(const struct delta_type *type, struct buf *out);

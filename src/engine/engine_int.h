@@ -1,13 +1,14 @@
 /* engine/engine_int.h: what the files of this room share.  The only header that includes <duckdb.h>.
  *
- * The header that is shipped is older than the library; functions it does not declare yet belong here,
- * and nowhere else.  Today none are needed. */
+ * The header that is shipped is older than the library; what it does not declare yet belongs here, and nowhere else. */
 #ifndef VARVE_ENGINE_INT_H
 #define VARVE_ENGINE_INT_H
 
 #include "engine/engine.h"
 
 #include <duckdb.h>
+
+#define DUCK_TYPE_VARIANT ((duckdb_type)41)
 
 /* ---- watchdog.c: interrupts and progress ------------------------------------------------ */
 
@@ -101,9 +102,9 @@ void footer_cache_release(struct footer_cache *c);
 /* The class of each located path; footers that are not known yet are read. */
 enum status footer_classes(struct ctx *ctx, struct engine *e, const struct engine_scan *scan, const struct str *paths,
                            const struct footer_class **out, struct error *err);
-/* Notes that these files, just written here, have the columns of schema, which has physical names (less partition and void columns). */
-void footer_cache_prime(struct engine *e, enum delta_mapping mapping, const struct delta_type *schema, const struct str *partition_columns,
-                        size_t partition_count, const struct str *paths, const int64_t *sizes, size_t count);
+/* Notes that these files, just written here, have just these columns. */
+void footer_cache_prime(struct engine *e, enum delta_mapping mapping, const struct delta_type *stored, const struct str *paths, const int64_t *sizes,
+                        size_t count);
 const struct footer_column *footer_column_find(const struct footer_class *c, struct str name); /* case-insensitive; NULL */
 const struct footer_column *footer_column_by_id(const struct footer_class *c, int64_t id);     /* NULL; of footers read for mapping by id */
 
@@ -179,11 +180,11 @@ struct add_scans {
 struct add_scan {
     const struct str *partition_columns;
     size_t partition_count;
-    bool want_stats;
+    unsigned wanted;     /* DELTA_READ_… */
     const size_t *parts; /* of the checkpoint: what the files of the scan are */
     bool (*batch)(void *user, size_t part_index, const struct delta_checkpoint_batch *batch, struct error *err);
     void *user;
-    bool has_text[4], has_partitions; /* filled by add_scan_run: what the file has */
+    bool has_text[4], has_partitions, has_row_ids; /* filled by add_scan_run: what the file has */
 };
 /* `files` is " FROM read_parquet(…)", add the type of its column of that name.  Batches come in the order of parts and rows, on this thread. */
 enum status add_scan_run(struct ctx *ctx, struct engine_run *run, struct add_scans *all, struct add_scan *scan, const struct delta_type *add,

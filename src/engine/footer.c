@@ -111,13 +111,7 @@ static void find_shadows(struct footer_class *class) { class->shadows_file_index
 
 /* ---- files that this process wrote --------------------------------------------------------- */
 
-/* Fields that are in the files: neither partition columns nor void. */
-static bool is_stored(const struct delta_field *field, const struct str *partition_columns, size_t partition_count)
-{
-    return field->type->id != DELTA_VOID && !field_is_partition(partition_columns, partition_count, field->name);
-}
-
-static struct footer_class *class_of_schema(const struct delta_type *schema, const struct str *partition_columns, size_t partition_count)
+static struct footer_class *class_of_schema(const struct delta_type *schema)
 {
     struct footer_class *class = mem_calloc(1, sizeof(*class));
     if (!class)
@@ -125,8 +119,6 @@ static struct footer_class *class_of_schema(const struct delta_type *schema, con
     class->columns = ARENA_ARRAY(&class->arena, struct footer_column, schema->field_count + 1);
     bool ok = class->columns != NULL;
     for (uint32_t i = 0; ok && i < schema->field_count; i++) {
-        if (!is_stored(&schema->fields[i], partition_columns, partition_count))
-            continue;
         struct footer_column *column = &class->columns[class->column_count++];
         *column = (struct footer_column){arena_str(&class->arena, schema->fields[i].name), delta_type_copy(&class->arena, schema->fields[i].type),
                                          true, delta_column_id(&schema->fields[i])};
@@ -154,13 +146,10 @@ static void put_ids(const struct delta_type *type, struct buf *text)
     }
 }
 
-static uint64_t hash_of_schema(enum delta_mapping mapping, const struct delta_type *schema, const struct str *partition_columns,
-                               size_t partition_count)
+static uint64_t hash_of_schema(enum delta_mapping mapping, const struct delta_type *schema)
 {
     struct buf text = BUF_INIT;
     for (uint32_t i = 0; i < schema->field_count; i++) {
-        if (!is_stored(&schema->fields[i], partition_columns, partition_count))
-            continue;
         engine_quote_identifier(schema->fields[i].name, &text);
         engine_type_sql(schema->fields[i].type, &text);
     }
@@ -171,15 +160,15 @@ static uint64_t hash_of_schema(enum delta_mapping mapping, const struct delta_ty
     return hash;
 }
 
-void footer_cache_prime(struct engine *e, enum delta_mapping mapping, const struct delta_type *schema, const struct str *partition_columns,
-                        size_t partition_count, const struct str *paths, const int64_t *sizes, size_t count)
+void footer_cache_prime(struct engine *e, enum delta_mapping mapping, const struct delta_type *stored, const struct str *paths, const int64_t *sizes,
+                        size_t count)
 {
     struct footer_cache *c = &e->footers;
-    uint64_t hash = hash_of_schema(mapping, schema, partition_columns, partition_count);
+    uint64_t hash = hash_of_schema(mapping, stored);
     pthread_mutex_lock(&c->lock);
     struct footer_class *class = hash ? class_by_hash(c, hash) : NULL;
     if (!class && hash) {
-        class = class_of_schema(schema, partition_columns, partition_count);
+        class = class_of_schema(stored);
         if (class) {
             class->hash = hash;
             enter_class(c, class);

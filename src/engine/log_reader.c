@@ -109,12 +109,12 @@ static enum status scan_parts(struct ctx *ctx, struct engine *e, struct engine_r
 }
 
 static enum status read_adds(struct delta_handler *h, struct ctx *ctx, const struct str *paths, size_t path_count,
-                             const struct str *partition_columns, size_t partition_column_count, bool want_stats,
+                             const struct str *partition_columns, size_t partition_column_count, unsigned wanted,
                              bool (*batch)(void *user, size_t part_index, const struct delta_checkpoint_batch *batch, struct error *err), void *user,
                              struct error *err)
 {
     struct add_scan scan = {
-        .partition_columns = partition_columns, .partition_count = partition_column_count, .want_stats = want_stats, .batch = batch, .user = user};
+        .partition_columns = partition_columns, .partition_count = partition_column_count, .wanted = wanted, .batch = batch, .user = user};
     struct engine_run run = {0};
     struct add_parts p = {0};
     if (path_count == 0)

@@ -23,17 +23,31 @@ enum status exec_select_source(struct ctx *ctx, struct exec_select *p, struct ta
 /* The answer of EXPLAIN: one text column. */
 enum status exec_explain(struct ctx *ctx, struct exec_session *s, const struct statement *st, struct exec_result *out, struct error *err);
 
+/* ---- INSERT … VALUES (values.c) --------------------------------------------------------- */
+
+/* The query of an INSERT with DEFAULT filled in and values of several kinds in one column brought to the column's type. */
+struct exec_values {
+    struct sql_text text; /* the query, and where its parts came from */
+    bool *defaults;       /* one per column: nothing but DEFAULT; NULL: none */
+};
+enum status exec_values_prepare(struct arena *arena, const struct statement *st, const struct delta_type *table, struct exec_values *out,
+                                struct error *err);
+
 /* ---- statement families --------------------------------------------------------------------- */
 
 typedef enum status (*exec_fn)(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                                struct error *err);
 /* change.c */
+/* The answer of a change: what was committed. */
+enum status exec_change_answer(struct exec_result *out, const struct table_change *change, struct error *err);
 enum status exec_create_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                               struct error *err);
 enum status exec_drop_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                             struct error *err);
 enum status exec_alter_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                              struct error *err);
+enum status exec_comment_on(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                            struct error *err);
 enum status exec_insert(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                         struct error *err);
 enum status exec_copy_into(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,

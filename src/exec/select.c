@@ -376,6 +376,20 @@ static enum status relate(struct ctx *ctx, struct exec_select *p, struct str *te
     return st;
 }
 
+/* What the client gets: the rows with variants as JSON. */
+static enum status present(struct exec_select *p, struct str *text, struct error *err)
+{
+    struct buf shown = BUF_INIT;
+    enum status st = engine_variants_as_json(*text, p->schema, &shown, err);
+    if (st == STATUS_OK && shown.len) {
+        *text = arena_str(&p->arena, buf_view(&shown));
+        if (!text->ptr)
+            st = error_oom(err);
+    }
+    buf_release(&shown);
+    return st;
+}
+
 /* ---- run --------------------------------------------------------------------------------------------- */
 
 enum status exec_select_run(struct ctx *ctx, struct exec_select *p, struct exec_result *out, struct error *err)
@@ -385,6 +399,8 @@ enum status exec_select_run(struct ctx *ctx, struct exec_select *p, struct exec_
     enum status st = plan(ctx, p, err);
     if (st == STATUS_OK)
         st = relate(ctx, p, &text, &hold, err);
+    if (st == STATUS_OK && (st = present(p, &text, err)) != STATUS_OK)
+        engine_hold_free(hold);
     if (st == STATUS_OK)
         st = engine_query(ctx, p->session->lake->engine, text, hold, p->settings, &out->stream, err);
     out->kind = STATEMENT_SELECT;

@@ -321,3 +321,19 @@ enum status sql_expression_to_engine(struct arena *arena, struct str expression,
     buf_release(&x.out);
     return status;
 }
+
+bool sql_expression_names(struct str expression, struct str column)
+{
+    struct sql_token before = {0};
+    for (struct sql_token t = sql_token_at(expression, 0); t.kind != SQL_END && t.kind != SQL_ERROR; before = t, t = sql_token_at(expression, t.end)) {
+        struct str text = sql_token_text(expression, t);
+        bool call = t.kind == SQL_WORD && sql_token_is_symbol(expression, sql_token_at(expression, t.end), "(");
+        if (sql_token_is_symbol(expression, before, ".") || call)
+            continue;
+        if (t.kind == SQL_WORD && str_ieq(text, column))
+            return true;
+        if (t.kind == SQL_QUOTED && text.len > 2 && str_ieq(str_sub(text, 1, text.len - 2), column))
+            return true;
+    }
+    return false;
+}

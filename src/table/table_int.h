@@ -205,6 +205,54 @@ void load_release(struct load *l);
 /* m with another schema; texts in the arena. */
 enum status table_metadata_with_schema(struct arena *arena, const struct delta_metadata *m, const struct delta_type *schema,
                                        struct delta_metadata *out, struct error *err);
+/* The same for a schema whose columns changed: new ones get ids and physical names first where the table is mapped (delta_mapping_assign). */
+enum status table_map_columns(struct ctx *ctx, struct arena *arena, const struct delta_metadata *old, bool replaced, struct delta_metadata *m,
+                              struct delta_type **schema, struct error *err);
 struct str table_name_of(const struct catalog_table *t);
+
+/* ---- changing a definition (alter.c) ------------------------------------------------------------------- */
+
+/* A change of a table's metadata under way.  Open it, change metadata and schema, begin the transaction (which checks them), say what was done, commit. */
+struct alteration {
+    struct ctx *ctx;
+    struct arena arena;
+    struct catalog_table *table;
+    struct delta_snapshot *base;
+    struct delta_metadata metadata; /* its configuration is the alteration's own */
+    struct delta_type *schema;      /* likewise */
+    struct delta_txn *txn;
+};
+enum status alteration_open(struct alteration *a, struct ctx *ctx, struct catalog_table *t, struct error *err);
+/* value NULL ptr: not set any more. */
+enum status alteration_set(struct alteration *a, struct str key, struct str value, struct error *err);
+enum status alteration_begin(struct alteration *a, const char *operation, struct error *err);
+enum status alteration_commit(struct alteration *a, struct table_change *out, struct error *err);
+void alteration_close(struct alteration *a);
+/* The field at the end of a path ("element", "key", "value" lead through containers) and the struct that holds it. COLUMN_NOT_FOUND with the nearest. */
+enum status alteration_find(struct alteration *a, const struct sql_path *path, struct delta_type **parent, struct delta_field **field, struct error *err);
+/* Refuses by name when a constraint, generated column, or (unless may_partition) the partitioning uses the column: "cannot be <what>". */
+enum status alteration_check_unused(const struct alteration *a, const struct sql_path *path, bool may_partition, const char *what, struct error *err);
+/* A schema in which the column has a wider type, if the table allows it (delta.enableTypeWidening). */
+enum status alteration_widen(struct alteration *a, const struct sql_path *path, const struct delta_type *to, struct delta_type **out, struct error *err);
+/* Rows of the table for which the condition (engine SQL over FIT_ROWS) is not true: how many, and some of them, one a line. */
+enum status alteration_count_rows(struct alteration *a, struct engine *e, struct str condition, int64_t *count, struct buf *shown, struct error *err);
+/* One number about the rows that are there: engine SQL over FIT_ROWS. */
+enum status alteration_ask(struct alteration *a, struct engine *e, struct str question, int64_t *out, bool *is_null, struct error *err);
+void put_path_text(struct buf *out, const struct sql_path *path);
+
+/* ---- clustering (clustering.c) ----------------------------------------------------------------------------- */
+
+enum status clustering_check(const struct delta_metadata *m, const struct delta_type *schema, const struct sql_path *paths, uint32_t count,
+                             struct error *err);
+/* After set_metadata with the feature: what the domain says. */
+enum status clustering_put(struct delta_txn *txn, struct arena *arena, const struct sql_path *paths, uint32_t count, struct error *err);
+
+/* ---- definitions (definition.c) ---------------------------------------------------------------------------- */
+
+/* What the schema's generated columns, defaults and the constraints say is checked: types, names, that they give the same at any time. */
+enum status definition_check(struct ctx *ctx, struct engine *e, struct arena *arena, const struct delta_metadata *m, const struct delta_type *schema,
+                             struct error *err);
+enum status definition_check_default(struct ctx *ctx, struct engine *e, struct arena *arena, const struct delta_field *field, struct str text,
+                                     struct error *err);
 
 #endif
