@@ -69,7 +69,7 @@ struct sql_column {
     struct str *path;   /* ADD COLUMN a.b.c: parents a, b */
     uint32_t path_depth;
     size_t offset;
-    struct str declared;               /* "varchar(10)", "char(5)" when the type is one of these; NULL ptr */
+    struct str declared;                /* "varchar(10)", "char(5)" when the type is one of these; NULL ptr */
     struct str default_text, generated; /* DEFAULT expression, GENERATED ALWAYS AS (expression): Spark SQL as written; NULL ptr */
     bool identity, identity_by_default;
     int64_t identity_start, identity_step;
@@ -149,8 +149,8 @@ struct statement {
     uint32_t path_count;
     bool cluster_by; /* CREATE TABLE … CLUSTER BY */
     struct sql_name new_name;
-    struct str feature;    /* DROP FEATURE */
-    bool truncate_history; /* … TRUNCATE HISTORY */
+    struct str feature;         /* DROP FEATURE */
+    bool truncate_history;      /* … TRUNCATE HISTORY */
     struct str *insert_columns; /* NULL: all in order */
     uint32_t insert_column_count;
     struct str query;    /* the SELECT body of SELECT, EXPLAIN, INSERT, CTAS; COPY INTO: the FROM path; NULL ptr when none */
@@ -183,8 +183,8 @@ size_t sql_text_origin(const struct sql_text *t, size_t position); /* position i
  * whose hint says TIMESTAMP AS OF (decision T2). */
 enum status sql_to_engine(struct arena *arena, struct str query, struct sql_text *out, struct error *err);
 
-/* An expression as a table's metadata holds it (constraint, generated column, default: Spark SQL), in the engine's spelling.  schema (may be NULL) has
- * the columns that it can name: what stands in double quotes and is none of them is a text. */
+/* An expression as a table's metadata holds it (constraint, generated column, default: Spark SQL), in the engine's spelling.  schema (may be NULL)
+ * has the columns that it can name: what stands in double quotes and is none of them is a text. */
 enum status sql_expression_to_engine(struct arena *arena, struct str expression, const struct delta_type *schema, struct str *out, struct error *err);
 /* The values of a query that is nothing but VALUES (…), (…): what each is by the look of it. */
 enum sql_value_kind { SQL_VALUE_DEFAULT /* the key word */, SQL_VALUE_NULL, SQL_VALUE_TEXT /* one text literal */, SQL_VALUE_OTHER };

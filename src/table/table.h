@@ -54,10 +54,11 @@ struct table_insert {
     struct str operation;     /* "WRITE" by default; "COPY INTO" … */
     struct str user_metadata; /* NULL ptr */
 };
-/* INSERT INTO / OVERWRITE.  Columns that the rows leave out get their default, their expression's value, the next identity, or NULL.  Values are assigned by ANSI rules as in Spark (see assign.c): numbers to numbers with a range check, anything but binary
- * to text, dates and times to each other, text to dates and times strictly read.  No rows and no schema change: an append commits nothing, an
- * overwrite does.  Fits the source to the table's schema (error lists every violation), checks NOT NULL (the error names the column and shows a row),
- * computes nothing in memory beyond the engine's stream. On conflict another try is the caller's choice. */
+/* INSERT INTO / OVERWRITE.  Columns that the rows leave out get their default, their expression's value, the next identity, or NULL.  Values are
+ * assigned by ANSI rules as in Spark (see assign.c): numbers to numbers with a range check, anything but binary to text, dates and times to each
+ * other, text to dates and times strictly read.  No rows and no schema change: an append commits nothing, an overwrite does.  Fits the source to the
+ * table's schema (error lists every violation), checks NOT NULL (the error names the column and shows a row), computes nothing in memory beyond the
+ * engine's stream. On conflict another try is the caller's choice. */
 enum status table_insert(struct ctx *ctx, struct engine *e, struct catalog_table *t, struct table_source *source, const struct table_insert *options,
                          struct table_change *out, struct error *err);
 

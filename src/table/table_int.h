@@ -131,8 +131,8 @@ struct identity {
 bool identity_of(const struct delta_field *field, struct identity *out);
 /* The next value; false when there is none left. */
 bool identity_next(const struct identity *id, int64_t *out);
-/* In schema (owned, in the arena) the high-water marks of the columns that the fits left to the table move past row_count values. *changed: the schema
- * must be committed with the rows. */
+/* In schema (owned, in the arena) the high-water marks of the columns that the fits left to the table move past row_count values. *changed: the
+ * schema must be committed with the rows. */
 enum status identity_advance(struct arena *arena, struct delta_type *schema, const struct fit *const *fits, size_t fit_count, int64_t row_count,
                              bool *changed, struct error *err);
 /* Replaces or adds an entry of a field's metadata; value NULL ptr removes it. false when out of memory. */
@@ -212,7 +212,8 @@ struct str table_name_of(const struct catalog_table *t);
 
 /* ---- changing a definition (alter.c) ------------------------------------------------------------------- */
 
-/* A change of a table's metadata under way.  Open it, change metadata and schema, begin the transaction (which checks them), say what was done, commit. */
+/* A change of a table's metadata under way.  Open it, change metadata and schema, begin the transaction (which checks them), say what was done,
+ * commit. */
 struct alteration {
     struct ctx *ctx;
     struct arena arena;
@@ -228,12 +229,15 @@ enum status alteration_set(struct alteration *a, struct str key, struct str valu
 enum status alteration_begin(struct alteration *a, const char *operation, struct error *err);
 enum status alteration_commit(struct alteration *a, struct table_change *out, struct error *err);
 void alteration_close(struct alteration *a);
-/* The field at the end of a path ("element", "key", "value" lead through containers) and the struct that holds it. COLUMN_NOT_FOUND with the nearest. */
-enum status alteration_find(struct alteration *a, const struct sql_path *path, struct delta_type **parent, struct delta_field **field, struct error *err);
+/* The field at the end of a path ("element", "key", "value" lead through containers) and the struct that holds it. COLUMN_NOT_FOUND with the nearest.
+ */
+enum status alteration_find(struct alteration *a, const struct sql_path *path, struct delta_type **parent, struct delta_field **field,
+                            struct error *err);
 /* Refuses by name when a constraint, generated column, or (unless may_partition) the partitioning uses the column: "cannot be <what>". */
 enum status alteration_check_unused(const struct alteration *a, const struct sql_path *path, bool may_partition, const char *what, struct error *err);
 /* A schema in which the column has a wider type, if the table allows it (delta.enableTypeWidening). */
-enum status alteration_widen(struct alteration *a, const struct sql_path *path, const struct delta_type *to, struct delta_type **out, struct error *err);
+enum status alteration_widen(struct alteration *a, const struct sql_path *path, const struct delta_type *to, struct delta_type **out,
+                             struct error *err);
 /* Rows of the table for which the condition (engine SQL over FIT_ROWS) is not true: how many, and some of them, one a line. */
 enum status alteration_count_rows(struct alteration *a, struct engine *e, struct str condition, int64_t *count, struct buf *shown, struct error *err);
 /* One number about the rows that are there: engine SQL over FIT_ROWS. */
