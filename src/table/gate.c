@@ -61,10 +61,12 @@ static enum status add_rule(struct rule_list *l, enum fit_check_kind kind, struc
     return STATUS_OK;
 }
 
-/* {"expression":{"expression":"x > 3"}} */
+/* {"expression":{"expression":"x > 3"}}; some writers leave the expression bare. */
 static enum status add_invariant(struct rule_list *l, struct str column, struct str json)
 {
     struct json tree;
+    if (!str_starts(str_trim(json), STR("{")))
+        return add_rule(l, FIT_INVARIANT, column, json);
     struct table_rule rule = {.kind = FIT_INVARIANT, .name = column, .text = json};
     if (json_parse(l->arena, json, &tree, l->err))
         return unusable(&rule, l->err);
