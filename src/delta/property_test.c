@@ -38,6 +38,7 @@ static void accepted(void **state)
         {"delta.deletedFileRetentionDuration", "7 days"},
         {"delta.logRetentionDuration", "interval 2556 days"},
         {"delta.enableDeletionVectors", "false"},
+        {"delta.enableDeletionVectors", "true"},
         {"delta.enableChangeDataFeed", "false"},
         {"delta.isolationLevel", "Serializable"},
         {"delta.minReaderVersion", "2"},
@@ -82,7 +83,6 @@ static void unknown_names_get_the_nearest(void **state)
 static void what_is_not_built_is_refused_by_name(void **state)
 {
     static const char *const rows[][3] = {
-        {"delta.enableDeletionVectors", "true", "deletionVectors"},
         {"delta.enableChangeDataFeed", "true", "changeDataFeed"},
         {"delta.enableVariantShredding", "true", "variantShredding"},
         {"delta.enableIcebergCompatV2", "true", "icebergCompatV2"},

@@ -288,7 +288,7 @@ static enum status read_field(struct sql_reader *r, struct delta_field *field)
     }
     if (!take_word(r, "comment"))
         return STATUS_OK;
-    struct str comment;
+    struct str comment = STR_NULL;
     if (!at_sign(r, '\'') && !at_sign(r, '"'))
         return fail_at(r, r->at, "a comment in quotes is missing");
     if ((status = read_quoted(r, &comment)))

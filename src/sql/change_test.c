@@ -277,7 +277,7 @@ static void copy_wrong(void **state)
     not_supported("COPY INTO t FROM 'x' FILEFORMAT = AVRO", "AVRO", "file format \"AVRO\"", "CSV, JSON and PARQUET");
     not_supported("COPY INTO t FROM 'x' FILEFORMAT = PARQET", "PARQET", "file format", "did you mean PARQUET?");
     not_supported("COPY INTO t FROM (SELECT * FROM 'x') FILEFORMAT = CSV", "(", "FROM (SELECT …)", NULL);
-    not_supported("COPY INTO t FROM 'x' FILEFORMAT = CSV FILES = ('a')", "FILES", "COPY INTO … FILES", "glob");
+    not_supported("COPY INTO t FROM 'x' FILEFORMAT = CSV FILES = ('a')", "FILES", "COPY INTO … FILES", "'dir/*.csv' or 'dir/day-[0-3]?.csv'");
     not_supported("COPY INTO t FROM 'x' FILEFORMAT = CSV PATTERN = 'a'", "PATTERN", "PATTERN", "glob");
     not_supported("COPY INTO t FROM 'x' FILEFORMAT = CSV VALIDATE ALL", "VALIDATE", "VALIDATE", NULL);
     not_supported("COPY INTO t (a) FROM 'x' FILEFORMAT = CSV", "(a", "(columns)", NULL);

@@ -5,7 +5,7 @@ struct str table_name_of(const struct catalog_table *t) { return str_of(t->quali
 
 enum status table_snapshot(struct ctx *ctx, const struct catalog_table *t, struct delta_snapshot **out, struct error *err)
 {
-    enum status status = delta_snapshot_latest(ctx, t->table, out, err);
+    enum status status = delta_snapshot_tip(ctx, t->table, out, err);
     if (status)
         return status;
     status = delta_protocol_check_write(delta_snapshot_protocol(*out), delta_snapshot_metadata(*out), delta_snapshot_schema(*out), err);
