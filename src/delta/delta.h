@@ -126,6 +126,7 @@ struct delta_feature_info {
     enum delta_feature_support read, write;
 };
 const struct delta_feature_info *delta_feature_info(enum delta_feature_id id);
+enum delta_feature_id delta_feature_by_name(struct str name); /* without case; DELTA_FEATURE_COUNT when no feature has it */
 
 struct delta_protocol {
     int32_t min_reader_version, min_writer_version;
@@ -140,7 +141,12 @@ struct delta_metadata {
     int64_t created_time_ms; /* INT64_MIN when absent */
     struct delta_property *configuration;
     uint32_t configuration_count;
+    bool materializes_partitions; /* of a snapshot: its protocol has materializePartitionColumns.  Not part of the action */
 };
+/* Whether a table with this protocol has the feature, by list or by legacy version. */
+bool delta_protocol_supports(const struct delta_protocol *p, enum delta_feature_id id);
+/* Whether data files are to hold the partition columns too: by the table's feature, or by a property. */
+bool delta_materializes_partitions(const struct delta_metadata *m);
 struct str delta_config(const struct delta_metadata *m, const char *key); /* NULL ptr when unset */
 bool delta_config_bool(const struct delta_metadata *m, const char *key, bool fallback);
 /* UNSUPPORTED_FEATURE naming every feature that is missing; needs metadata because some features only matter when used. */
@@ -221,6 +227,35 @@ enum delta_mapping delta_mapping_mode(const struct delta_metadata *m); /* unknow
  * mapped, else the logical name. */
 struct str delta_physical_name(enum delta_mapping mode, const struct delta_field *field);
 int64_t delta_column_id(const struct delta_field *field); /* delta.columnMapping.id; -1 when absent */
+/* The schema as files have it: every field, nested ones too, under its physical name; metadata as it was.  NULL when out of memory. */
+struct delta_type *delta_physical_schema(struct arena *arena, enum delta_mapping mode, const struct delta_type *schema);
+/* The keys under which partitionValues hold the partition columns, in their order: physical names when the table is mapped. */
+enum status delta_partition_keys(struct arena *arena, const struct delta_metadata *m, struct str **out, struct error *err);
+/* The schema for metadata `m`, whose mode says whether columns are mapped: fields without a column id and a physical name get them ("col-<uuid>",
+ * or the logical name when files of a table that was not mapped stay), and m's delta.columnMapping.maxColumnId follows.  To be called before
+ * files are written, whenever a table is made or changes its columns or its mode.  old: the metadata that m replaces, NULL for a new table;
+ * replaced: no file of the old table stays.  A change of mode that would lose columns is INVALID_ARGUMENT. */
+enum status delta_mapping_assign(struct ctx *ctx, struct arena *arena, const struct delta_metadata *old, bool replaced, struct delta_metadata *m,
+                                 const struct delta_type *schema, struct delta_type **out, struct error *err);
+/* INTERNAL when a field of a table that is mapped has no id or no physical name: what delta_mapping_assign is for. */
+enum status delta_mapping_check(const struct delta_metadata *m, const struct delta_type *schema, struct error *err);
+/* ALTER TABLE RENAME COLUMN and DROP COLUMN of a mapped table, nested columns too ("element", "key" and "value" lead through containers).
+ * RENAME also renames in m's partition columns.  *out is a new schema in the arena.  NOT_SUPPORTED when the table is not mapped. */
+enum status delta_schema_rename_column(struct arena *arena, struct delta_metadata *m, const struct delta_type *schema, const struct str *path,
+                                       uint32_t depth, struct str new_name, struct delta_type **out, struct error *err);
+enum status delta_schema_drop_column(struct arena *arena, const struct delta_metadata *m, const struct delta_type *schema, const struct str *path,
+                                     uint32_t depth, struct delta_type **out, struct error *err);
+
+/* ==== type widening (protocol "Type Widening") ========================================= */
+
+/* Whether every value of one type is a value of the other, wider one, by the protocol's list of changes; not for equal types. */
+bool delta_type_can_widen(const struct delta_type *from, const struct delta_type *to);
+/* Whether every change on record in delta.typeChanges is one of these: others are UNSUPPORTED_FEATURE naming column and types. */
+enum status delta_type_changes_check(const struct delta_type *schema, struct error *err);
+/* ALTER COLUMN TYPE: *out is a new schema in which the column ("element", "key" and "value" lead into containers) has the wider type and its
+ * field's delta.typeChanges says so.  The same type changes nothing; any other change is INVALID_ARGUMENT naming both types. */
+enum status delta_schema_widen_column(struct arena *arena, const struct delta_type *schema, const struct str *path, uint32_t depth,
+                                      const struct delta_type *to, struct delta_type **out, struct error *err);
 
 /* ==== deletion vectors (protocol "Deletion Vectors") =================================== */
 
@@ -352,6 +387,8 @@ struct delta_file_list {
 enum status delta_scan(struct ctx *ctx, struct delta_snapshot *s, const struct delta_pred *pred, bool want_stats, struct delta_file_list *out,
                        struct error *err);
 void delta_file_list_release(struct delta_file_list *l);
+/* Rows that its deletion vector leaves, when statistics were wanted; -1 unknown. */
+int64_t delta_file_live_count(const struct delta_file *file);
 
 /* ==== history ========================================================================== */
 
@@ -364,11 +401,37 @@ struct delta_commit_info {
 enum status delta_history(struct ctx *ctx, struct delta_table *t, int64_t limit, struct arena *arena, struct delta_commit_info **out, size_t *count,
                           struct error *err);
 
+/* ==== change data feed (protocol "Change Data Files", "Reading Change Data Files") ====== */
+
+#define DELTA_CHANGE_TYPE_COLUMN "_change_type"           /* STRING: insert, delete, update_preimage, update_postimage */
+#define DELTA_COMMIT_VERSION_COLUMN "_commit_version"     /* LONG */
+#define DELTA_COMMIT_TIMESTAMP_COLUMN "_commit_timestamp" /* TIMESTAMP */
+/* What a range of commits changed.  The partition values of a file are the table's, then the texts of its commit version and timestamp, and
+ * for a derived one its change type. */
+struct delta_changes {
+    struct delta_file *stored; /* change data files, which have the change type as a column */
+    size_t stored_count;
+    struct delta_file *derived; /* data files that appeared or went, or whose deletion vector changed */
+    struct delta_rows **only;   /* per derived file: the rows that changed; NULL: what its deletion vector leaves */
+    size_t derived_count;
+    size_t stored_cap, derived_cap;
+    int64_t size_bytes;
+    struct arena arena;
+};
+/* The end version's columns and the three above.  INVALID_ARGUMENT when the table has a column with one of their names. */
+enum status delta_changes_schema(struct arena *arena, const struct delta_snapshot *end, struct delta_type **out, struct error *err);
+/* Changes of the versions from…end.  Fails with CHANGE_DATA_NOT_RECORDED when the feed was off at one of them, VERSION_NOT_FOUND naming the range
+ * that is still in the log, SCHEMA_MISMATCH when columns had types that cannot be read as those of the end version. */
+enum status delta_changes_read(struct ctx *ctx, struct delta_snapshot *end, int64_t from, struct delta_changes *out, struct error *err);
+void delta_changes_release(struct delta_changes *c);
+/* The first version at or after a time; the first that is in the log when the time is before it. TIMESTAMP_OUT_OF_RANGE after the last. */
+enum status delta_changes_first_at(struct ctx *ctx, struct delta_table *t, int64_t timestamp_us, int64_t *version, struct error *err);
+
 /* ==== statistics for writing =========================================================== */
 
 /* Per-leaf statistics of a written file, as the Parquet writer reported them (DuckDB's text forms). */
 struct delta_column_stats {
-    const struct str *path; /* names from the top column down */
+    const struct str *path; /* names from the top column down: physical ones when the table is mapped */
     uint32_t depth;
     struct str min, max; /* NULL ptr: none */
     int64_t null_count;  /* -1 unknown */
@@ -402,6 +465,8 @@ void delta_txn_free(struct delta_txn *txn); /* accepts NULL; a txn that was not 
 /* New metadata (copied), set before files are added.  For a new table id and createdTime may be left empty and are made; protocol is derived from the
  * schema and properties, and raised when an existing table needs more. */
 enum status delta_txn_set_metadata(struct delta_txn *txn, const struct delta_metadata *m, const struct delta_type *schema, struct error *err);
+/* After set_metadata, whose metadata must not need the feature any more: the protocol goes without it, as a legacy one where one says the same. */
+enum status delta_txn_drop_feature(struct delta_txn *txn, enum delta_feature_id id, struct error *err);
 enum status delta_txn_add(struct delta_txn *txn, const struct delta_add *add, struct error *err);
 /* Gives a file of the base snapshot (found by delta_scan with want_stats) another deletion vector, which must hold every row that the old one
  * did: remove and add of one path in the commit; statistics stay with tightBounds=false. */

@@ -73,6 +73,7 @@ struct delta_head {
     struct delta_metadata metadata;
     struct delta_protocol protocol;
     struct delta_type *schema;
+    struct str *partition_keys; /* delta_partition_keys */
 };
 /* Texts of the apps and domains of snapshots, shared until a commit changes one. */
 struct delta_ids {
@@ -133,11 +134,20 @@ struct delta_action_add {
 };
 struct delta_action_remove {
     struct str path;
-    int64_t deletion_timestamp_ms; /* 0 when absent */
+    int64_t deletion_timestamp_ms;           /* 0 when absent */
+    struct delta_property *partition_values; /* none without extendedFileMetadata */
+    uint32_t partition_value_count;
+    int64_t size_bytes; /* 0 when absent */
     bool data_change;
     bool has_dv;
     struct delta_dv dv;
     struct str raw;
+};
+struct delta_action_cdc {
+    struct str path;
+    struct delta_property *partition_values;
+    uint32_t partition_value_count;
+    int64_t size_bytes;
 };
 struct delta_action_app {
     struct delta_app_version app;
@@ -165,6 +175,8 @@ struct delta_commit {
     size_t add_count;
     struct delta_action_remove *removes;
     size_t remove_count;
+    struct delta_action_cdc *cdcs;
+    size_t cdc_count;
     struct delta_action_app *apps;
     size_t app_count;
     struct delta_action_domain *domains;
@@ -341,14 +353,14 @@ struct delta_fold {
     struct delta_segment *segment;
     uint64_t *dead; /* of segment */
     size_t dead_words, dead_count;
-    struct str *partition_columns; /* texts of the segment's arena */
+    struct str *partition_keys; /* of partitionValues; in the segment's arena */
     struct str *partition_scratch;
     int64_t file_count, size_bytes; /* live files, all layers: the caller sets what older layers have */
     struct delta_path_key key;
 };
 enum status delta_fold_init(struct delta_fold *f, struct delta_layer *older, size_t older_count, const struct delta_metadata *m, struct error *err);
 void delta_fold_release(struct delta_fold *f);
-bool delta_fold_fits(const struct delta_fold *f, const struct delta_metadata *m); /* same partition columns */
+bool delta_fold_fits(const struct delta_fold *f, const struct delta_metadata *m); /* same keys of partitionValues */
 enum status delta_fold_commit(struct delta_fold *f, const struct delta_commit *commit, struct error *err);
 /* The new segment as a layer, which the caller owns. */
 enum status delta_fold_layer(struct delta_fold *f, struct delta_layer *out, struct error *err);
@@ -425,6 +437,16 @@ void delta_tip_count(struct delta_snapshot *next, const struct delta_snapshot *b
 /* Deep copy into the arena; false when out of memory. */
 bool delta_field_copy(struct arena *arena, const struct delta_field *from, struct delta_field *to);
 
+/* ---- column mapping (column_mapping.c) --------------------------------------------------------------- */
+
+/* Whether both hold the same partitionValues under the same keys in the same order: then files of one may stay under the other. */
+bool delta_same_partition_keys(const struct delta_metadata *a, const struct delta_metadata *b);
+
+/* ---- type widening (type_widening.c) -------------------------------------------------------------- */
+
+/* Whether files may hold the column as FLOAT: their statistics are rounded to that. */
+bool delta_field_was_float(const struct delta_field *field);
+
 /* ---- values (value.c) ------------------------------------------------------------------------------ */
 
 /* The range of BYTE…LONG; false for other types. */
@@ -443,8 +465,22 @@ bool delta_protocol_has(const struct delta_protocol *p, enum delta_feature_id id
  * *changed: differs from existing.  Texts are copied into the arena. */
 enum status delta_protocol_derive(struct arena *arena, const struct delta_protocol *existing, const struct delta_metadata *m,
                                   const struct delta_type *schema, struct delta_protocol *out, bool *changed, struct error *err);
+/* The table feature that the property set to this value asks for; DELTA_FEATURE_COUNT: none. */
+enum delta_feature_id delta_property_feature(struct str key, struct str value);
+/* The protocol without the feature: listed features, or legacy versions when they imply just the same. */
+enum status delta_protocol_without(struct arena *arena, const struct delta_protocol *p, enum delta_feature_id id, struct delta_protocol *out,
+                                   struct error *err);
 /* True for keys that steer the protocol and are not stored: delta.feature.*, delta.minReaderVersion, delta.minWriterVersion. */
 bool delta_property_is_protocol(struct str key);
+/* True for keys that this program keeps and that cannot be set by hand: delta.columnMapping.maxColumnId… */
+bool delta_property_is_internal(struct str key);
+
+/* ---- generated partition columns (generated.c) ---------------------------------------------------------- */
+
+/* The predicate with what it implies for partition columns that are generated from the columns it names.  The same predicate when there is
+ * nothing to add, or memory is out.  Lives in the arena and borrows from pred and schema. */
+const struct delta_pred *delta_pred_generated(struct arena *arena, const struct delta_protocol *p, const struct delta_metadata *m,
+                                              const struct delta_type *schema, const struct delta_pred *pred);
 
 /* ---- statistics (stats.c) ---------------------------------------------------------------------------- */
 
@@ -475,6 +511,7 @@ struct delta_stats_column {
     const char **path; /* NUL-terminated names as the schema spells them */
     uint32_t depth;
     struct delta_type type;
+    bool was_float;
     enum delta_bound_kind kind;
     union {
         int64_t *i64;
@@ -498,6 +535,7 @@ struct delta_stats_leaf {
     const struct str *path;
     uint32_t depth;
     const struct delta_type *type;
+    bool was_float; /* a DOUBLE whose bounds may have been rounded to FLOAT */
 };
 /* The columns of some leaves, parsed now where no one asked before. Loads the statistics texts when needed. */
 enum status delta_stats_columns_get(struct ctx *ctx, struct delta_table *t, struct delta_segment *g, const struct delta_stats_leaf *leaves,
@@ -535,6 +573,7 @@ struct delta_txn {
     char txn_id[37];
     bool has_metadata, has_protocol;
     struct delta_metadata metadata;
+    struct str *partition_keys; /* of metadata */
     struct delta_protocol protocol;
     struct buf apps, removes, adds;
     size_t app_count, remove_count, add_count;
@@ -582,7 +621,7 @@ bool delta_body_depends_on_place(const struct delta_txn *txn);
 
 /* A file of the base (found by delta_scan with want_stats) added once more as it is, dataChange=false, to get row ids; counts as removed too:
  * a winner that removes it is in the way. */
-enum status delta_txn_add_again(struct delta_txn *txn, const struct delta_file *file, struct error *err);
+enum status delta_txn_track_rows(struct delta_txn *txn, const struct delta_file *file, struct error *err);
 
 /* What the winner's change is checked against: the table as it was just before it. */
 enum status delta_conflict_check(const struct delta_txn *txn, const struct delta_metadata *metadata, const struct delta_protocol *protocol,

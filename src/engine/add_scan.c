@@ -222,7 +222,7 @@ static void taking_keep(struct taking *t, struct add_block *b, bool ok)
 
 static void take_vector(struct taking *t, duckdb_data_chunk input, size_t rows)
 {
-    uint32_t live[8192];
+    uint32_t live[8192] = {0};
     size_t count = 0;
     const uint64_t *validity = duckdb_vector_get_validity(duckdb_data_chunk_get_vector(input, ARG_PATH));
     for (size_t i = 0; i < rows && count < VV_ARRAY_COUNT(live); i++)

@@ -29,6 +29,7 @@ static const struct {
     [STATEMENT_CREATE_TABLE] = {exec_create_table, true},
     [STATEMENT_DROP_TABLE] = {exec_drop_table, true},
     [STATEMENT_ALTER_TABLE] = {exec_alter_table, true},
+    [STATEMENT_COMMENT_ON] = {exec_comment_on, true},
     [STATEMENT_INSERT] = {exec_insert, true},
     [STATEMENT_COPY_INTO] = {exec_copy_into, true},
     [STATEMENT_CREATE_SCHEMA] = {exec_create_schema, true},

@@ -14,6 +14,7 @@ static enum status (*const parsers[STATEMENT_COUNT])(struct sql_parser *, struct
     [STATEMENT_DROP_SCHEMA] = sql_parse_drop_schema,
     [STATEMENT_DROP_TABLE] = sql_parse_drop_table,
     [STATEMENT_ALTER_TABLE] = sql_parse_alter_table,
+    [STATEMENT_COMMENT_ON] = sql_parse_comment_on,
     [STATEMENT_INSERT] = sql_parse_insert,
     [STATEMENT_COPY_INTO] = sql_parse_copy_into,
     [STATEMENT_DESCRIBE_HISTORY] = sql_parse_describe_history,

@@ -69,8 +69,58 @@ struct sql_column {
     struct str *path;   /* ADD COLUMN a.b.c: parents a, b */
     uint32_t path_depth;
     size_t offset;
+    struct str declared;               /* "varchar(10)", "char(5)" when the type is one of these; NULL ptr */
+    struct str default_text, generated; /* DEFAULT expression, GENERATED ALWAYS AS (expression): Spark SQL as written; NULL ptr */
+    bool identity, identity_by_default;
+    int64_t identity_start, identity_step;
 };
-enum sql_alter_kind { SQL_ALTER_SET_PROPERTIES, SQL_ALTER_UNSET_PROPERTIES, SQL_ALTER_ADD_COLUMNS };
+/* CONSTRAINT name CHECK (expression).  One without a name gets one: check_1, check_2, … */
+struct sql_constraint {
+    struct str name, text;
+    size_t offset; /* of text */
+};
+/* a.b.c: the column c inside of b inside of a. */
+struct sql_path {
+    struct str *parts;
+    uint32_t depth;
+    size_t offset;
+};
+enum sql_change_kind {
+    SQL_CHANGE_TYPE,
+    SQL_CHANGE_COMMENT,
+    SQL_CHANGE_PLACE,
+    SQL_CHANGE_SET_NOT_NULL,
+    SQL_CHANGE_DROP_NOT_NULL,
+    SQL_CHANGE_SET_DEFAULT,
+    SQL_CHANGE_DROP_DEFAULT,
+    SQL_CHANGE_SYNC_IDENTITY
+};
+/* One change of one column: ALTER COLUMN may have several. */
+struct sql_column_change {
+    enum sql_change_kind kind;
+    struct sql_path path;
+    struct delta_type *type;
+    struct str text; /* comment (NULL ptr: none any more), default */
+    bool first;
+    struct str after; /* NULL ptr */
+    size_t offset;
+};
+enum sql_alter_kind {
+    SQL_ALTER_SET_PROPERTIES,
+    SQL_ALTER_UNSET_PROPERTIES,
+    SQL_ALTER_ADD_COLUMNS,
+    SQL_ALTER_REPLACE_COLUMNS,
+    SQL_ALTER_CHANGE_COLUMNS,
+    SQL_ALTER_RENAME_COLUMN, /* paths[0], new_name.table */
+    SQL_ALTER_DROP_COLUMNS,  /* paths */
+    SQL_ALTER_ADD_CONSTRAINT,
+    SQL_ALTER_DROP_CONSTRAINT, /* constraints[0].name */
+    SQL_ALTER_DROP_FEATURE,    /* feature */
+    SQL_ALTER_RENAME_TABLE,    /* new_name */
+    SQL_ALTER_SET_LOCATION,
+    SQL_ALTER_CLUSTER_BY, /* paths: none for CLUSTER BY NONE */
+    SQL_ALTER_COMMENT     /* COMMENT ON TABLE: comment */
+};
 enum sql_file_format { SQL_CSV, SQL_JSON, SQL_PARQUET };
 
 struct statement {
@@ -91,6 +141,16 @@ struct statement {
     uint32_t format_option_count;
     enum sql_file_format file_format;
     enum sql_alter_kind alter;
+    struct sql_constraint *constraints; /* CREATE TABLE, ADD and DROP CONSTRAINT */
+    uint32_t constraint_count;
+    struct sql_column_change *changes; /* ALTER COLUMN */
+    uint32_t change_count;
+    struct sql_path *paths; /* RENAME and DROP COLUMN, CLUSTER BY */
+    uint32_t path_count;
+    bool cluster_by; /* CREATE TABLE … CLUSTER BY */
+    struct sql_name new_name;
+    struct str feature;    /* DROP FEATURE */
+    bool truncate_history; /* … TRUNCATE HISTORY */
     struct str *insert_columns; /* NULL: all in order */
     uint32_t insert_column_count;
     struct str query;    /* the SELECT body of SELECT, EXPLAIN, INSERT, CTAS; COPY INTO: the FROM path; NULL ptr when none */
@@ -123,6 +183,31 @@ size_t sql_text_origin(const struct sql_text *t, size_t position); /* position i
  * whose hint says TIMESTAMP AS OF (decision T2). */
 enum status sql_to_engine(struct arena *arena, struct str query, struct sql_text *out, struct error *err);
 
+/* An expression as a table's metadata holds it (constraint, generated column, default: Spark SQL), in the engine's spelling.  schema (may be NULL) has
+ * the columns that it can name: what stands in double quotes and is none of them is a text. */
+enum status sql_expression_to_engine(struct arena *arena, struct str expression, const struct delta_type *schema, struct str *out, struct error *err);
+/* The values of a query that is nothing but VALUES (…), (…): what each is by the look of it. */
+enum sql_value_kind { SQL_VALUE_DEFAULT /* the key word */, SQL_VALUE_NULL, SQL_VALUE_TEXT /* one text literal */, SQL_VALUE_OTHER };
+struct sql_value {
+    uint32_t row, column;
+    size_t start, end; /* in the query */
+    enum sql_value_kind kind;
+};
+/* count is 0 when the query is of another form, when its rows are not of one width, or when no column has DEFAULT, or texts beside values of another
+ * kind: then there is nothing that INSERT has to look into. */
+struct sql_values {
+    uint32_t rows, columns;
+    struct sql_value *items; /* row by row */
+    size_t count;
+};
+enum status sql_read_values(struct arena *arena, struct str query, struct sql_values *out, struct error *err);
+/* The query with the replacements (in order, some may be NULL ptr: as it was), one per value. */
+enum status sql_replace_values(struct arena *arena, struct str query, const struct sql_values *values, const struct str *replacements,
+                               struct sql_text *out, struct error *err);
+
+/* Whether such an expression may name the column (of the table's top level); names with doubled quotes in them are not looked into. */
+bool sql_expression_names(struct str expression, struct str column);
+
 /* In text produced by sql_to_engine: the byte ranges that make up the reference whose first name part starts at offset. */
 struct sql_ref_extent {
     size_t name_start, name_end; /* catalog.schema.table */
@@ -130,6 +215,15 @@ struct sql_ref_extent {
     struct sql_at at;            /* its meaning */
 };
 enum status sql_ref_extent(struct str text, size_t offset, struct sql_ref_extent *out, struct error *err);
+
+/* table_changes('name', from[, to]) and table_changes_by_path('path', from[, to]), in text produced by sql_to_engine: versions are numbers,
+ * everything else is a time. */
+struct sql_changes {
+    size_t start, end; /* of the call */
+    struct sql_name name;
+    struct sql_at from, to; /* to.kind SQL_AT_NONE: the newest version */
+};
+enum status sql_changes_call(struct arena *arena, struct str text, size_t offset, struct sql_changes *out, struct error *err);
 
 /* The same query without comments, with single blanks and upper-cased unquoted key words: a cache key that ignores layout. Strings and quoted names
  * untouched. */

@@ -84,15 +84,28 @@ static enum status fit(struct insertion *n, struct error *err)
         .column_count = replaces ? 0 : o->column_count,
         .by_name = !replaces && o->by_name,
         .merge = o->merge_schema && !replaces,
+        .defaults = o->default_columns,
     };
     enum status status = fit_rows(n->ctx, n->e, &n->arena, &request, &n->fitted, err);
     if (status)
         return status;
-    n->schema_changed = n->fitted.schema_changed || (replaces && !delta_type_equal(n->target, delta_snapshot_schema(n->base)));
-    return n->schema_changed ? table_metadata_with_schema(&n->arena, &n->metadata, n->fitted.schema, &n->metadata, err) : STATUS_OK;
+    const struct delta_metadata *old = delta_snapshot_metadata(n->base);
+    bool renewed = replaces && (delta_mapping_mode(old) != DELTA_MAPPING_NONE || !delta_type_equal(n->target, delta_snapshot_schema(n->base)));
+    n->schema_changed = n->fitted.schema_changed || renewed;
+    return n->schema_changed ? table_map_columns(n->ctx, &n->arena, old, replaces, &n->metadata, &n->fitted.schema, err) : STATUS_OK;
 }
 
 /* ---- rows --------------------------------------------------------------------------------------- */
+
+/* The numbers given are gone: the table remembers them in the same commit. */
+static enum status advance_identity(struct insertion *n, struct error *err)
+{
+    const struct fit *fits[] = {&n->fitted.fit};
+    bool advanced = false;
+    enum status status = identity_advance(&n->arena, n->fitted.schema, fits, 1, n->written.row_count, &advanced, err);
+    n->schema_changed |= advanced;
+    return status || !advanced ? status : table_metadata_with_schema(&n->arena, &n->metadata, n->fitted.schema, &n->metadata, err);
+}
 
 static enum status write_rows(struct insertion *n, struct error *err)
 {
@@ -107,7 +120,7 @@ static enum status write_rows(struct insertion *n, struct error *err)
     n->source->hold = NULL;
     enum status status = table_write_rows(n->ctx, n->e, n->table, &n->metadata, n->fitted.schema, &rows, &n->written, err);
     n->has_files = !status;
-    return status;
+    return status ? status : advance_identity(n, err);
 }
 
 /* ---- commit ----------------------------------------------------------------------------------------- */

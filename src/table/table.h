@@ -6,6 +6,7 @@
 #include "catalog/catalog.h"
 #include "delta/delta.h"
 #include "engine/engine.h"
+#include "sql/sql.h"
 
 /* What a change did, for the statement's answer and the operation metrics. */
 struct table_change {
@@ -30,7 +31,14 @@ struct table_definition {
     struct str comment;
     const struct delta_property *properties;
     uint32_t property_count;
+    const struct sql_constraint *constraints;
+    uint32_t constraint_count;
+    const struct sql_path *cluster_by;
+    uint32_t cluster_by_count;
 };
+/* The columns of a definition as a schema in the arena: types, nullability, comments, defaults, generated and identity columns, lengths. */
+enum status table_schema_from_columns(struct arena *arena, const struct sql_column *columns, uint32_t count, struct delta_type **out,
+                                      struct error *err);
 /* Version 0 of a claimed place, with the rows of source (NULL: none) in the same commit.  existing (CREATE OR REPLACE) is the snapshot to replace in
  * a new version, else NULL. Operation: CREATE TABLE, CREATE TABLE AS SELECT, CREATE OR REPLACE TABLE [AS SELECT]. */
 enum status table_create(struct ctx *ctx, struct engine *e, struct catalog_table *t, const struct table_definition *def, struct table_source *source,
@@ -39,13 +47,14 @@ enum status table_create(struct ctx *ctx, struct engine *e, struct catalog_table
 struct table_insert {
     const struct str *columns; /* NULL: by position, all columns */
     uint32_t column_count;
+    const bool *default_columns; /* one per column of the source, or NULL: it holds nothing but the key word DEFAULT */
     bool by_name;
     bool overwrite; /* replaces all rows */
     bool merge_schema, overwrite_schema;
     struct str operation;     /* "WRITE" by default; "COPY INTO" … */
     struct str user_metadata; /* NULL ptr */
 };
-/* INSERT INTO / OVERWRITE.  Values are assigned by ANSI rules as in Spark (see assign.c): numbers to numbers with a range check, anything but binary
+/* INSERT INTO / OVERWRITE.  Columns that the rows leave out get their default, their expression's value, the next identity, or NULL.  Values are assigned by ANSI rules as in Spark (see assign.c): numbers to numbers with a range check, anything but binary
  * to text, dates and times to each other, text to dates and times strictly read.  No rows and no schema change: an append commits nothing, an
  * overwrite does.  Fits the source to the table's schema (error lists every violation), checks NOT NULL (the error names the column and shows a row),
  * computes nothing in memory beyond the engine's stream. On conflict another try is the caller's choice. */
@@ -72,14 +81,34 @@ enum status table_set_properties(struct ctx *ctx, struct catalog_table *t, const
                                  struct table_change *out, struct error *err);
 enum status table_unset_properties(struct ctx *ctx, struct catalog_table *t, const struct str *keys, uint32_t key_count, bool if_exists,
                                    struct table_change *out, struct error *err);
-struct table_new_column {
-    struct str name, comment, after;
-    bool first;
-    const struct str *path; /* parents for nested columns */
-    uint32_t path_depth;
-    struct delta_type *type;
-};
-enum status table_add_columns(struct ctx *ctx, struct catalog_table *t, const struct table_new_column *columns, uint32_t column_count,
+
+/* ---- ALTER TABLE ----------------------------------------------------------------------------------------- */
+
+/* Each is one commit under the operation's name in Spark.  A change that something else depends on (a constraint, a generated column, the
+ * partitioning) is refused naming it. */
+enum status table_add_columns(struct ctx *ctx, struct catalog_table *t, const struct sql_column *columns, uint32_t column_count,
                               struct table_change *out, struct error *err);
+/* Needs column mapping when columns go or change their type; columns that stay keep their place in the files. */
+enum status table_replace_columns(struct ctx *ctx, struct catalog_table *t, const struct sql_column *columns, uint32_t column_count,
+                                  struct table_change *out, struct error *err);
+/* Types only to wider ones; SET NOT NULL looks at the rows that are there first. */
+enum status table_change_columns(struct ctx *ctx, struct engine *e, struct catalog_table *t, const struct sql_column_change *changes, uint32_t count,
+                                 struct table_change *out, struct error *err);
+enum status table_rename_column(struct ctx *ctx, struct catalog_table *t, const struct sql_path *path, struct str new_name, struct table_change *out,
+                                struct error *err);
+enum status table_drop_columns(struct ctx *ctx, struct catalog_table *t, const struct sql_path *paths, uint32_t count, bool if_exists,
+                               struct table_change *out, struct error *err);
+/* The rows that are there are checked first: CONSTRAINT_VIOLATION counts and shows those that break it. */
+enum status table_add_constraint(struct ctx *ctx, struct engine *e, struct catalog_table *t, const struct sql_constraint *constraint,
+                                 struct table_change *out, struct error *err);
+enum status table_drop_constraint(struct ctx *ctx, struct catalog_table *t, struct str name, bool if_exists, struct table_change *out,
+                                  struct error *err);
+enum status table_set_comment(struct ctx *ctx, struct catalog_table *t, struct str text, struct table_change *out, struct error *err);
+/* The clustering columns of files written from now on; none: no clustering.  Metadata only: the domain delta.clustering. */
+enum status table_cluster_by(struct ctx *ctx, struct catalog_table *t, const struct sql_path *paths, uint32_t count, struct table_change *out,
+                             struct error *err);
+/* What the table still holds of the feature is looked for first; UNSUPPORTED_FEATURE or INVALID_ARGUMENT says what to do. */
+enum status table_drop_feature(struct ctx *ctx, struct catalog_table *t, struct str feature, bool truncate_history, struct table_change *out,
+                               struct error *err);
 
 #endif

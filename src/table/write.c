@@ -37,6 +37,13 @@ enum status table_metadata_with_schema(struct arena *arena, const struct delta_m
     return status;
 }
 
+enum status table_map_columns(struct ctx *ctx, struct arena *arena, const struct delta_metadata *old, bool replaced, struct delta_metadata *m,
+                              struct delta_type **schema, struct error *err)
+{
+    enum status status = delta_mapping_assign(ctx, arena, old, replaced, m, *schema, schema, err);
+    return status ? status : table_metadata_with_schema(arena, m, *schema, m, err);
+}
+
 /* ---- files ------------------------------------------------------------------------------- */
 
 /* The codec's name as the engine spells it; what it does not write falls back to the default. */
@@ -68,22 +75,37 @@ static int64_t target_size(const struct delta_metadata *m)
 enum status table_write_rows(struct ctx *ctx, struct engine *e, const struct catalog_table *t, const struct delta_metadata *m,
                              const struct delta_type *schema, struct table_rows *rows, struct engine_written *out, struct error *err)
 {
+    struct arena arena = ARENA_INIT;
+    struct gate gate;
+    enum status status = gate_build(ctx, e, &arena, table_name_of(t), m, schema, rows, &gate, err);
+    if (status) {
+        engine_hold_free(rows->hold);
+        rows->hold = NULL;
+        arena_release(&arena);
+        return status;
+    }
     struct engine_write write = {
         .table_name = table_name_of(t),
-        .select = rows->select,
+        .select = gate.select,
         .hold = rows->hold,
         .schema = schema,
         .partition_columns = m->partition_columns,
         .partition_column_count = m->partition_column_count,
+        .mapping = delta_mapping_mode(m),
+        .materialize_partitions = delta_materializes_partitions(m),
         .store = delta_table_store(t->table),
         .target_file_bytes = target_size(m),
         .compression = compression(m),
         .session_settings = rows->session_settings,
     };
     rows->hold = NULL;
-    enum status status = engine_write_files(ctx, e, &write, out, err);
+    status = engine_write_files(ctx, e, &write, out, err);
     for (size_t i = 0; status && i < rows->fit_count; i++)
         status = fit_explain(rows->fits[i], status, err);
+    if (status)
+        status = fit_explain(&gate.fit, status, err);
+    fit_release(&gate.fit);
+    arena_release(&arena);
     return status;
 }
 
