@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """./dev bench [ID…]: measures the goals beside their peers in one interleaved run, and writes bench/results/<id>.json and bench/results/README.md.
 
-Ids: s1 s4 w1 w6 q1 start h1.  Every figure comes with its unit; ratios are ours / peer unless said otherwise.
+Ids: s1 s2 s3 s4 s5 s7 w1 w6 q1 m5 start h1.  Every figure comes with its unit; ratios are ours / peer unless said otherwise.
 """
 import json
 import os
@@ -48,40 +48,128 @@ def fresh(name):
 # ---- S1, S4: a table of a million files ---------------------------------------------------------------
 
 
-def million():
-    path = SCRATCH / "million"
-    if (path / "_delta_log/_last_checkpoint").exists():
-        return path
+FIELDS = [{"name": n, "type": t, "nullable": True, "metadata": {}} for n, t in (("id", "long"), ("ts", "timestamp"), ("sym", "string"), ("price", "double"))]
+SCHEMA = json.dumps({"type": "struct", "fields": FIELDS})
+STATS = ('{"numRecords":1000,"minValues":{"id":%d,"ts":"2024-01-01T00:00:00.000Z","sym":"A","price":1.5},"maxValues":{"id":%d,"ts":"2024-01-02T00:00:00.000Z",'
+         '"sym":"ZZZ","price":99.5},"nullCount":{"id":0,"ts":0,"sym":0,"price":0}}')
+METADATA = {"id": "6f0e5c1e-0000-4000-8000-000000000001", "format": {"provider": "parquet", "options": {}}, "schemaString": SCHEMA, "partitionColumns": [],
+            "configuration": {}, "createdTime": 1700000000000}
+
+
+def write_checkpoint(log, version, files):
+    """A classic checkpoint of so many files, as other writers make it."""
     import duckdb
-    fresh("million")
-    log = path / "_delta_log"
-    log.mkdir()
-    fields = [{"name": n, "type": t, "nullable": True, "metadata": {}} for n, t in (("id", "long"), ("ts", "timestamp"), ("sym", "string"), ("price", "double"))]
-    schema = json.dumps({"type": "struct", "fields": fields})
-    stats = ('{"numRecords":1000,"minValues":{"id":%d,"ts":"2024-01-01T00:00:00.000Z","sym":"A","price":1.5},"maxValues":{"id":%d,"ts":"2024-01-02T00:00:00.000Z",'
-             '"sym":"ZZZ","price":99.5},"nullCount":{"id":0,"ts":0,"sym":0,"price":0}}')
     duckdb.sql(f"""COPY (
       SELECT NULL::STRUCT(path VARCHAR, partitionValues MAP(VARCHAR, VARCHAR), size BIGINT, modificationTime BIGINT, dataChange BOOLEAN, tags MAP(VARCHAR, VARCHAR), stats VARCHAR) AS "add",
-             {{'id': '6f0e5c1e-0000-4000-8000-000000000001', 'format': {{'provider': 'parquet', 'options': MAP {{}}::MAP(VARCHAR, VARCHAR)}}, 'schemaString': '{schema}',
+             {{'id': '{METADATA["id"]}', 'format': {{'provider': 'parquet', 'options': MAP {{}}::MAP(VARCHAR, VARCHAR)}}, 'schemaString': '{SCHEMA}',
                'partitionColumns': []::VARCHAR[], 'configuration': MAP {{}}::MAP(VARCHAR, VARCHAR), 'createdTime': 1700000000000}} AS "metaData",
              NULL::STRUCT(minReaderVersion INT, minWriterVersion INT) AS protocol
       UNION ALL SELECT NULL, NULL, {{'minReaderVersion': 1, 'minWriterVersion': 2}}
       UNION ALL SELECT {{'path': printf('part-%05d-%s.c000.snappy.parquet', i % 1000, uuid()), 'partitionValues': MAP {{}}::MAP(VARCHAR, VARCHAR), 'size': 100000 + i,
-             'modificationTime': 1700000000000 + i, 'dataChange': false, 'tags': NULL, 'stats': printf('{stats}', i * 1000, i * 1000 + 999)}}, NULL, NULL FROM range(1000000) t(i)
-    ) TO '{log}/00000000000000000010.checkpoint.parquet' (FORMAT parquet)""")
-    (log / "00000000000000000010.json").write_text(json.dumps({"commitInfo": {"timestamp": 1700000000000, "operation": "WRITE"}}) + "\n")
-    (log / "_last_checkpoint").write_text(json.dumps({"version": 10, "size": 1000002}))
+             'modificationTime': 1700000000000 + i, 'dataChange': false, 'tags': NULL, 'stats': printf('{STATS}', i * 1000, i * 1000 + 999)}}, NULL, NULL FROM range({files}) t(i)
+    ) TO '{log}/{version:020}.checkpoint.parquet' (FORMAT parquet)""")
+    (log / "_last_checkpoint").write_text(json.dumps({"version": version, "size": files + 2}))
+
+
+def table_of(name, files):
+    path = SCRATCH / name
+    if (path / "_delta_log/_last_checkpoint").exists():
+        return path
+    log = fresh(name) / "_delta_log"
+    log.mkdir()
+    (log / f"{10:020}.json").write_text(json.dumps({"commitInfo": {"timestamp": 1700000000000, "operation": "WRITE"}}) + "\n")
+    write_checkpoint(log, 10, files)
     return path
+
+
+def million():
+    return table_of("million", 1_000_000)
+
+
+def peer_open(path, runs, version=None):
+    """Seconds and bytes that deltalake needs to open a table."""
+    code = (f"import time, resource, deltalake\nt = time.perf_counter(); deltalake.DeltaTable({str(path)!r}, version={version!r})\n"
+            "print(time.perf_counter() - t, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)")
+    rows = [subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split() for _ in range(runs)]
+    return statistics.median(float(r[0]) for r in rows), max(int(r[1]) for r in rows)
 
 
 def s1():
     path = million()
     rows = bench("open", path, 9)
-    peer = python_seconds(f"import time, deltalake\nt = time.perf_counter(); deltalake.DeltaTable({str(path)!r}); print(time.perf_counter() - t)", 3)
+    peer, _ = peer_open(path, 3)
     ours, bare = rows["varve snapshot"]["median_us"] / 1e3, rows["engine bare scan"]["median_us"] / 1e3
     return {"goal": "open 1 M files: at least 10 x deltalake, at most 1.3 x the engine's bare scan of the same columns",
             "figures": {"varve_ms": ours, "bare_scan_ms": bare, "deltalake_ms": peer * 1e3}, "ratios": {"deltalake / varve": peer * 1e3 / ours, "varve / bare scan": ours / bare},
             "holds": {"10 x deltalake": peer * 1e3 / ours >= 10, "1.3 x bare scan": ours / bare <= 1.3}}
+
+
+def s2():
+    path = million()
+    rows = bench("statistics", path, 5)
+    paths = [f"{part}.{f['name']}" for part in ("minValues", "maxValues", "nullCount") for f in FIELDS]
+    columns = ", ".join(f"max(\"add\".stats->>'$.{p}')" for p in paths)
+    sql = f"SELECT {columns} FROM read_parquet('{path}/_delta_log/*.checkpoint.parquet')"
+    engine = python_seconds(f"import duckdb, time\nduckdb.sql('SET enable_progress_bar = false')\nt = time.perf_counter()\n"
+                            f"duckdb.sql({sql!r}).fetchall()\nprint(time.perf_counter() - t)", 3)
+    peer = python_seconds(f"import time, deltalake\nd = deltalake.DeltaTable({str(path)!r})\nt = time.perf_counter(); d.get_add_actions(flatten=True); print(time.perf_counter() - t)", 3)
+    ours = rows["varve statistics"]["median_us"] / 1e3
+    return {"goal": "typed statistics of every column (min, max, null counts of 4) at 1 M files: at most 160 ms, 5 x deltalake's flattened actions, 3 x the engine's JSON paths",
+            "figures": {"varve_ms": ours, "varve_again_ms": rows["varve prune"]["median_us"] / 1e3, "engine_json_ms": engine * 1e3, "deltalake_ms": peer * 1e3},
+            "ratios": {"engine / varve": engine * 1e3 / ours, "deltalake / varve": peer * 1e3 / ours},
+            "holds": {"160 ms": ours <= 160, "3 x engine": engine * 1e3 / ours >= 3, "5 x deltalake": peer * 1e3 / ours >= 5}}
+
+
+def s3():
+    path, commits, adds = SCRATCH / "json-only", 1000, 101
+    if not (path / f"_delta_log/{commits - 1:020}.json").exists():
+        log = fresh("json-only") / "_delta_log"
+        log.mkdir()
+        for version in range(commits):
+            lines = [{"commitInfo": {"timestamp": 1700000000000, "operation": "WRITE"}}]
+            if not version:
+                lines += [{"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}, {"metaData": METADATA}]
+            lines += [{"add": {"path": f"part-{i:05}-{version:08}-7c1d-4d1e-9d52-2f6d1b3f0a{i % 100:02}.c000.snappy.parquet", "partitionValues": {}, "size": 100000 + i,
+                               "modificationTime": 1700000000000 + i, "dataChange": True, "stats": STATS % (i, i + 999)}} for i in range(adds)]
+            (log / f"{version:020}.json").write_text("\n".join(map(json.dumps, lines)) + "\n")
+    rows = bench("open", path, 5)
+    peer, _ = peer_open(path, 3)
+    ours = rows["varve snapshot"]["median_us"] / 1e3
+    rate = commits * adds / ours / 1e3
+    return {"goal": "replay of 1,000 JSON commits x 101 adds: at least 10 x deltalake; 3 M actions/s",
+            "figures": {"varve_ms": ours, "varve_million_actions_per_s": rate, "deltalake_ms": peer * 1e3}, "ratios": {"deltalake / varve": peer * 1e3 / ours},
+            "holds": {"10 x deltalake": peer * 1e3 / ours >= 10, "3 M actions/s": rate >= 3}}
+
+
+def s5():
+    path = table_of("ten-million", 10_000_000)
+    rows = bench("open", path, 3)
+    _, peer_rss = peer_open(million(), 1)
+    ours, rss = rows["varve snapshot"]["median_us"] / 1e6, rows["files"]["peak_rss_bytes"] / 2**30
+    return {"goal": "open 10 M files: at most 1.5 s and 2 GiB",
+            "figures": {"varve_s": ours, "varve_peak_gib": rss, "bare_scan_s": rows["engine bare scan"]["median_us"] / 1e6, "deltalake_peak_gib_at_1_M": peer_rss / 2**30},
+            "ratios": {"varve / bare scan": ours / (rows["engine bare scan"]["median_us"] / 1e6)}, "holds": {"1.5 s": ours <= 1.5, "2 GiB": rss <= 2}}
+
+
+def s7():
+    path, commits = SCRATCH / "long-history", 100_000
+    log = path / "_delta_log"
+    if not (log / "_last_checkpoint").exists():
+        fresh("long-history")
+        log.mkdir()
+        for version in range(commits):
+            lines = [{"commitInfo": {"timestamp": 1700000000000 + version, "operation": "WRITE"}}]
+            if not version:
+                lines += [{"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}, {"metaData": METADATA}]
+            lines.append({"add": {"path": f"part-{version:08}.parquet", "partitionValues": {}, "size": 1000, "modificationTime": 1, "dataChange": True}})
+            (log / f"{version:020}.json").write_text("\n".join(map(json.dumps, lines)) + "\n")
+        for version in range(commits - 2001, commits, 500):
+            write_checkpoint(log, version, version + 1)
+    rows = bench("travel", path, commits - 1000, 9)
+    peer, _ = peer_open(path, 3, commits - 1000)
+    now, then = rows["varve latest"]["median_us"] / 1e3, rows["varve version"]["median_us"] / 1e3
+    return {"goal": "version N-1000 of a table of 100,000 commits: at most 2 x the newest", "figures": {"latest_ms": now, "older_ms": then, "deltalake_older_ms": peer * 1e3},
+            "ratios": {"older / latest": then / now, "deltalake / varve": peer * 1e3 / then}, "holds": {"2 x": then / now <= 2}}
 
 
 def s4():
@@ -180,6 +268,22 @@ def q1():
             "ratios": {**ratios, "geometric mean": mean}, "holds": {"3 %": mean <= 1.03, "worst 10 %": max(ratios.values()) <= 1.10}}
 
 
+def m5():
+    lake = fresh("deleted")
+    make = "CREATE TABLE {0} USING DELTA TBLPROPERTIES ('delta.enableDeletionVectors' = 'true') AS " + ROWS.format(n=20_000_000)
+    for name, where in (("t", None), ("t1", "id % 100 = 7"), ("t10", "id % 10 = 7")):
+        subprocess.run([VARVE, "--lake", lake, "-c", make.format(name)], check=True, capture_output=True)
+        if where:
+            subprocess.run([VARVE, "--lake", lake, "-c", f"DELETE FROM {name} WHERE {where}"], check=True, capture_output=True)
+    queries = ["SELECT k, count(*), sum(v1), avg(v2) FROM {} GROUP BY k ORDER BY k", "SELECT count(*), sum(v2) FROM {} WHERE v1 BETWEEN 100 AND 200"]
+    rows = bench("compare", lake, 9, *(q.format(t) for q in queries for t in ("t", "t1", "t10")))
+    ms = [rows[f"statement {i}"]["median_us"] / 1e3 for i in range(1, 7)]
+    one, ten = max(ms[1] / ms[0], ms[4] / ms[3]), max(ms[2] / ms[0], ms[5] / ms[3])
+    return {"goal": "a scan of 20 M rows through deletion vectors on 1 % and 10 % of them: at most 1.05 x and 1.15 x the scan without",
+            "figures": {"none_ms": [ms[0], ms[3]], "one_percent_ms": [ms[1], ms[4]], "ten_percent_ms": [ms[2], ms[5]]}, "ratios": {"1 %": one, "10 %": ten},
+            "holds": {"1.05 x": one <= 1.05, "1.15 x": ten <= 1.15}}
+
+
 def start():
     lake = fresh("start")
     subprocess.run([VARVE, "--lake", lake, "-c", "CREATE TABLE t (a INT) USING DELTA; INSERT INTO t VALUES (1)"], check=True, capture_output=True)
@@ -247,7 +351,7 @@ def h1():
 
 # ---- results ------------------------------------------------------------------------------------------------
 
-GOALS = {"s1": s1, "s4": s4, "w1": w1, "w6": w6, "q1": q1, "start": start, "h1": h1}
+GOALS = {"s1": s1, "s2": s2, "s3": s3, "s4": s4, "s5": s5, "s7": s7, "w1": w1, "w6": w6, "q1": q1, "m5": m5, "start": start, "h1": h1}
 
 
 def shown(value):

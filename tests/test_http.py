@@ -158,6 +158,15 @@ def test_stats(server):
     assert {"hits", "misses", "entries"} <= set(after["cache"])
 
 
+def test_stats_tell_what_the_lake_holds(server):
+    tables = server.get("/api/tables").json()["tables"]
+    stats = server.get("/api/stats").json()
+    assert stats["totalTables"] == len(tables) == 3
+    assert stats["totalRecords"] == sum(t["record_count"] for t in tables) == 2 + 4 + 1
+    assert stats["totalBytes"] == sum(t["size_bytes"] for t in tables)
+    assert stats["uncountedTables"] == 0
+
+
 def test_health(server):
     health = server.get("/api/health").json()
     assert health["status"] == "healthy" and health["services"]["lake"]["latency_ms"] > 0

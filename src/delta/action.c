@@ -38,12 +38,21 @@ static const struct field add_fields[] = {
     FIELD(BOOL, "dataChange", false, delta_action_add, data_change),
     FIELD(TEXT, "stats", false, delta_action_add, stats),
     FIELD2(DV, "deletionVector", false, delta_action_add, dv, has_dv),
+    FIELD(SIZE, "baseRowId", false, delta_action_add, base_row_id),
+    FIELD(SIZE, "defaultRowCommitVersion", false, delta_action_add, row_commit_version),
 };
 static const struct field remove_fields[] = {
     FIELD(TEXT, "path", true, delta_action_remove, path),
     FIELD(I64, "deletionTimestamp", false, delta_action_remove, deletion_timestamp_ms),
     FIELD(BOOL, "dataChange", false, delta_action_remove, data_change),
+    FIELD2(PROPERTIES, "partitionValues", false, delta_action_remove, partition_values, partition_value_count),
+    FIELD(SIZE, "size", false, delta_action_remove, size_bytes),
     FIELD2(DV, "deletionVector", false, delta_action_remove, dv, has_dv),
+};
+static const struct field cdc_fields[] = {
+    FIELD(TEXT, "path", true, delta_action_cdc, path),
+    FIELD2(PROPERTIES, "partitionValues", false, delta_action_cdc, partition_values, partition_value_count),
+    FIELD(SIZE, "size", false, delta_action_cdc, size_bytes),
 };
 static const struct field dv_fields[] = {
     FIELD(TEXT, "storageType", true, delta_dv, storage),      FIELD(TEXT, "pathOrInlineDv", true, delta_dv, path),
@@ -81,6 +90,15 @@ static const struct field commit_info_fields[] = {
     FIELD(TEXT, "operation", false, delta_commit, operation),
     FIELD(TEXT, "txnId", false, delta_commit, txn_id),
     FIELD(BOOL, "isBlindAppend", false, delta_commit, is_blind_append),
+};
+static const struct field sidecar_fields[] = {
+    FIELD(TEXT, "path", true, delta_action_sidecar, path),
+    FIELD(SIZE, "sizeInBytes", true, delta_action_sidecar, size_bytes),
+    FIELD(I64, "modificationTime", false, delta_action_sidecar, modified_ms),
+};
+static const struct field checkpoint_metadata_fields[] = {
+    FIELD(SIZE, "version", true, delta_action_checkpoint_metadata, version),
+    FIELD2(PROPERTIES, "tags", false, delta_action_checkpoint_metadata, tags, tag_count),
 };
 
 /* One line being read.  `where` is the node a complaint is about. */
@@ -297,7 +315,7 @@ static bool read_add(struct reading *r, uint32_t node)
         return out_of_memory(r);
     c->adds = adds;
     struct delta_action_add *add = &adds[c->add_count];
-    *add = (struct delta_action_add){.data_change = true, .raw = r->line};
+    *add = (struct delta_action_add){.data_change = true, .base_row_id = -1, .row_commit_version = -1, .raw = r->line};
     if (!READ(r, node, add_fields, add))
         return false;
     if (add->path.len == 0)
@@ -318,6 +336,20 @@ static bool read_remove(struct reading *r, uint32_t node)
     if (!READ(r, node, remove_fields, gone))
         return false;
     c->remove_count++;
+    return true;
+}
+
+static bool read_cdc(struct reading *r, uint32_t node)
+{
+    struct delta_commit *c = r->commit;
+    struct delta_action_cdc *cdcs = grow(&c->arena, c->cdcs, c->cdc_count, sizeof *cdcs);
+    if (!cdcs)
+        return out_of_memory(r);
+    c->cdcs = cdcs;
+    cdcs[c->cdc_count] = (struct delta_action_cdc){0};
+    if (!READ(r, node, cdc_fields, &cdcs[c->cdc_count]))
+        return false;
+    c->cdc_count++;
     return true;
 }
 
@@ -389,11 +421,28 @@ static bool read_commit_info(struct reading *r, uint32_t node)
     return READ(r, node, commit_info_fields, c);
 }
 
-/* Only v2 checkpoints have these; seeing one says where the rest of the state is. */
-static bool read_v2_mark(struct reading *r, uint32_t node)
+static bool read_sidecar(struct reading *r, uint32_t node)
 {
-    r->commit->has_v2_checkpoint = true;
+    struct delta_commit *c = r->commit;
+    struct delta_action_sidecar *sidecars = grow(&c->arena, c->sidecars, c->sidecar_count, sizeof *sidecars);
+    if (!sidecars)
+        return out_of_memory(r);
+    c->sidecars = sidecars;
+    sidecars[c->sidecar_count] = (struct delta_action_sidecar){0};
+    if (!READ(r, node, sidecar_fields, &sidecars[c->sidecar_count]))
+        return false;
+    c->sidecar_count++;
     return true;
+}
+
+static bool read_checkpoint_metadata(struct reading *r, uint32_t node)
+{
+    struct delta_commit *c = r->commit;
+    if (!only_one(r, node, c->has_checkpoint_metadata))
+        return false;
+    c->has_checkpoint_metadata = true;
+    c->checkpoint_metadata = (struct delta_action_checkpoint_metadata){0};
+    return READ(r, node, checkpoint_metadata_fields, &c->checkpoint_metadata);
 }
 
 static const struct {
@@ -402,13 +451,14 @@ static const struct {
 } actions[] = {
     {{"add", 3}, read_add},
     {{"remove", 6}, read_remove},
+    {{"cdc", 3}, read_cdc},
     {{"commitInfo", 10}, read_commit_info},
     {{"txn", 3}, read_app},
     {{"metaData", 8}, read_metadata},
     {{"protocol", 8}, read_protocol},
     {{"domainMetadata", 14}, read_domain},
-    {{"checkpointMetadata", 18}, read_v2_mark},
-    {{"sidecar", 7}, read_v2_mark},
+    {{"checkpointMetadata", 18}, read_checkpoint_metadata},
+    {{"sidecar", 7}, read_sidecar},
 };
 
 static bool read_action(struct reading *r, uint32_t key)

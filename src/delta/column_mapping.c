@@ -54,20 +54,35 @@ struct delta_type *delta_physical_schema(struct arena *arena, enum delta_mapping
 enum status delta_partition_keys(struct arena *arena, const struct delta_metadata *m, struct str **out, struct error *err)
 {
     enum delta_mapping mode = delta_mapping_mode(m);
+    struct arena scratch = ARENA_INIT;
     struct delta_type *schema = NULL;
     enum status status = STATUS_OK;
     *out = ARENA_ARRAY(arena, struct str, m->partition_column_count + 1);
     if (!*out)
         return error_oom(err);
     if (mode != DELTA_MAPPING_NONE && m->partition_column_count)
-        status = delta_schema_parse(arena, m->schema_string, &schema, err);
+        status = delta_schema_parse(&scratch, m->schema_string, &schema, err);
     for (uint32_t i = 0; i < m->partition_column_count && !status; i++) {
         const struct delta_field *field = schema ? delta_field_find(schema, m->partition_columns[i]) : NULL;
         (*out)[i] = arena_str(arena, field ? delta_physical_name(mode, field) : m->partition_columns[i]);
         if (!(*out)[i].ptr)
             status = error_oom(err);
     }
+    arena_release(&scratch);
     return status;
+}
+
+bool delta_same_partition_keys(const struct delta_metadata *a, const struct delta_metadata *b)
+{
+    struct arena arena = ARENA_INIT;
+    struct str *x, *y;
+    bool same = a->partition_column_count == b->partition_column_count;
+    if (same && a->partition_column_count)
+        same = delta_partition_keys(&arena, a, &x, NULL) == STATUS_OK && delta_partition_keys(&arena, b, &y, NULL) == STATUS_OK;
+    for (uint32_t i = 0; same && i < a->partition_column_count; i++)
+        same = str_eq(x[i], y[i]);
+    arena_release(&arena);
+    return same;
 }
 
 /* ---- giving ids and names ------------------------------------------------------------------------ */
@@ -191,6 +206,25 @@ enum status delta_mapping_assign(struct ctx *ctx, struct arena *arena, const str
     }
     *out = copy;
     return STATUS_OK;
+}
+
+static const struct delta_field *find_unmapped(const struct delta_type *type)
+{
+    const struct delta_field *found = type->element ? find_unmapped(type->element) : NULL;
+    if (!found && type->key)
+        found = find_unmapped(type->key);
+    for (uint32_t i = 0; !found && type->id == DELTA_STRUCT && i < type->field_count; i++) {
+        const struct delta_field *field = &type->fields[i];
+        found = delta_column_id(field) < 0 || !delta_field_meta(field, NAME_KEY).len ? field : find_unmapped(field->type);
+    }
+    return found;
+}
+
+enum status delta_mapping_check(const struct delta_metadata *m, const struct delta_type *schema, struct error *err)
+{
+    const struct delta_field *field = delta_mapping_mode(m) == DELTA_MAPPING_NONE ? NULL : find_unmapped(schema);
+    return field ? error_set(err, STATUS_INTERNAL, "column \"%.*s\" of a mapped table has no column id and physical name", STR_ARG(field->name))
+                 : STATUS_OK;
 }
 
 /* ---- renaming and dropping ------------------------------------------------------------------------- */

@@ -141,9 +141,12 @@ struct delta_metadata {
     int64_t created_time_ms; /* INT64_MIN when absent */
     struct delta_property *configuration;
     uint32_t configuration_count;
+    bool materializes_partitions; /* of a snapshot: its protocol has materializePartitionColumns.  Not part of the action */
 };
 /* Whether a table with this protocol has the feature, by list or by legacy version. */
 bool delta_protocol_supports(const struct delta_protocol *p, enum delta_feature_id id);
+/* Whether data files are to hold the partition columns too: by the table's feature, or by a property. */
+bool delta_materializes_partitions(const struct delta_metadata *m);
 struct str delta_config(const struct delta_metadata *m, const char *key); /* NULL ptr when unset */
 bool delta_config_bool(const struct delta_metadata *m, const char *key, bool fallback);
 /* UNSUPPORTED_FEATURE naming every feature that is missing; needs metadata because some features only matter when used. */
@@ -175,24 +178,39 @@ struct delta_checkpoint_batch {
     const int64_t *dv_offset; /* -1 when absent */
     const int64_t *dv_size;
     const int64_t *dv_cardinality;
-    const struct str *stats; /* only when asked for */
-    struct arena *texts;     /* not NULL: holds every text of the batch; the callback may take it over with arena_adopt */
+    const struct str *stats;    /* only when asked for */
+    const int64_t *base_row_id; /* only when asked for; -1 when absent */
+    const int64_t *row_version; /* defaultRowCommitVersion, the same way */
+    struct arena *texts;        /* not NULL: holds every text of the batch; the callback may take it over with arena_adopt */
+};
+/* What read_adds fills besides what it always does. */
+enum { DELTA_READ_STATS = 1, DELTA_READ_ROW_IDS = 2 };
+enum delta_checkpoint_part {
+    DELTA_CHECKPOINT_WHOLE,  /* every action (V1) */
+    DELTA_CHECKPOINT_TOP,    /* V2: every action but add and remove, checkpointMetadata and sidecar too */
+    DELTA_CHECKPOINT_SIDECAR /* V2: add and remove */
+};
+struct delta_checkpoint_shape {
+    enum delta_checkpoint_part part;
+    bool stats_json;                                                 /* add.stats */
+    const struct delta_type *stats_parsed, *partition_values_parsed; /* typed structs below add, under the names they are written by; NULL: none */
 };
 /* Reads and writes the Parquet and many-file JSON of the log.  Implemented by engine/log_reader.c. */
 struct delta_handler {
     /* Streams the add rows of the checkpoint parts (paths as store_locate gives them) in order; one call per batch.
-     * part_index says which part. want_stats: fill .stats. The callback returns false on failure (err set by it). */
+     * part_index says which part. wanted: DELTA_READ_…, or'ed. The callback returns false on failure (err set by it). */
     enum status (*read_adds)(struct delta_handler *, struct ctx *, const struct str *paths, size_t path_count, const struct str *partition_columns,
-                             size_t partition_column_count, bool want_stats,
+                             size_t partition_column_count, unsigned wanted,
                              bool (*batch)(void *user, size_t part_index, const struct delta_checkpoint_batch *batch, struct error *err), void *user,
                              struct error *err);
     /* Every row that is not an add: as one JSON object per row with just the non-null action, e.g. {"txn":{…}}; removes too (callers that
      * need tombstones, for writing the next checkpoint) when want_removes. */
     enum status (*read_others)(struct delta_handler *, struct ctx *, const struct str *paths, size_t path_count, bool want_removes,
                                bool (*action)(void *user, struct str json, struct error *err), void *user, struct error *err);
-    /* Writes a classic checkpoint from newline-delimited actions (one JSON object a line, as in commits, already reconciled) to the
-     * file `path`, with the protocol's checkpoint schema; stats_parsed/partitionValues_parsed are not written. */
-    enum status (*write_checkpoint)(struct delta_handler *, struct ctx *, struct str actions_ndjson_path, struct str path, struct error *err);
+    /* Writes a Parquet file of a checkpoint from newline-delimited actions (one JSON object a line, as in commits, already reconciled) to the
+     * file `path`, with the columns of the protocol's checkpoint schema that the shape asks for. */
+    enum status (*write_checkpoint)(struct delta_handler *, struct ctx *, struct str actions_ndjson_path, struct str path,
+                                    const struct delta_checkpoint_shape *shape, struct error *err);
     /* The rows of read_adds once more, in the same order, as JSON for the next checkpoint: one call per row with {"add":{…}} holding every
      * non-null field of the protocol's add (tags, stats, deletionVector, baseRowId, defaultRowCommitVersion, clusteringProvider too;
      * partitionValues with their nulls); stats is made from stats_parsed when the file has no stats; no *_parsed fields.
@@ -219,6 +237,8 @@ enum status delta_partition_keys(struct arena *arena, const struct delta_metadat
  * replaced: no file of the old table stays.  A change of mode that would lose columns is INVALID_ARGUMENT. */
 enum status delta_mapping_assign(struct ctx *ctx, struct arena *arena, const struct delta_metadata *old, bool replaced, struct delta_metadata *m,
                                  const struct delta_type *schema, struct delta_type **out, struct error *err);
+/* INTERNAL when a field of a table that is mapped has no id or no physical name: what delta_mapping_assign is for. */
+enum status delta_mapping_check(const struct delta_metadata *m, const struct delta_type *schema, struct error *err);
 /* ALTER TABLE RENAME COLUMN and DROP COLUMN of a mapped table, nested columns too ("element", "key" and "value" lead through containers).
  * RENAME also renames in m's partition columns.  *out is a new schema in the arena.  NOT_SUPPORTED when the table is not mapped. */
 enum status delta_schema_rename_column(struct arena *arena, struct delta_metadata *m, const struct delta_type *schema, const struct str *path,
@@ -283,6 +303,8 @@ struct delta_file {
     struct str stats;                   /* raw JSON, NULL ptr when none or not loaded */
     int64_t record_count;               /* from stats: physical rows, deleted ones included; -1 unknown */
     const struct delta_dv *dv;          /* NULL: no deletion vector */
+    int64_t base_row_id;                /* of the first physical row (protocol "Row Tracking"); -1 absent */
+    int64_t row_commit_version;         /* defaultRowCommitVersion; -1 absent */
 };
 
 /* Opens the place; no I/O beyond what open needs. name is for messages. Takes no ownership: refs store. */
@@ -295,6 +317,9 @@ struct store *delta_table_store(const struct delta_table *t);
 
 /* The newest version: looks for new commits and applies only those (incremental).  NOT_A_DELTA_TABLE when there is no log. */
 enum status delta_snapshot_latest(struct ctx *ctx, struct delta_table *t, struct delta_snapshot **out, struct error *err);
+/* The same version for a change that adds rows: what it costs does not grow with the table, because the files are not looked at before
+ * somebody asks for them (delta_scan).  File count and size are those of the checksum file. */
+enum status delta_snapshot_tip(struct ctx *ctx, struct delta_table *t, struct delta_snapshot **out, struct error *err);
 /* VERSION_NOT_FOUND names the available range. */
 enum status delta_snapshot_at_version(struct ctx *ctx, struct delta_table *t, int64_t version, struct delta_snapshot **out, struct error *err);
 /* The newest version whose timestamp is <= timestamp_us.  Before the first / after the last commit: TIMESTAMP_OUT_OF_RANGE naming the range. */
@@ -314,6 +339,14 @@ int64_t delta_snapshot_size_bytes(const struct delta_snapshot *s);
 int64_t delta_snapshot_txn_version(const struct delta_snapshot *s, struct str app_id);
 /* A domainMetadata configuration, NULL ptr when there is none. */
 struct str delta_snapshot_domain(const struct delta_snapshot *s, struct str domain);
+/* A column by its names from the top down. */
+struct delta_column_path {
+    const struct str *names;
+    uint32_t depth;
+};
+/* The columns that the table is clustered by, as logical names in the arena; *count 0 when it is not. CORRUPT_LOG when the domain cannot be read. */
+enum status delta_snapshot_clustering(const struct delta_snapshot *s, struct arena *arena, struct delta_column_path **columns, size_t *count,
+                                      struct error *err);
 
 /* ==== predicates and pruning =========================================================== */
 
@@ -370,11 +403,37 @@ struct delta_commit_info {
 enum status delta_history(struct ctx *ctx, struct delta_table *t, int64_t limit, struct arena *arena, struct delta_commit_info **out, size_t *count,
                           struct error *err);
 
+/* ==== change data feed (protocol "Change Data Files", "Reading Change Data Files") ====== */
+
+#define DELTA_CHANGE_TYPE_COLUMN "_change_type"           /* STRING: insert, delete, update_preimage, update_postimage */
+#define DELTA_COMMIT_VERSION_COLUMN "_commit_version"     /* LONG */
+#define DELTA_COMMIT_TIMESTAMP_COLUMN "_commit_timestamp" /* TIMESTAMP */
+/* What a range of commits changed.  The partition values of a file are the table's, then the texts of its commit version and timestamp, and
+ * for a derived one its change type. */
+struct delta_changes {
+    struct delta_file *stored; /* change data files, which have the change type as a column */
+    size_t stored_count;
+    struct delta_file *derived; /* data files that appeared or went, or whose deletion vector changed */
+    struct delta_rows **only;   /* per derived file: the rows that changed; NULL: what its deletion vector leaves */
+    size_t derived_count;
+    size_t stored_cap, derived_cap;
+    int64_t size_bytes;
+    struct arena arena;
+};
+/* The end version's columns and the three above.  INVALID_ARGUMENT when the table has a column with one of their names. */
+enum status delta_changes_schema(struct arena *arena, const struct delta_snapshot *end, struct delta_type **out, struct error *err);
+/* Changes of the versions from…end.  Fails with CHANGE_DATA_NOT_RECORDED when the feed was off at one of them, VERSION_NOT_FOUND naming the range
+ * that is still in the log, SCHEMA_MISMATCH when columns had types that cannot be read as those of the end version. */
+enum status delta_changes_read(struct ctx *ctx, struct delta_snapshot *end, int64_t from, struct delta_changes *out, struct error *err);
+void delta_changes_release(struct delta_changes *c);
+/* The first version at or after a time; the first that is in the log when the time is before it. TIMESTAMP_OUT_OF_RANGE after the last. */
+enum status delta_changes_first_at(struct ctx *ctx, struct delta_table *t, int64_t timestamp_us, int64_t *version, struct error *err);
+
 /* ==== statistics for writing =========================================================== */
 
 /* Per-leaf statistics of a written file, as the Parquet writer reported them (DuckDB's text forms). */
 struct delta_column_stats {
-    const struct str *path; /* names from the top column down */
+    const struct str *path; /* names from the top column down: physical ones when the table is mapped */
     uint32_t depth;
     struct str min, max; /* NULL ptr: none */
     int64_t null_count;  /* -1 unknown */
@@ -397,6 +456,8 @@ struct delta_add {
     struct str stats; /* NULL ptr: none */
     const struct delta_property *tags;
     uint32_t tag_count;
+    bool has_row_ids; /* the rows keep the ids they had (a file that is added once more); else new ones are given where rows are tracked */
+    int64_t base_row_id, row_commit_version;
 };
 /* Starts on a snapshot; base NULL starts a table that does not exist yet (version 0). Holds a reference.  ctx must outlive the txn.
  * UNSUPPORTED_FEATURE when the table may not be written. */
@@ -414,6 +475,14 @@ enum status delta_txn_add(struct delta_txn *txn, const struct delta_add *add, st
 enum status delta_txn_set_dv(struct delta_txn *txn, const struct delta_file *file, const struct delta_dv *dv, struct error *err);
 /* A change data file (protocol "Add CDC File"); path as for delta_add, below _change_data/. */
 enum status delta_txn_cdc(struct delta_txn *txn, struct str path, const struct str *partition_values, int64_t size_bytes, struct error *err);
+/* A domainMetadata configuration from this change on; NULL ptr takes the domain away.  The feature domainMetadata must be there, and
+ * domains "delta.…" are the protocol's own (INVALID_ARGUMENT). */
+enum status delta_txn_domain(struct delta_txn *txn, struct str domain, struct str configuration, struct error *err);
+/* Clusters the table by these columns (paths of names as the schema has them; physical names go into the domain); none: no longer.  The feature
+ * clustering must be there (property delta.feature.clustering in delta_txn_set_metadata). */
+enum status delta_txn_cluster_by(struct delta_txn *txn, const struct delta_column_path *columns, size_t count, struct error *err);
+/* Rows were copied into other files without their ids: said in commitInfo, as Spark does. */
+void delta_txn_loses_row_ids(struct delta_txn *txn);
 /* A file that some version of the table had, found by delta_scan with want_stats, as it was then. */
 enum status delta_txn_add_again(struct delta_txn *txn, const struct delta_file *file, bool data_change, struct error *err);
 /* Removes a file of the base snapshot (found by delta_scan with want_stats). */
@@ -442,7 +511,12 @@ struct delta_commit_result {
  * Status is OK only for COMMITTED; CONFLICT gives COMMIT_CONFLICT, UNKNOWN gives COMMIT_UNKNOWN, both also in *result. */
 enum status delta_txn_commit(struct ctx *ctx, struct delta_txn *txn, struct delta_commit_result *result, struct error *err);
 
-/* Writes a classic checkpoint of the snapshot and _last_checkpoint.  Idempotent. */
+/* Makes a table ready for delta.enableRowTracking: takes up the feature rowTracking and gives every file its row ids, in commits of a bounded
+ * size that add files once more with dataChange=false.  A file that another writer removes meanwhile is left to the next round. */
+enum status delta_row_tracking_backfill(struct ctx *ctx, struct delta_table *t, struct error *err);
+
+/* Writes a checkpoint of the snapshot and _last_checkpoint: classic, or V2 with sidecars when delta.checkpointPolicy says so.  Idempotent.
+ * Then takes expired files off the log (protocol "Metadata Cleanup"); a failure of that is only logged. */
 enum status delta_checkpoint(struct ctx *ctx, struct delta_snapshot *s, struct error *err);
 /* Waits until background checkpoints of this table are done (tests, clean exit). */
 void delta_table_quiesce(struct delta_table *t);

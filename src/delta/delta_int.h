@@ -32,6 +32,7 @@ struct delta_segment {
     struct delta_dictionary *dictionaries;
     struct delta_dv_row *dvs; /* sorted by row */
     size_t dv_count, dv_cap;
+    int64_t *base_row_ids, *row_versions; /* -1 absent; NULL while no row has any */
     int64_t total_bytes;
     /* Statistics texts: at once for commit segments; for checkpoint segments read from the parts when first asked for. */
     pthread_mutex_t lazy_lock;
@@ -72,6 +73,7 @@ struct delta_head {
     struct delta_metadata metadata;
     struct delta_protocol protocol;
     struct delta_type *schema;
+    struct str *partition_keys; /* delta_partition_keys */
 };
 /* Texts of the apps and domains of snapshots, shared until a commit changes one. */
 struct delta_ids {
@@ -98,15 +100,20 @@ struct delta_snapshot {
     size_t app_count;
     struct delta_domain *domains;
     size_t domain_count;
-    int64_t checkpoint_version; /* newest checkpoint at or below version that was seen; -1 none */
+    int64_t checkpoint_version;     /* newest checkpoint at or below version that was seen; -1 none */
+    bool is_tip;                    /* has no layers: made from a checksum file (tip.c) */
+    int64_t dv_count, deleted_rows; /* of a tip: what the checksum file says, -1 unknown */
+    pthread_mutex_t full_lock;
+    struct delta_snapshot *full; /* of a tip: the same version with its files, once they were asked for */
 };
 struct delta_table {
     atomic_int refs;
     struct store *store;
     struct delta_handler *handler;
     char *name;
-    pthread_mutex_t lock; /* guards latest and worker state */
-    struct delta_snapshot *latest;
+    pthread_mutex_t lock;                   /* guards latest and worker state */
+    struct delta_snapshot *latest;          /* with files */
+    struct delta_snapshot *tip;             /* newer than latest; NULL: none */
     struct delta_checkpoint_worker *worker; /* checkpoint.c; NULL until the first background checkpoint */
 };
 
@@ -122,15 +129,25 @@ struct delta_action_add {
     struct str stats;
     bool has_dv;
     struct delta_dv dv;
-    struct str raw; /* the whole {"add":…} line: for checkpoints */
+    int64_t base_row_id, row_commit_version; /* -1 absent */
+    struct str raw;                          /* the whole {"add":…} line: for checkpoints */
 };
 struct delta_action_remove {
     struct str path;
-    int64_t deletion_timestamp_ms; /* 0 when absent */
+    int64_t deletion_timestamp_ms;           /* 0 when absent */
+    struct delta_property *partition_values; /* none without extendedFileMetadata */
+    uint32_t partition_value_count;
+    int64_t size_bytes; /* 0 when absent */
     bool data_change;
     bool has_dv;
     struct delta_dv dv;
     struct str raw;
+};
+struct delta_action_cdc {
+    struct str path;
+    struct delta_property *partition_values;
+    uint32_t partition_value_count;
+    int64_t size_bytes;
 };
 struct delta_action_app {
     struct delta_app_version app;
@@ -141,6 +158,15 @@ struct delta_action_domain {
     bool removed;
     struct str raw;
 };
+struct delta_action_sidecar {
+    struct str path; /* a file of _delta_log/_sidecars, URI-encoded */
+    int64_t size_bytes, modified_ms;
+};
+struct delta_action_checkpoint_metadata {
+    int64_t version;
+    struct delta_property *tags;
+    uint32_t tag_count;
+};
 struct delta_commit {
     struct arena arena;
     struct buf text;
@@ -149,6 +175,8 @@ struct delta_commit {
     size_t add_count;
     struct delta_action_remove *removes;
     size_t remove_count;
+    struct delta_action_cdc *cdcs;
+    size_t cdc_count;
     struct delta_action_app *apps;
     size_t app_count;
     struct delta_action_domain *domains;
@@ -161,7 +189,11 @@ struct delta_commit {
     int64_t in_commit_timestamp_ms; /* INT64_MIN when absent */
     struct str operation, txn_id;   /* from commitInfo; NULL ptr when absent */
     bool is_blind_append;           /* commitInfo.isBlindAppend */
-    bool has_v2_checkpoint;         /* a checkpointMetadata or sidecar action: rows of a v2 checkpoint */
+    /* Rows of V2 checkpoints only. */
+    struct delta_action_sidecar *sidecars;
+    size_t sidecar_count;
+    bool has_checkpoint_metadata;
+    struct delta_action_checkpoint_metadata checkpoint_metadata;
 };
 /* Parses newline-delimited actions; unknown actions and fields are ignored; a torn or malformed line is CORRUPT_LOG naming
  * file, line and byte.  text is taken. (action.c) */
@@ -202,16 +234,23 @@ struct delta_log_commit {
 };
 struct delta_log_checkpoint {
     int64_t version, modified_us;
-    uint32_t parts; /* 0: classic, one file; else that many parts */
+    uint32_t parts; /* 0: one file; else that many parts */
     uint32_t parts_seen;
+    struct str suffix; /* of a uuid-named one: ".checkpoint.<uuid>.json"; NULL ptr: "….checkpoint.parquet" or parts */
+};
+/* <from>.<to>.compacted.json: the reconciled actions of a range of commits. */
+struct delta_log_compaction {
+    int64_t from, to;
 };
 struct delta_listing {
     struct delta_log_commit *commits;
     size_t commit_count, commit_cap;
     struct delta_log_checkpoint *checkpoints; /* complete ones only; of one version the classic one last */
     size_t checkpoint_count, checkpoint_cap;
-    int64_t v2_version;   /* newest uuid-named checkpoint, -1 none */
+    struct delta_log_compaction *compactions; /* by from, then to */
+    size_t compaction_count, compaction_cap;
     int64_t from_version; /* versions below were not listed; 0: the whole log */
+    struct arena arena;   /* suffixes */
 };
 /* Files of versions from_version…to_version.  INT64_MAX for all. */
 enum status delta_log_list(struct ctx *ctx, struct delta_table *t, int64_t from_version, int64_t to_version, struct delta_listing *out,
@@ -239,6 +278,26 @@ struct delta_rebuild {
 enum status delta_log_rebuild(struct ctx *ctx, struct delta_table *t, int64_t version, int64_t max_checkpoint,
                               enum status (*attempt)(void *user, const struct delta_rebuild *way, struct error *err), void *user, struct error *err);
 
+/* ---- one checkpoint, opened (checkpoint_read.c) --------------------------------------------------------- */
+
+/* What a checkpoint says but for its files, and which Parquet files hold those. */
+struct delta_checkpoint_files {
+    struct delta_commit state; /* actions without add and remove; those too (`inline_files`) when the top level is JSON */
+    bool inline_files;
+    struct str *keys; /* Parquet files with add and remove rows: the checkpoint itself or its parts, then sidecars */
+    size_t key_count;
+    struct str *located; /* the same as the engine opens them */
+    struct str name;     /* key of the (first) top-level file: for messages */
+    int64_t add_count;   /* what the checkpoint says it holds, -1 when it does not say */
+    struct arena arena;
+    struct buf names;
+};
+/* Reads the top level.  Refuses (CORRUPT_LOG) a checkpointMetadata of another version, and sidecars that are missing or not of
+ * the size that was noted.  Released by the caller also after failure. */
+enum status delta_checkpoint_open(struct ctx *ctx, struct delta_table *t, const struct delta_log_checkpoint *c, struct delta_checkpoint_files *out,
+                                  struct error *err);
+void delta_checkpoint_close(struct delta_checkpoint_files *f);
+
 /* ---- segments (segment.c) --------------------------------------------------------------------- */
 
 /* Sums of sizes from foreign logs may wrap but must not be undefined. */
@@ -261,6 +320,8 @@ void delta_segment_unref(struct delta_segment *g);
 /* Appends a row, copying the texts. stats may be NULL ptr. */
 enum status delta_segment_append(struct delta_segment *g, struct str path, int64_t size_bytes, int64_t modified_ms,
                                  const struct str *partition_values, const struct delta_dv *dv, struct str stats, struct error *err);
+/* Row tracking of a row; -1 absent. */
+enum status delta_segment_set_row_ids(struct delta_segment *g, size_t row, int64_t base_row_id, int64_t row_version, struct error *err);
 /* Appends the rows of a checkpoint; g->part_keys is set before. */
 enum status delta_segment_append_batch(struct delta_segment *g, const struct delta_checkpoint_batch *b, struct error *err);
 /* Copies a row of another commit segment; partition_scratch has room for its partition values. */
@@ -292,14 +353,14 @@ struct delta_fold {
     struct delta_segment *segment;
     uint64_t *dead; /* of segment */
     size_t dead_words, dead_count;
-    struct str *partition_columns; /* texts of the segment's arena */
+    struct str *partition_keys; /* of partitionValues; in the segment's arena */
     struct str *partition_scratch;
     int64_t file_count, size_bytes; /* live files, all layers: the caller sets what older layers have */
     struct delta_path_key key;
 };
 enum status delta_fold_init(struct delta_fold *f, struct delta_layer *older, size_t older_count, const struct delta_metadata *m, struct error *err);
 void delta_fold_release(struct delta_fold *f);
-bool delta_fold_fits(const struct delta_fold *f, const struct delta_metadata *m); /* same partition columns */
+bool delta_fold_fits(const struct delta_fold *f, const struct delta_metadata *m); /* same keys of partitionValues */
 enum status delta_fold_commit(struct delta_fold *f, const struct delta_commit *commit, struct error *err);
 /* The new segment as a layer, which the caller owns. */
 enum status delta_fold_layer(struct delta_fold *f, struct delta_layer *out, struct error *err);
@@ -358,11 +419,28 @@ enum status delta_snapshot_apply(struct ctx *ctx, struct delta_snapshot *base, c
                                  struct delta_snapshot **out, struct error *err);
 /* Offers a newer snapshot as the table's latest (after our own commit). */
 void delta_table_offer(struct delta_table *t, struct delta_snapshot *s);
+/* The newest snapshot known, with files or without, held; NULL when there is none yet. */
+struct delta_snapshot *delta_table_newest(struct delta_table *t);
+/* *s (held with its table) is replaced by the next version when there is one. */
+enum status delta_snapshot_step(struct ctx *ctx, struct delta_table *t, struct delta_snapshot **s, bool *found, struct error *err);
+
+/* ---- versions without files (tip.c) ------------------------------------------------------------------- */
+
+/* The snapshot that has the files of s: itself, or what a tip loads now.  Borrowed from s. */
+enum status delta_snapshot_with_files(struct ctx *ctx, struct delta_snapshot *s, struct delta_snapshot **out, struct error *err);
+/* Whether the counts after this commit are known without the files: it only adds. */
+bool delta_tip_can_follow(const struct delta_snapshot *tip, const struct delta_commit *c);
+void delta_tip_count(struct delta_snapshot *next, const struct delta_snapshot *base, const struct delta_commit *c);
 
 /* ---- schema (schema.c) ---------------------------------------------------------------------------- */
 
 /* Deep copy into the arena; false when out of memory. */
 bool delta_field_copy(struct arena *arena, const struct delta_field *from, struct delta_field *to);
+
+/* ---- column mapping (column_mapping.c) --------------------------------------------------------------- */
+
+/* Whether both hold the same partitionValues under the same keys in the same order: then files of one may stay under the other. */
+bool delta_same_partition_keys(const struct delta_metadata *a, const struct delta_metadata *b);
 
 /* ---- type widening (type_widening.c) -------------------------------------------------------------- */
 
@@ -387,8 +465,6 @@ bool delta_protocol_has(const struct delta_protocol *p, enum delta_feature_id id
  * *changed: differs from existing.  Texts are copied into the arena. */
 enum status delta_protocol_derive(struct arena *arena, const struct delta_protocol *existing, const struct delta_metadata *m,
                                   const struct delta_type *schema, struct delta_protocol *out, bool *changed, struct error *err);
-/* Kept by the program for itself: users cannot set it. */
-bool delta_property_is_internal(struct str key);
 /* The table feature that the property set to this value asks for; DELTA_FEATURE_COUNT: none. */
 enum delta_feature_id delta_property_feature(struct str key, struct str value);
 /* The protocol without the feature: listed features, or legacy versions when they imply just the same. */
@@ -396,6 +472,15 @@ enum status delta_protocol_without(struct arena *arena, const struct delta_proto
                                    struct error *err);
 /* True for keys that steer the protocol and are not stored: delta.feature.*, delta.minReaderVersion, delta.minWriterVersion. */
 bool delta_property_is_protocol(struct str key);
+/* True for keys that this program keeps and that cannot be set by hand: delta.columnMapping.maxColumnId… */
+bool delta_property_is_internal(struct str key);
+
+/* ---- generated partition columns (generated.c) ---------------------------------------------------------- */
+
+/* The predicate with what it implies for partition columns that are generated from the columns it names.  The same predicate when there is
+ * nothing to add, or memory is out.  Lives in the arena and borrows from pred and schema. */
+const struct delta_pred *delta_pred_generated(struct arena *arena, const struct delta_protocol *p, const struct delta_metadata *m,
+                                              const struct delta_type *schema, const struct delta_pred *pred);
 
 /* ---- statistics (stats.c) ---------------------------------------------------------------------------- */
 
@@ -426,6 +511,7 @@ struct delta_stats_column {
     const char **path; /* NUL-terminated names as the schema spells them */
     uint32_t depth;
     struct delta_type type;
+    bool was_float;
     enum delta_bound_kind kind;
     union {
         int64_t *i64;
@@ -449,6 +535,7 @@ struct delta_stats_leaf {
     const struct str *path;
     uint32_t depth;
     const struct delta_type *type;
+    bool was_float; /* a DOUBLE whose bounds may have been rounded to FLOAT */
 };
 /* The columns of some leaves, parsed now where no one asked before. Loads the statistics texts when needed. */
 enum status delta_stats_columns_get(struct ctx *ctx, struct delta_table *t, struct delta_segment *g, const struct delta_stats_leaf *leaves,
@@ -472,6 +559,11 @@ static inline size_t delta_words(size_t rows) { return (rows + 63) / 64; }
 
 /* ---- transactions (txn.c, conflict.c, commit.c) ----------------------------------------------------------- */
 
+/* An add of new rows: its ids are put into the line when the version is known. */
+struct delta_fresh_add {
+    size_t offset; /* in txn->adds */
+    int64_t rows;
+};
 /* Actions are kept as the lines they will be: a commit joins a few buffers. */
 struct delta_txn {
     struct ctx *ctx; /* of delta_txn_begin */
@@ -481,6 +573,7 @@ struct delta_txn {
     char txn_id[37];
     bool has_metadata, has_protocol;
     struct delta_metadata metadata;
+    struct str *partition_keys; /* of metadata */
     struct delta_protocol protocol;
     struct buf apps, removes, adds;
     size_t app_count, remove_count, add_count;
@@ -493,11 +586,43 @@ struct delta_txn {
     struct str *removed;     /* percent-decoded paths */
     uint32_t *removed_slots; /* open addressing over removed: index + 1 */
     size_t removed_cap, removed_slot_count;
+    struct delta_domain *domains; /* configuration NULL ptr: taken away */
+    size_t domain_count, domain_cap;
+    struct delta_fresh_add *fresh; /* adds whose rows get ids, in order */
+    size_t fresh_count, fresh_cap;
+    bool loses_row_ids;
     const char *operation;
     struct buf parameters, metrics; /* members of JSON objects */
     struct str user_metadata;
     bool finished; /* delta_txn_commit was called */
 };
+/* The metadata and protocol that the table has after the change; metadata NULL before a new table's is set (domain.c). */
+const struct delta_metadata *delta_txn_metadata(const struct delta_txn *txn);
+const struct delta_protocol *delta_txn_protocol(const struct delta_txn *txn);
+void delta_txn_put_domains(const struct delta_txn *txn, struct buf *out);
+bool delta_is_row_tracking_domain(struct str domain);
+bool delta_row_high_water(struct str configuration, int64_t *mark); /* false when it cannot be read */
+/* -1: no row has an id yet. */
+enum status delta_snapshot_row_high_water(const struct delta_snapshot *s, int64_t *mark, struct error *err);
+void delta_write_row_high_water(struct buf *out, int64_t mark);
+bool delta_in_commit_times(const struct delta_metadata *m);
+bool delta_gives_row_ids(const struct delta_metadata *m, const struct delta_protocol *p);
+
+/* Where in the log a change is to stand, and what the version before it says that it has to go on from. */
+struct delta_place {
+    int64_t version;
+    int64_t previous_ms;    /* time of version - 1, INT64_MIN for a new table */
+    int64_t row_high_water; /* of version - 1 */
+    int64_t in_commit_ms;   /* filled by delta_txn_put_body; INT64_MIN: the table does not have them */
+};
+/* The text of the commit at that place (body.c). */
+enum status delta_txn_put_body(struct ctx *ctx, const struct delta_txn *txn, struct delta_place *place, struct buf *out, struct error *err);
+bool delta_body_depends_on_place(const struct delta_txn *txn);
+
+/* A file of the base (found by delta_scan with want_stats) added once more as it is, dataChange=false, to get row ids; counts as removed too:
+ * a winner that removes it is in the way. */
+enum status delta_txn_track_rows(struct delta_txn *txn, const struct delta_file *file, struct error *err);
+
 /* What the winner's change is checked against: the table as it was just before it. */
 enum status delta_conflict_check(const struct delta_txn *txn, const struct delta_metadata *metadata, const struct delta_protocol *protocol,
                                  const struct delta_commit *winner, struct error *err);
@@ -514,14 +639,33 @@ void delta_checksum_write(struct ctx *ctx, struct delta_snapshot *s, struct str 
 /* What an append needs and a .crc holds. has=false when there is none or it does not parse. */
 struct delta_checksum {
     bool has;
+    bool is_ours; /* written by this program, and every byte is as it was written */
     struct arena arena;
     int64_t table_size_bytes, num_files;
     int64_t in_commit_timestamp_ms; /* INT64_MIN when absent */
+    int64_t dv_count, deleted_rows; /* -1 when absent */
+    struct str txn_id;              /* NULL ptr when absent */
+    bool has_apps, has_domains;
+    struct delta_app_version *apps;
+    size_t app_count;
+    struct delta_domain *domains;
+    size_t domain_count;
     struct delta_metadata metadata;
     struct delta_protocol protocol;
 };
+/* Fills out from the text of a checksum file; false when it is none. (For fuzzing too.) */
+bool delta_checksum_parse(int64_t version, struct str text, struct delta_checksum *out);
 void delta_checksum_read(struct ctx *ctx, struct delta_table *t, int64_t version, struct delta_checksum *out);
 void delta_checksum_release(struct delta_checksum *c);
+/* Which typed columns the checkpoints of a table have (checkpoint_columns.c). Types in the arena. */
+enum status delta_checkpoint_shape_init(struct arena *arena, const struct delta_metadata *m, const struct delta_type *schema,
+                                        struct delta_checkpoint_shape *out, struct error *err);
+/* The values of one add as JSON that reads back as the type. */
+void delta_put_stats_parsed(const struct delta_type *type, struct str stats, struct arena *scratch, struct buf *out);
+void delta_put_partition_values_parsed(const struct delta_type *type, const struct delta_property *values, uint32_t count, struct arena *scratch,
+                                       struct buf *out);
+/* Removes what delta.logRetentionDuration lets go (cleanup.c); never fails, logs. */
+void delta_log_cleanup(struct ctx *ctx, struct delta_snapshot *s);
 /* Starts a checkpoint in the table's background worker when version is a multiple of delta.checkpointInterval. */
 void delta_checkpoint_maybe(struct ctx *ctx, struct delta_snapshot *s);
 void delta_checkpoint_worker_stop(struct delta_table *t); /* called by delta_table_unref */

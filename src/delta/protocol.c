@@ -158,6 +158,18 @@ static enum status report_missing(struct buf *missing, size_t count, const char 
     return status;
 }
 
+/* Where the log is not the whole truth, reading it could give an outdated answer. */
+static enum status explain_refusal(const struct delta_protocol *p, enum status status, struct error *err)
+{
+    static const enum delta_feature_id decided_elsewhere[] = {DELTA_FEATURE_CATALOG_MANAGED, DELTA_FEATURE_CATALOG_OWNED_PREVIEW,
+                                                              DELTA_FEATURE_COORDINATED_COMMITS_PREVIEW};
+    for (size_t i = 0; status == STATUS_UNSUPPORTED_FEATURE && i < VV_ARRAY_COUNT(decided_elsewhere); i++)
+        if (writer_has(p, decided_elsewhere[i]))
+            error_detail(err, "with \"%s\" a catalog decides which commits count, and the newest may not be in the log yet",
+                         features[decided_elsewhere[i]].name);
+    return status;
+}
+
 static bool support_missing(enum delta_feature_support support, bool supported, bool used)
 {
     return support == DELTA_SUPPORT_NO ? supported : support == DELTA_SUPPORT_UNUSED && used;
@@ -177,14 +189,15 @@ enum status delta_protocol_check_read(const struct delta_protocol *p, const stru
     for (int i = 0; i < DELTA_FEATURE_COUNT; i++) {
         enum delta_feature_id id = (enum delta_feature_id)i;
         bool used = features[i].kind == DELTA_FEATURE_READER_WRITER && is_used(id, m, schema);
-        if (support_missing(features[i].read, reader_has(p, id) || used, used))
+        bool without = features[i].kind == DELTA_FEATURE_WRITER && features[i].read == DELTA_SUPPORT_NO && writer_has(p, id);
+        if (support_missing(features[i].read, reader_has(p, id) || used || without, used))
             add_missing(&missing, &count, str_of(features[i].name));
     }
     for (uint32_t i = 0; i < p->reader_feature_count; i++)
         if (delta_feature_find(p->reader_features[i]) == DELTA_FEATURE_COUNT)
             add_missing(&missing, &count, p->reader_features[i]);
     status = report_missing(&missing, count, "needs", "read", err);
-    return status ? status : delta_type_changes_check(schema, err);
+    return status ? explain_refusal(p, status, err) : delta_type_changes_check(schema, err);
 }
 
 enum status delta_protocol_check_write(const struct delta_protocol *p, const struct delta_metadata *m, const struct delta_type *schema,
@@ -207,6 +220,13 @@ enum status delta_protocol_check_write(const struct delta_protocol *p, const str
         if (delta_feature_find(p->writer_features[i]) == DELTA_FEATURE_COUNT)
             add_missing(&missing, &count, p->writer_features[i]);
     return report_missing(&missing, count, "uses", "written", err);
+}
+
+bool delta_materializes_partitions(const struct delta_metadata *m)
+{
+    return m->materializes_partitions || delta_config(m, "delta.feature.materializePartitionColumns").ptr ||
+           delta_config_bool(m, "delta.enableMaterializePartitionColumnsFeature", false) ||
+           delta_config_bool(m, "delta.writePartitionColumnsToParquet", false);
 }
 
 /* ---- the protocol that new metadata needs -------------------------------------------------- */
@@ -284,10 +304,21 @@ static enum status gather_wanted(const struct delta_metadata *m, const struct de
     return STATUS_OK;
 }
 
-/* The old alias counts as the feature. */
+/* The old alias counts as the feature, and so does the name it had before it was final. */
 static bool supports(const struct delta_protocol *p, enum delta_feature_id id)
 {
-    return delta_protocol_has(p, id) || (id == DELTA_FEATURE_TIMESTAMP_NTZ && delta_protocol_has(p, DELTA_FEATURE_TIMESTAMP_NTZ_ALIAS));
+    static const struct {
+        enum delta_feature_id feature, alias;
+    } aliases[] = {{DELTA_FEATURE_TIMESTAMP_NTZ, DELTA_FEATURE_TIMESTAMP_NTZ_ALIAS},
+                   {DELTA_FEATURE_TYPE_WIDENING, DELTA_FEATURE_TYPE_WIDENING_PREVIEW},
+                   {DELTA_FEATURE_VARIANT_TYPE, DELTA_FEATURE_VARIANT_TYPE_PREVIEW},
+                   {DELTA_FEATURE_VARIANT_SHREDDING, DELTA_FEATURE_VARIANT_SHREDDING_PREVIEW}};
+    if (delta_protocol_has(p, id))
+        return true;
+    for (size_t i = 0; i < VV_ARRAY_COUNT(aliases); i++)
+        if (aliases[i].feature == id && delta_protocol_has(p, aliases[i].alias))
+            return true;
+    return false;
 }
 
 /* The lowest legacy versions that hold everything wanted, or (3|existing reader, 7). */

@@ -63,9 +63,13 @@ static enum status fill_file(struct scan *s, struct delta_segment *g, size_t row
     struct delta_file_list *list = s->list;
     uint32_t partition_count = s->snapshot->head->metadata.partition_column_count;
     struct delta_file *f = &list->files[list->count];
-    *f = (struct delta_file){.path = g->paths[row], .size_bytes = g->size_bytes[row], .modified_ms = g->modified_ms[row], .record_count = -1};
-    if (g->dv_count)
-        f->dv = delta_segment_dv(g, row);
+    *f = (struct delta_file){.path = g->paths[row],
+                             .size_bytes = g->size_bytes[row],
+                             .modified_ms = g->modified_ms[row],
+                             .record_count = -1,
+                             .base_row_id = g->base_row_ids ? g->base_row_ids[row] : -1,
+                             .row_commit_version = g->row_versions ? g->row_versions[row] : -1,
+                             .dv = g->dv_count ? delta_segment_dv(g, row) : NULL};
     if (partition_count && !(f->partition_values = partition_values(list, g, row, partition_count)))
         return error_oom(err);
     if (s->want_stats) {
@@ -113,14 +117,19 @@ static enum status run(struct scan *s, struct error *err)
 enum status delta_scan(struct ctx *ctx, struct delta_snapshot *snapshot, const struct delta_pred *pred, bool want_stats, struct delta_file_list *out,
                        struct error *err)
 {
+    *out = (struct delta_file_list){0};
+    enum status status = delta_snapshot_with_files(ctx, snapshot, &snapshot, err);
+    if (status)
+        return status;
     struct scan s = {.ctx = ctx, .snapshot = snapshot, .list = out, .want_stats = want_stats};
-    *out = (struct delta_file_list){.total = snapshot->file_count};
-    enum status status = STATUS_OK;
+    const struct delta_head *h = snapshot->head;
+    struct arena scratch = ARENA_INIT;
+    out->total = snapshot->file_count;
     s.keep = mem_calloc(snapshot->layer_count + 1, sizeof *s.keep);
     if (!s.keep)
         status = error_oom(err);
     if (!status && pred)
-        status = delta_prune_new(pred, &snapshot->head->metadata, snapshot->head->schema, &s.prune, err);
+        status = delta_prune_new(delta_pred_generated(&scratch, &h->protocol, &h->metadata, h->schema, pred), &h->metadata, h->schema, &s.prune, err);
     if (!status)
         status = run(&s, err);
     if (status)
@@ -129,6 +138,7 @@ enum status delta_scan(struct ctx *ctx, struct delta_snapshot *snapshot, const s
     for (size_t i = 0; s.keep && i < snapshot->layer_count; i++)
         mem_free(s.keep[i]);
     mem_free(s.keep);
+    arena_release(&scratch);
     return status;
 }
 

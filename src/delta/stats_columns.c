@@ -83,8 +83,8 @@ void delta_stats_columns_free(struct delta_stats_columns *c)
 
 static bool column_is(const struct delta_stats_column *c, const struct delta_stats_leaf *leaf)
 {
-    bool same =
-        c->depth == leaf->depth && c->type.id == leaf->type->id && c->type.precision == leaf->type->precision && c->type.scale == leaf->type->scale;
+    bool same = c->depth == leaf->depth && c->was_float == leaf->was_float && c->type.id == leaf->type->id &&
+                c->type.precision == leaf->type->precision && c->type.scale == leaf->type->scale;
     for (uint32_t i = 0; same && i < leaf->depth; i++)
         same = str_eq(str_of(c->path[i]), leaf->path[i]);
     return same;
@@ -124,6 +124,7 @@ static struct delta_stats_column *column_new(struct arena *arena, const struct d
     size_t item = kind_size(delta_bound_kind(leaf->type)), words = delta_words(rows) + 1;
     c->kind = delta_bound_kind(leaf->type);
     c->type = (struct delta_type){.id = leaf->type->id, .precision = leaf->type->precision, .scale = leaf->type->scale};
+    c->was_float = leaf->was_float;
     c->depth = leaf->depth;
     c->path = ARENA_ARRAY(arena, const char *, leaf->depth);
     c->min.any = mem_alloc((rows + 1) * (item ? item : 1));
@@ -195,6 +196,13 @@ static void set_string_max(struct delta_stats_column *c, size_t row, struct str 
     c->max_head[row] = delta_string_head(c->max.str[row]);
 }
 
+/* 0.1 in the statistics of a FLOAT file stands for the float nearest to it, which is a little more as a DOUBLE. */
+static double float_bound(double v, bool max)
+{
+    double rounded = (double)(float)v;
+    return max == (rounded > v) ? rounded : v;
+}
+
 static void set_bound(struct delta_stats_column *c, size_t row, const struct delta_value *v, bool max)
 {
     switch (c->kind) {
@@ -204,7 +212,7 @@ static void set_bound(struct delta_stats_column *c, size_t row, const struct del
         (max ? c->max.i64 : c->min.i64)[row] = c->type.id == DELTA_DECIMAL ? (int64_t)v->dec : v->i64;
         break;
     case DELTA_BOUND_F64:
-        (max ? c->max.f64 : c->min.f64)[row] = v->f64;
+        (max ? c->max.f64 : c->min.f64)[row] = c->was_float ? float_bound(v->f64, max) : v->f64;
         break;
     case DELTA_BOUND_I128:
         (max ? c->max.i128 : c->min.i128)[row] = v->dec;

@@ -10,7 +10,9 @@ static int integer_digits(enum delta_type_id id)
 {
     switch (id) {
     case DELTA_BYTE:
+        return 3;
     case DELTA_SHORT:
+        return 5;
     case DELTA_INTEGER:
         return 10;
     case DELTA_LONG:
@@ -25,7 +27,7 @@ static int integer_rank(enum delta_type_id id)
     return id == DELTA_BYTE ? 1 : id == DELTA_SHORT ? 2 : id == DELTA_INTEGER ? 3 : id == DELTA_LONG ? 4 : 0;
 }
 
-/* The protocol's list: an integer goes into decimal(10 + k1, k2) or, a long, decimal(20 + k1, k2), with k1 >= k2 >= 0. */
+/* The protocol's list, with the narrower decimals that Spark gives to bytes and shorts. */
 static bool widens_to_decimal(const struct delta_type *from, const struct delta_type *to)
 {
     int digits = integer_digits(from->id);

@@ -1,13 +1,14 @@
 /* engine/engine_int.h: what the files of this room share.  The only header that includes <duckdb.h>.
  *
- * The header that is shipped is older than the library; functions it does not declare yet belong here,
- * and nowhere else.  Today none are needed. */
+ * The header that is shipped is older than the library; what it does not declare yet belongs here, and nowhere else. */
 #ifndef VARVE_ENGINE_INT_H
 #define VARVE_ENGINE_INT_H
 
 #include "engine/engine.h"
 
 #include <duckdb.h>
+
+#define DUCK_TYPE_VARIANT ((duckdb_type)41)
 
 /* ---- watchdog.c: interrupts and progress ------------------------------------------------ */
 
@@ -81,8 +82,20 @@ struct engine_hold {
     struct partition_dictionary *dictionary;
     char *kept; /* name of a table to drop */
     struct row_filter *rows;
+    struct delta_rows *only; /* owned */
     struct engine_hold *next;
 };
+
+/* ---- convert.c: values of one type as values of another ------------------------------------------ */
+
+/* How fields of structs find each other. */
+enum convert_match { CONVERT_BY_NAME, CONVERT_BY_PHYSICAL_NAME, CONVERT_BY_ID, CONVERT_BY_POSITION };
+enum convert_match convert_match_of(enum delta_mapping mapping);
+/* Whether going from one type to the other by a plain cast would be wrong or would depend on the session. */
+bool convert_is_needed(enum convert_match match, const struct delta_type *from, const struct delta_type *to);
+/* Appends an expression over `value` (SQL): value itself where the types are the same and exact says that `from` is what the engine has. */
+void convert_put(enum convert_match match, const struct delta_type *from, const struct delta_type *to, bool exact, struct str value, struct buf *sql);
+void convert_put_cast(const struct delta_type *to, struct str value, struct buf *sql);
 
 /* ---- footer.c: physical schemas of data files -------------------------------------------------- */
 
@@ -90,18 +103,20 @@ struct footer_column {
     struct str name;
     const struct delta_type *type; /* what the engine reads, as the nearest Delta type */
     bool exact;                    /* the engine's type is just that */
+    int64_t id;                    /* field id, -1 when none; those of fields in `type` are in their metadata.  Only for mapping by id */
 };
 /* Files with equal footers. Never freed before the cache. */
 struct footer_class {
     uint64_t hash;
     struct footer_column *columns;
     size_t column_count;
+    bool has_ids;         /* ids were looked for, and there are some */
     bool shadows_virtual; /* a column is called like a virtual one: file_index, file_row_number */
     struct arena arena;
     struct footer_class *next;
 };
 struct footer_slot {
-    uint64_t key[2]; /* of path and size; both zero: free */
+    uint64_t key[2]; /* of path, size and whether ids are wanted; both zero: free */
     struct footer_class *class;
 };
 struct footer_cache {
@@ -115,10 +130,11 @@ void footer_cache_release(struct footer_cache *c);
 /* The class of each located path; footers that are not known yet are read. */
 enum status footer_classes(struct ctx *ctx, struct engine *e, const struct engine_scan *scan, const struct str *paths,
                            const struct footer_class **out, struct error *err);
-/* Notes that these files, just written here, have the columns of schema (less partition and void columns). */
-void footer_cache_prime(struct engine *e, const struct delta_type *schema, const struct str *partition_columns, size_t partition_count,
-                        const struct str *paths, const int64_t *sizes, size_t count);
+/* Notes that these files, just written here, have just these columns. */
+void footer_cache_prime(struct engine *e, enum delta_mapping mapping, const struct delta_type *stored, const struct str *paths, const int64_t *sizes,
+                        size_t count);
 const struct footer_column *footer_column_find(const struct footer_class *c, struct str name); /* case-insensitive; NULL */
+const struct footer_column *footer_column_by_id(const struct footer_class *c, int64_t id);     /* NULL; of footers read for mapping by id */
 
 /* ---- planner.c: the second instance -------------------------------------------------------------- */
 
@@ -152,6 +168,20 @@ enum status planner_ask(struct ctx *ctx, duckdb_connection connection, enum plan
                         struct json *tree, struct error *err);
 enum status planner_run(struct ctx *ctx, duckdb_connection connection, const char *sql, struct error *err);
 
+/* ---- parsed.c: statements parsed before ------------------------------------------------------------------ */
+
+struct parsed_statement;
+struct parsed_statements {
+    pthread_mutex_t lock;
+    struct parsed_statement *slots[512]; /* by hash of the text; a newer text takes the place of an older one */
+};
+void parsed_statements_init(struct parsed_statements *s);
+void parsed_statements_release(struct parsed_statements *s);
+/* Copies what the text refers to into the arena; false when it is not known. */
+bool parsed_statements_find(struct parsed_statements *s, struct str sql, struct arena *arena, struct engine_parsed *out);
+/* Copies both; want of memory only means that the text is not kept. */
+void parsed_statements_keep(struct parsed_statements *s, struct str sql, const struct engine_parsed *parsed);
+
 /* ---- tree.c: JSON that DuckDB wrote -------------------------------------------------------------------- */
 
 /* Like json_parse without its limit of depth, for text we trust; NaN and Infinity become null. */
@@ -178,11 +208,11 @@ struct add_scans {
 struct add_scan {
     const struct str *partition_columns;
     size_t partition_count;
-    bool want_stats;
+    unsigned wanted;     /* DELTA_READ_… */
     const size_t *parts; /* of the checkpoint: what the files of the scan are */
     bool (*batch)(void *user, size_t part_index, const struct delta_checkpoint_batch *batch, struct error *err);
     void *user;
-    bool has_text[4], has_partitions; /* filled by add_scan_run: what the file has */
+    bool has_text[4], has_partitions, has_row_ids; /* filled by add_scan_run: what the file has */
 };
 /* `files` is " FROM read_parquet(…)", add the type of its column of that name.  Batches come in the order of parts and rows, on this thread. */
 enum status add_scan_run(struct ctx *ctx, struct engine_run *run, struct add_scans *all, struct add_scan *scan, const struct delta_type *add,
@@ -196,6 +226,8 @@ struct log_reader {
     struct add_scans scans;
 };
 void log_reader_init(struct log_reader *r, struct engine *e);
+/* The JSON text of add.stats, made from add.stats_parsed where that is all there is; false when the file has neither. */
+bool checkpoint_stats_sql(const struct delta_type *add, struct buf *sql);
 
 /* ---- keep.c -------------------------------------------------------------------------------------------------------------- */
 
@@ -216,6 +248,7 @@ struct engine {
     size_t idle_count;
     struct watchdog watchdog;
     struct planner planner;
+    struct parsed_statements parsed;
     struct partition_registry partitions;
     struct row_filters row_filters;
     struct footer_cache footers;
@@ -250,6 +283,10 @@ void run_stream_close(struct run_stream *s); /* a zeroed stream is fine */
 
 /* ---- error.c ---------------------------------------------------------------------------------------------------------- */
 
+/* clock.c: whether the settings hold a moment, so that no other statement may have their connection. */
+bool clock_is_set(struct str settings);
+/* candidates.c: appends the signatures in lines that come nearest to the call in the message, five at most. */
+void put_candidates(struct str call, struct str lines, struct buf *out);
 /* A DuckDB message ("Binder Error: …") as ours. type DUCKDB_ERROR_INVALID: by the message's prefix. */
 enum status error_from_duck(struct ctx *ctx, duckdb_error_type type, const char *text, struct error *err);
 /* The answer {"error":true,…} to a question about sql. */

@@ -494,7 +494,7 @@ enum status partition_call_sql(struct ctx *ctx, struct engine *e, const struct p
     name_function(d->columns[column].type, name);
     enum status st = ensure_function(ctx, e, name, d->columns[column].type, err);
     if (st == STATUS_OK)
-        buf_printf(sql, "%s(%llu, file_index)", name, (unsigned long long)(d->id * MAX_COLUMNS + column));
+        buf_printf(sql, "%s(%llu, file_index)", name, (unsigned long long)d->id * MAX_COLUMNS + column);
     return st;
 }
 
@@ -508,6 +508,7 @@ void engine_hold_free(struct engine_hold *hold)
         if (hold->kept)
             kept_drop(hold->engine, hold->kept);
         row_filter_drop(hold->engine, hold->rows);
+        delta_rows_free(hold->only);
         mem_free(hold);
         hold = next;
     }
@@ -518,4 +519,17 @@ void engine_hold_join(struct engine_hold **head, struct engine_hold *more)
     while (*head)
         head = &(*head)->next;
     *head = more;
+}
+
+/* In front, where the chain is short: a scan may bring many. */
+bool engine_hold_rows(struct engine *e, struct engine_hold **head, struct delta_rows *rows)
+{
+    struct engine_hold *hold = mem_calloc(1, sizeof(*hold));
+    if (!hold) {
+        delta_rows_free(rows);
+        return false;
+    }
+    *hold = (struct engine_hold){.engine = e, .only = rows, .next = *head};
+    *head = hold;
+    return true;
 }

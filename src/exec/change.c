@@ -53,40 +53,87 @@ static enum status check_options(const struct statement *st, const struct str *k
     return STATUS_OK;
 }
 
+enum { INSERT_TRIES = 8 };
+
+/* What an INSERT has open. */
+struct insertion {
+    struct ctx *ctx;
+    struct exec_session *session;
+    struct arena arena;
+    const struct statement *st;
+    struct catalog_table table;
+    struct delta_snapshot *snapshot;
+    struct exec_select *select;
+    struct table_source source;
+    struct exec_values values;
+};
+
+/* The rows, after DEFAULT and values of several kinds have been looked after. */
+static enum status open_rows(struct insertion *n, struct error *err)
+{
+    struct statement st = *n->st;
+    enum status status = exec_values_prepare(&n->arena, &st, delta_snapshot_schema(n->snapshot), &n->values, err);
+    if (status != STATUS_OK)
+        return status;
+    st.query = n->values.text.text;
+    status = source_open(n->ctx, n->session, &st, &n->select, &n->source, err);
+    if (status != STATUS_OK && err && err->position >= (int64_t)st.query_offset)
+        err->position = (int64_t)(sql_text_origin(&n->values.text, (size_t)err->position - st.query_offset) + st.query_offset);
+    return status;
+}
+
+static enum status insert_once(struct insertion *n, struct table_change *change, struct error *err)
+{
+    const struct statement *st = n->st;
+    enum status status = exec_open_named(n->ctx, n->session, &st->name, &n->table, &n->snapshot, err);
+    if (status != STATUS_OK)
+        return status;
+    status = open_rows(n, err);
+    if (status == STATUS_OK) {
+        struct table_insert insert = {.columns = st->insert_columns,
+                                      .column_count = st->insert_column_count,
+                                      .default_columns = n->values.defaults,
+                                      .by_name = st->by_name,
+                                      .overwrite = st->overwrite,
+                                      .dynamic = n->session->overwrites_partitions,
+                                      .merge_schema = property_flag(st, "mergeSchema"),
+                                      .overwrite_schema = property_flag(st, "overwriteSchema"),
+                                      .operation = STR("WRITE")};
+        status = table_insert(n->ctx, n->session->lake->engine, &n->table, &n->source, &insert, change, err);
+    }
+    exec_select_free(n->select);
+    delta_snapshot_unref(n->snapshot);
+    catalog_table_release(&n->table);
+    arena_clear(&n->arena);
+    return status;
+}
+
+/* Of two that number rows at the same time the later finds the table's metadata changed.  It is the statement that is run again: the query, on what is
+ * there then, and with numbers that nobody has. */
 enum status exec_insert(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                         struct error *err)
 {
     static const struct str options[] = {STR("mergeSchema"), STR("overwriteSchema")};
-    struct exec_select *select = NULL;
-    struct table_source source = {0};
-    struct table_change change = {0};
-    struct catalog_table table = {0};
-    struct delta_snapshot *snapshot = NULL;
     if (st->change.condition.ptr)
         return exec_insert_replace(ctx, s, arena, st, out, err);
+    struct insertion n = {.ctx = ctx, .session = s, .arena = ARENA_INIT, .st = st};
+    struct table_change change = {0};
     enum status status = check_options(st, options, VV_ARRAY_COUNT(options), err);
-    if (status == STATUS_OK)
-        status = exec_open_named(ctx, s, &st->name, &table, &snapshot, err);
-    if (status != STATUS_OK)
-        return status;
-    status = source_open(ctx, s, st, &select, &source, err);
-    if (status == STATUS_OK) {
-        struct table_insert insert = {.columns = st->insert_columns,
-                                      .column_count = st->insert_column_count,
-                                      .by_name = st->by_name,
-                                      .overwrite = st->overwrite,
-                                      .dynamic = s->overwrites_partitions,
-                                      .merge_schema = property_flag(st, "mergeSchema"),
-                                      .overwrite_schema = property_flag(st, "overwriteSchema"),
-                                      .operation = STR("WRITE")};
-        status = table_insert(ctx, s->lake->engine, &table, &source, &insert, &change, err);
+    for (int attempt = 1; status == STATUS_OK; attempt++) {
+        struct error failure = ERROR_INIT;
+        n = (struct insertion){.ctx = ctx, .session = s, .arena = n.arena, .st = st};
+        status = insert_once(&n, &change, &failure);
+        bool again = status == STATUS_COMMIT_CONFLICT && attempt < INSERT_TRIES && ctx_check(ctx, NULL) == STATUS_OK;
+        if (!again) {
+            if (status != STATUS_OK)
+                error_move(err, &failure);
+            break;
+        }
+        error_release(&failure);
+        status = STATUS_OK;
     }
-    if (status == STATUS_OK)
-        status = exec_change_answer(out, &change, err);
-    exec_select_free(select);
-    delta_snapshot_unref(snapshot);
-    catalog_table_release(&table);
-    return status;
+    arena_release(&n.arena);
+    return status == STATUS_OK ? exec_change_answer(out, &change, err) : status;
 }
 
 enum status exec_copy_into(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
@@ -156,7 +203,9 @@ static enum status creation_open(struct ctx *ctx, struct exec_session *s, struct
                                        .properties = st->properties,
                                        .property_count = st->property_count,
                                        .constraints = st->constraints,
-                                       .constraint_count = st->constraint_count};
+                                       .constraint_count = st->constraint_count,
+                                       .cluster_by = st->paths,
+                                       .cluster_by_count = st->path_count};
     enum status status = definition_schema(arena, st, &c->def.schema, err);
     if (status == STATUS_OK && st->query.ptr) {
         status = source_open(ctx, s, st, &c->select, &c->source, err);

@@ -16,6 +16,15 @@ enum status exec_open_named(struct ctx *ctx, struct exec_session *s, const struc
                             struct delta_snapshot **snapshot, struct error *err);
 enum status exec_check_writable(const struct exec_session *s, const char *what, struct error *err);
 
+/* ---- the change data feed (changes.c) ------------------------------------------------------ */
+
+/* The first version of the range: a version, or a time (the first version at or after it). */
+enum status exec_changes_from(struct ctx *ctx, struct exec_session *s, struct delta_table *table, const struct sql_at *at, int64_t *version,
+                              struct error *err);
+/* Appends the relation of the changes of versions from…end, with the columns of delta_changes_schema, and counts its files in read. */
+enum status exec_changes_sql(struct ctx *ctx, struct exec_session *s, struct delta_snapshot *end, int64_t from, const struct delta_type *schema,
+                             struct exec_read *read, struct buf *sql, struct engine_hold **hold, struct error *err);
+
 /* ---- SELECT (select.c) -------------------------------------------------------------------- */
 
 /* Plans a prepared SELECT and hands over what a change needs: text, holds and schema. out->select lives in p's arena. */
@@ -41,6 +50,15 @@ enum status exec_select_bind(struct ctx *ctx, struct exec_select *p, struct erro
 /* The answer of EXPLAIN: one text column. */
 enum status exec_explain(struct ctx *ctx, struct exec_session *s, const struct statement *st, struct exec_result *out, struct error *err);
 
+/* ---- INSERT … VALUES (values.c) --------------------------------------------------------- */
+
+/* The query of an INSERT with DEFAULT filled in and values of several kinds in one column brought to the column's type. */
+struct exec_values {
+    struct sql_text text; /* the query, and where its parts came from */
+    bool *defaults;       /* one per column: nothing but DEFAULT; NULL: none */
+};
+enum status exec_values_prepare(struct arena *arena, const struct statement *st, const struct delta_type *table, struct exec_values *out,
+                                struct error *err);
 /* ---- changes to rows that are there (dml.c, merge.c) ----------------------------------------- */
 
 /* One try at a statement: everything in it is made for one snapshot of the target. */

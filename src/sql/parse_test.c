@@ -101,7 +101,7 @@ static void known_elsewhere(void **state)
                                         "SHOW CREATE TABLE t",
                                         "DROP VIEW v",
                                         "ALTER SCHEMA s SET x",
-                                        "COMMENT ON TABLE t IS 'x'",
+                                        "COMMENT ON SCHEMA t IS 'x'",
                                         "ANALYZE TABLE t COMPUTE STATISTICS",
                                         "MSCK REPAIR TABLE t",
                                         "CACHE TABLE t",

@@ -159,11 +159,6 @@ struct sql_change {
     bool dry_run;
 };
 
-/* The key word DEFAULT as a value of INSERT … VALUES. */
-struct sql_default {
-    uint32_t row, column;
-    size_t offset; /* in the query */
-};
 struct statement {
     enum statement_kind kind;
     struct str text;      /* the whole statement */
@@ -190,11 +185,8 @@ struct statement {
     uint32_t path_count;
     bool cluster_by; /* CREATE TABLE … CLUSTER BY */
     struct sql_name new_name;
-    struct str feature;           /* DROP FEATURE */
-    bool truncate_history;        /* … TRUNCATE HISTORY */
-    struct sql_default *defaults; /* INSERT … VALUES: where DEFAULT stands as a value; in order of offset */
-    uint32_t default_count;
-    uint32_t values_rows;       /* INSERT … VALUES with DEFAULT: number of rows */
+    struct str feature;    /* DROP FEATURE */
+    bool truncate_history; /* … TRUNCATE HISTORY */
     struct str *insert_columns; /* NULL: all in order */
     uint32_t insert_column_count;
     struct str query;    /* the SELECT body of SELECT, EXPLAIN, INSERT, CTAS; COPY INTO: the FROM path; NULL ptr when none */
@@ -237,6 +229,25 @@ enum status sql_to_engine(struct arena *arena, struct str query, struct sql_text
 /* An expression as a table's metadata holds it (constraint, generated column, default: Spark SQL), in the engine's spelling.  schema (may be NULL)
  * has the columns that it can name: what stands in double quotes and is none of them is a text. */
 enum status sql_expression_to_engine(struct arena *arena, struct str expression, const struct delta_type *schema, struct str *out, struct error *err);
+/* The values of a query that is nothing but VALUES (…), (…): what each is by the look of it. */
+enum sql_value_kind { SQL_VALUE_DEFAULT /* the key word */, SQL_VALUE_NULL, SQL_VALUE_TEXT /* one text literal */, SQL_VALUE_OTHER };
+struct sql_value {
+    uint32_t row, column;
+    size_t start, end; /* in the query */
+    enum sql_value_kind kind;
+};
+/* count is 0 when the query is of another form, when its rows are not of one width, or when no column has DEFAULT, or texts beside values of another
+ * kind: then there is nothing that INSERT has to look into. */
+struct sql_values {
+    uint32_t rows, columns;
+    struct sql_value *items; /* row by row */
+    size_t count;
+};
+enum status sql_read_values(struct arena *arena, struct str query, struct sql_values *out, struct error *err);
+/* The query with the replacements (in order, some may be NULL ptr: as it was), one per value. */
+enum status sql_replace_values(struct arena *arena, struct str query, const struct sql_values *values, const struct str *replacements,
+                               struct sql_text *out, struct error *err);
+
 /* Whether such an expression may name the column (of the table's top level); names with doubled quotes in them are not looked into. */
 bool sql_expression_names(struct str expression, struct str column);
 
@@ -247,6 +258,15 @@ struct sql_ref_extent {
     struct sql_at at;            /* its meaning */
 };
 enum status sql_ref_extent(struct str text, size_t offset, struct sql_ref_extent *out, struct error *err);
+
+/* table_changes('name', from[, to]) and table_changes_by_path('path', from[, to]), in text produced by sql_to_engine: versions are numbers,
+ * everything else is a time. */
+struct sql_changes {
+    size_t start, end; /* of the call */
+    struct sql_name name;
+    struct sql_at from, to; /* to.kind SQL_AT_NONE: the newest version */
+};
+enum status sql_changes_call(struct arena *arena, struct str text, size_t offset, struct sql_changes *out, struct error *err);
 
 /* The same query without comments, with single blanks and upper-cased unquoted key words: a cache key that ignores layout. Strings and quoted names
  * untouched. */

@@ -152,6 +152,7 @@ bool sql_take_alias(struct sql_parser *p);
 struct sql_call {
     size_t comma, close; /* of a call that is being spelled anew */
     const char *comma_text, *close_text;
+    bool comma_is_last; /* comma_text stands for all that is left, the bracket too */
 };
 enum { SQL_CALLS_MAX = 8 };
 struct sql_writer {
@@ -162,14 +163,22 @@ struct sql_writer {
     uint32_t edit_count;
     struct sql_call calls[SQL_CALLS_MAX]; /* open ones, innermost last */
     size_t call_count;
-    bool unbalanced; /* a call without its end was seen: look for no more */
-    bool failed;     /* out of memory */
+    struct sql_token before; /* the last one that was copied */
+    bool unbalanced;         /* a call without its end was seen: look for no more */
+    bool failed;             /* out of memory */
 };
 /* Appends in[from, to), a whole number of tokens, in the engine's spelling: `x` as "x", Unicode blanks as blanks, current_timestamp()
- * without its brackets, date_sub(d, n) and date_add(d, 1) as differences and sums. */
+ * without its brackets, date_sub(d, n) and date_add(d, 1) as differences and sums, paths into variants (v:a.b[0], variant_get) as subscripts. */
 void sql_write_range(struct sql_writer *w, size_t from, size_t to);
 /* Appends the `quoted` name of token t, its inside only up to inner_end, in double quotes. */
 void sql_write_name(struct sql_writer *w, struct sql_token t, size_t inner_end);
+/* Spark's spellings around variants (variant.c).  Each is false, and nothing written, where none of them stands.
+ * A path at the ':' token *t, which moves to the path's last token. before: the token before it. */
+bool sql_write_variant_path(struct sql_writer *w, struct sql_token before, struct sql_token *t);
+/* variant_get, try_variant_get, parse_json, try_parse_json, to_json: the head of the call. */
+bool sql_write_variant_call(struct sql_writer *w, struct sql_token name, struct sql_token open);
+/* The end of the bracket at `open`; the number of commas at its own level and where the first two of them are. */
+bool sql_call_extent(struct sql_writer *w, struct sql_token open, size_t *commas, struct sql_token comma[2], struct sql_token *close);
 /* Appends text that stands for in[from, to). */
 void sql_write_edit(struct sql_writer *w, struct str text, size_t from, size_t to);
 

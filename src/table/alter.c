@@ -149,6 +149,18 @@ enum status alteration_check_unused(const struct alteration *a, const struct sql
         if (invariant.ptr && memmem(invariant.ptr, invariant.len, root.ptr, root.len))
             return is_used(a, path, what, "the invariant of column", field->name, err);
     }
+    struct delta_column_path *clustered = NULL;
+    size_t clustered_count = 0;
+    struct arena scratch = ARENA_INIT;
+    enum status status = may_partition ? STATUS_OK : delta_snapshot_clustering(a->base, &scratch, &clustered, &clustered_count, err);
+    for (size_t i = 0; i < clustered_count && !status; i++)
+        if (str_ieq(clustered[i].names[0], root)) {
+            is_used(a, path, what, "the clustering by", root, err);
+            status = error_hint(err, "ALTER TABLE … CLUSTER BY other columns first");
+        }
+    arena_release(&scratch);
+    if (status)
+        return status;
     for (uint32_t i = 0; !may_partition && path->depth == 1 && i < m->partition_column_count; i++)
         if (str_ieq(m->partition_columns[i], root))
             return is_used(a, path, what, "the partitioning by", root, err);

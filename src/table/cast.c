@@ -60,13 +60,22 @@ static void put_cast(struct buf *out, const char *cast, struct str expr, const s
 
 static bool is_whole(enum delta_type_id id) { return id == DELTA_LONG || id == DELTA_INTEGER || id == DELTA_SHORT || id == DELTA_BYTE; }
 
+/* A text that is a whole number and nothing else: the engine by itself would round, and take more spellings. */
+static void put_whole_text(struct buf *out, struct str expr)
+{
+    buf_printf(out, "CASE WHEN regexp_full_match(trim(%.*s), '[+-]?[0-9]+') THEN trim(%.*s) END", STR_ARG(expr), STR_ARG(expr));
+}
+
 /* Digits behind the point are cut off on the way into an integer, as Spark does. */
 static void put_checked_cast(struct fit *f, struct buf *out, enum fit_check_kind kind, struct str expr, const struct delta_type *from,
                              const struct fit_path *path, const struct delta_type *to)
 {
     struct buf cut = BUF_INIT;
-    bool cuts = is_whole(to->id) && !is_whole(from->id) && from->id != DELTA_STRING;
-    buf_printf(&cut, cuts ? "trunc(%.*s)" : "%.*s", STR_ARG(expr));
+    bool cuts = is_whole(to->id) && !is_whole(from->id);
+    if (cuts && from->id == DELTA_STRING)
+        put_whole_text(&cut, expr);
+    else
+        buf_printf(&cut, cuts ? "trunc(%.*s)" : "%.*s", STR_ARG(expr));
     buf_printf(out, "CASE WHEN %.*s IS NOT NULL AND ", STR_ARG(expr));
     put_cast(out, "TRY_CAST", buf_view(&cut), to);
     buf_z(out, " IS NULL THEN ");

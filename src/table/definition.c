@@ -128,6 +128,22 @@ static enum status check_generated(struct checking *c, const struct delta_field 
     return status ? about(c, "generated column", field->name, text, status) : STATUS_OK;
 }
 
+/* The value itself, once: a text that does not read as the column's type would fail every INSERT. */
+static enum status check_value(struct checking *c, const struct delta_field *field, struct str sql)
+{
+    struct buf text = BUF_INIT;
+    int64_t count;
+    bool is_null;
+    buf_printf(&text, "SELECT count(CAST((%.*s) AS ", STR_ARG(sql));
+    engine_type_sql(field->type, &text);
+    buf_z(&text, "))");
+    enum status status = buf_check(&text, c->err);
+    if (!status)
+        status = engine_query_i64(c->ctx, c->e, buf_view(&text), &count, &is_null, c->err);
+    buf_release(&text);
+    return status;
+}
+
 /* Integers that only a NULL literal could be: the engine announces NULL so. */
 static bool is_null_text(struct str text) { return str_ieq(str_trim(text), STR("NULL")); }
 
@@ -145,6 +161,8 @@ static enum status check_default(struct checking *c, const struct delta_field *f
                             type->id == field->type->id);
     if (!status && !fits)
         status = wrong_type(c, type, field->type);
+    if (!status)
+        status = check_value(c, field, sql);
     return status ? about(c, "the default of column", field->name, text, status) : STATUS_OK;
 }
 

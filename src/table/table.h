@@ -35,6 +35,8 @@ struct table_definition {
     uint32_t property_count;
     const struct sql_constraint *constraints;
     uint32_t constraint_count;
+    const struct sql_path *cluster_by;
+    uint32_t cluster_by_count;
 };
 /* The columns of a definition as a schema in the arena: types, nullability, comments, defaults, generated and identity columns, lengths. */
 enum status table_schema_from_columns(struct arena *arena, const struct sql_column *columns, uint32_t count, struct delta_type **out,

@@ -317,6 +317,13 @@ enum status alteration_count_rows(struct alteration *a, struct engine *e, struct
 enum status alteration_ask(struct alteration *a, struct engine *e, struct str question, int64_t *out, bool *is_null, struct error *err);
 void put_path_text(struct buf *out, const struct sql_path *path);
 
+/* ---- clustering (clustering.c) ----------------------------------------------------------------------------- */
+
+enum status clustering_check(const struct delta_metadata *m, const struct delta_type *schema, const struct sql_path *paths, uint32_t count,
+                             struct error *err);
+/* After set_metadata with the feature: what the domain says. */
+enum status clustering_put(struct delta_txn *txn, struct arena *arena, const struct sql_path *paths, uint32_t count, struct error *err);
+
 /* ---- definitions (definition.c) ---------------------------------------------------------------------------- */
 
 /* What the schema's generated columns, defaults and the constraints say is checked: types, names, that they give the same at any time. */

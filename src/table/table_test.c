@@ -368,10 +368,10 @@ static void insert_lists_every_violation(void **state)
     struct fixture *f = *state;
     static const struct str wrong[] = {STR("a"), STR("prize")};
     OK(f, create(f, "STRUCT<a: INT, d: DATE, price: DECIMAL(10,2), s: STRUCT<x: INT, y: BOOLEAN>>", NULL, 0));
-    EXPECT(f, STATUS_SCHEMA_MISMATCH, insert(f, "SELECT 'one', 7::INTEGER, true, {'x': 'z', 'y': true, 'w': 1}"));
+    EXPECT(f, STATUS_SCHEMA_MISMATCH, insert(f, "SELECT true, 7::INTEGER, true, {'x': false, 'y': true, 'w': 1}"));
     assert_non_null(strstr(f->err.message, "varve.default.t"));
-    assert_string_equal(f->err.detail, "column \"a\": expected int, found string\ncolumn \"d\": expected date, found int\n"
-                                       "column \"price\": expected decimal(10,2), found boolean\ncolumn \"s.x\": expected int, found string\n"
+    assert_string_equal(f->err.detail, "column \"a\": expected int, found boolean\ncolumn \"d\": expected date, found int\n"
+                                       "column \"price\": expected decimal(10,2), found boolean\ncolumn \"s.x\": expected int, found boolean\n"
                                        "column \"s.w\": not in the table, found int");
     EXPECT(f, STATUS_SCHEMA_MISMATCH, insert(f, "SELECT 1, DATE '2024-01-01'"));
     EXPECT(f, STATUS_COLUMN_NOT_FOUND, insert_with(f, "SELECT 1, 2", (struct table_insert){.columns = wrong, .column_count = 2}));
@@ -699,7 +699,7 @@ static void properties_are_set_and_unset(void **state)
 static void columns_are_added_where_asked(void **state)
 {
     struct fixture *f = *state;
-    static const struct str inside[] = {STR("s")}, nowhere[] = {STR("a")}, element[] = {STR("l"), STR("element")};
+    static struct str inside[] = {STR("s")}, nowhere[] = {STR("a")}, element[] = {STR("l"), STR("element")};
     OK(f, create(f, "STRUCT<a: INT, s: STRUCT<x: INT>, l: ARRAY<STRUCT<e: INT>>>", NULL, 0));
     OK(f, insert(f, "SELECT 1, {'x': 2}, [{'e': 3}]"));
     const struct sql_column columns[] = {

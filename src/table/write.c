@@ -5,7 +5,7 @@ struct str table_name_of(const struct catalog_table *t) { return str_of(t->quali
 
 enum status table_snapshot(struct ctx *ctx, const struct catalog_table *t, struct delta_snapshot **out, struct error *err)
 {
-    enum status status = delta_snapshot_latest(ctx, t->table, out, err);
+    enum status status = delta_snapshot_tip(ctx, t->table, out, err);
     if (status)
         return status;
     status = delta_protocol_check_write(delta_snapshot_protocol(*out), delta_snapshot_metadata(*out), delta_snapshot_schema(*out), err);
@@ -91,6 +91,8 @@ enum status table_write_rows(struct ctx *ctx, struct engine *e, const struct cat
         .schema = schema,
         .partition_columns = m->partition_columns,
         .partition_column_count = m->partition_column_count,
+        .mapping = delta_mapping_mode(m),
+        .materialize_partitions = delta_materializes_partitions(m),
         .store = delta_table_store(t->table),
         .target_file_bytes = rows->target_bytes ? rows->target_bytes : target_size(m),
         .compression = compression(m),
