@@ -34,6 +34,8 @@ enum delta_type_id {
     DELTA_TIMESTAMP,
     DELTA_TIMESTAMP_NTZ,
     DELTA_VOID,
+    DELTA_INTERVAL_MONTHS, /* interval year to month */
+    DELTA_INTERVAL_MICROS, /* interval day to second */
     DELTA_VARIANT,
     DELTA_STRUCT,
     DELTA_ARRAY,

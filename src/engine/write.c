@@ -280,7 +280,7 @@ static const struct delta_type *leaf_type(const struct delta_type *type, const s
             return NULL;
         type = field->type;
     }
-    return type->id < DELTA_STRUCT ? type : NULL;
+    return type->id <= DELTA_VOID ? type : NULL; /* not of intervals and variants */
 }
 
 /* Years beyond 9999, before 1 and infinities have no place in Delta statistics. */
@@ -474,8 +474,8 @@ static enum status sync_files(struct writing *w, struct error *err)
                : error_set(err, STATUS_STORE_IO, "the files written to \"%.*s\" could not be made durable", STR_ARG(w->in->store->root));
 }
 
-/* A variant is two binary values in the file. */
-static bool spell_variants(struct arena *arena, struct delta_type *type)
+/* Types that files spell otherwise: a variant is two binary values, an interval a number. */
+static bool spell_types(struct arena *arena, struct delta_type *type)
 {
     static struct delta_type binary = {.id = DELTA_BINARY};
     if (type->id == DELTA_VARIANT) {
@@ -487,10 +487,12 @@ static bool spell_variants(struct arena *arena, struct delta_type *type)
         *type = (struct delta_type){.id = DELTA_STRUCT, .fields = fields, .field_count = 2};
         return true;
     }
-    if ((type->key && !spell_variants(arena, type->key)) || (type->element && !spell_variants(arena, type->element)))
+    if (type->id == DELTA_INTERVAL_MONTHS || type->id == DELTA_INTERVAL_MICROS)
+        type->id = type->id == DELTA_INTERVAL_MONTHS ? DELTA_INTEGER : DELTA_LONG;
+    if ((type->key && !spell_types(arena, type->key)) || (type->element && !spell_types(arena, type->element)))
         return false;
     for (uint32_t i = 0; type->id == DELTA_STRUCT && i < type->field_count; i++)
-        if (!spell_variants(arena, type->fields[i].type))
+        if (!spell_types(arena, type->fields[i].type))
             return false;
     return true;
 }
@@ -501,7 +503,7 @@ static enum status prime(struct writing *w, struct error *err)
     struct delta_type *stored = delta_type_copy(arena, w->stored);
     struct str *paths = ARENA_ARRAY(arena, struct str, w->out->file_count + 1);
     int64_t *sizes = ARENA_ARRAY(arena, int64_t, w->out->file_count + 1);
-    if (!paths || !sizes || !stored || !spell_variants(arena, stored))
+    if (!paths || !sizes || !stored || !spell_types(arena, stored))
         return error_oom(err);
     for (size_t i = 0; i < w->out->file_count; i++) {
         char *path = arena_printf(arena, "%.*s%.*s", STR_ARG(w->root), STR_ARG(w->out->files[i].path));
