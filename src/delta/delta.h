@@ -242,7 +242,8 @@ enum status delta_mapping_assign(struct ctx *ctx, struct arena *arena, const str
 /* INTERNAL when a field of a table that is mapped has no id or no physical name: what delta_mapping_assign is for. */
 enum status delta_mapping_check(const struct delta_metadata *m, const struct delta_type *schema, struct error *err);
 /* ALTER TABLE RENAME COLUMN and DROP COLUMN of a mapped table, nested columns too ("element", "key" and "value" lead through containers).
- * RENAME also renames in m's partition columns.  *out is a new schema in the arena.  NOT_SUPPORTED when the table is not mapped. */
+ * RENAME also renames in m's partition columns and in delta.dataSkippingStatsColumns.  *out is a new schema in the arena.  NOT_SUPPORTED when the
+ * table is not mapped. */
 enum status delta_schema_rename_column(struct arena *arena, struct delta_metadata *m, const struct delta_type *schema, const struct str *path,
                                        uint32_t depth, struct str new_name, struct delta_type **out, struct error *err);
 enum status delta_schema_drop_column(struct arena *arena, const struct delta_metadata *m, const struct delta_type *schema, const struct str *path,
