@@ -150,7 +150,7 @@ static void features_that_matter_when_used(void **state)
     table_init(&t, 3, 7, "deletionVectors", "deletionVectors", "STRUCT<a: INT>");
     expect_checks(&t, STATUS_OK, STATUS_OK, NULL);
     table_init(&t, 1, 2, "", "", "STRUCT<a: VARIANT>");
-    expect_checks(&t, STATUS_UNSUPPORTED_FEATURE, STATUS_UNSUPPORTED_FEATURE, "variantType");
+    expect_checks(&t, STATUS_OK, STATUS_OK, NULL);
 }
 
 static void expect_derived(struct table *t, bool existing, bool expect_changed, const char *expected)
@@ -255,6 +255,18 @@ static void protocol_of_upgraded_tables(void **state)
     table_init(&t, 1, 7, "", "invariants", "STRUCT<a: INT>");
     set(&t, "delta.appendOnly", "true");
     expect_derived(&t, true, true, "(1,7) w:invariants w:appendOnly");
+    table_init(&t, 1, 2, "", "", "STRUCT<a: INT>");
+    set(&t, "delta.columnMapping.mode", "name");
+    expect_derived(&t, true, true, "(2,5)");
+    table_init(&t, 1, 7, "", "invariants", "STRUCT<a: INT>");
+    set(&t, "delta.columnMapping.mode", "id");
+    expect_derived(&t, true, true, "(2,7) w:invariants w:columnMapping");
+    table_init(&t, 1, 2, "", "", "STRUCT<a: VARIANT>");
+    set(&t, "delta.enableTypeWidening", "true");
+    expect_derived(&t, true, true, "(3,7) r:variantType r:typeWidening w:appendOnly w:invariants w:variantType w:typeWidening");
+    table_init(&t, 3, 7, "variantType-preview,typeWidening-preview", "variantType-preview,typeWidening-preview", "STRUCT<a: VARIANT>");
+    set(&t, "delta.enableTypeWidening", "true");
+    expect_derived(&t, true, false, "(3,7) r:variantType-preview r:typeWidening-preview w:variantType-preview w:typeWidening-preview");
     table_init(&t, 1, 7, "", "invariants,futureThing", "STRUCT<a: INT>");
     expect_derived(&t, true, false, "(1,7) w:invariants w:futureThing");
 }

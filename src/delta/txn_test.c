@@ -285,7 +285,7 @@ static void refuses_bad_metadata(void **state)
     expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: INT>", .partition = "b"}, STATUS_COLUMN_NOT_FOUND, "\"b\"");
     expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: INT>", .partition = "a"}, STATUS_INVALID_ARGUMENT, "not a partition column");
     expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: ARRAY<INT>, b: INT>", .partition = "a"}, STATUS_INVALID_ARGUMENT, "no text form");
-    expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: VARIANT, b: INT>"}, STATUS_UNSUPPORTED_FEATURE, "variantType");
+    expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: VARIANT, b: INT>", .partition = "a"}, STATUS_INVALID_ARGUMENT, "\"a\"");
     expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: INT>", .keys = {"delta.apendOnly"}, .values = {"true"}}, STATUS_UNKNOWN_PROPERTY,
                             "apendOnly");
     expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: INT>", .keys = {"delta.enableTypeWidening"}, .values = {"true"}},

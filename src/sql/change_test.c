@@ -238,7 +238,6 @@ static void insert_wrong(void **state)
     syntax("INSERT t VALUES (1)", "t V", "expected INTO or OVERWRITE", NULL);
     syntax("INSERT INTO t VALUES (1); x", "x", "expected one statement", NULL);
     syntax("INSERT INTO t VALUES ('a)", "'a)", "does not end", NULL);
-    not_supported("INSERT INTO t REPLACE WHERE a = 1 SELECT 1", "REPLACE", "REPLACE WHERE", NULL);
     not_supported("INSERT INTO t REPLACE USING (a) SELECT 1", "REPLACE", "REPLACE USING", NULL);
     not_supported("INSERT OVERWRITE t PARTITION (a = 1) SELECT 1", "PARTITION", "PARTITION", NULL);
     not_supported("INSERT INTO t DEFAULT VALUES", "DEFAULT", "DEFAULT VALUES", NULL);

@@ -123,6 +123,42 @@ enum sql_alter_kind {
 };
 enum sql_file_format { SQL_CSV, SQL_JSON, SQL_PARQUET };
 
+/* What a statement does to rows that are there.  Expressions are views of the statement's text, so that their places are known. */
+struct sql_assignment {
+    struct str *path; /* column, or a field inside of one; the target's alias may stand before it */
+    uint32_t depth;
+    struct str value; /* NULL ptr: DEFAULT */
+    size_t offset;
+};
+enum sql_merge_when { SQL_MERGE_MATCHED, SQL_MERGE_NOT_MATCHED, SQL_MERGE_NOT_MATCHED_BY_SOURCE };
+enum sql_merge_then { SQL_MERGE_UPDATE, SQL_MERGE_DELETE, SQL_MERGE_INSERT };
+struct sql_merge_clause {
+    enum sql_merge_when when;
+    enum sql_merge_then then;
+    struct str condition; /* NULL ptr: always */
+    bool all;             /* UPDATE SET *, INSERT *: columns meet by name */
+    struct str *except;   /* all: but these */
+    uint32_t except_count;
+    struct sql_assignment *assignments; /* UPDATE; INSERT (column, …) VALUES (value, …) */
+    uint32_t assignment_count;
+    size_t offset;
+};
+struct sql_change {
+    struct str with;                    /* WITH name AS (…), … before the statement; NULL ptr */
+    struct str alias;                   /* of the target; NULL ptr */
+    struct str condition;               /* WHERE of DELETE, UPDATE, OPTIMIZE, REORG and INSERT … REPLACE WHERE, ON of MERGE; NULL ptr: none */
+    struct sql_assignment *assignments; /* UPDATE */
+    uint32_t assignment_count;
+    struct str source;       /* MERGE: what stands behind USING, its alias and column names included */
+    struct str source_alias; /* by which its columns are called */
+    bool source_is_table;
+    bool schema_evolution;
+    struct sql_merge_clause *clauses;
+    uint32_t clause_count;
+    struct sql_at restore_to;
+    bool dry_run;
+};
+
 struct statement {
     enum statement_kind kind;
     struct str text;      /* the whole statement */
@@ -155,12 +191,19 @@ struct statement {
     uint32_t insert_column_count;
     struct str query;    /* the SELECT body of SELECT, EXPLAIN, INSERT, CTAS; COPY INTO: the FROM path; NULL ptr when none */
     size_t query_offset; /* of query in text */
-    struct str pattern;  /* LIKE of SHOW; NULL ptr */
-    int64_t limit;       /* -1 none */
+    struct sql_change change;
+    struct str pattern; /* LIKE of SHOW; NULL ptr */
+    int64_t limit;      /* -1 none */
 };
 /* Parses one statement.  SYNTAX errors have the position, what was expected, and a hint (nearest statement, or the right spelling). Statements known
- * to Spark or DuckDB but not built here (MERGE, UPDATE, OPTIMIZE…) are NOT_SUPPORTED naming the statement. */
+ * to Spark or DuckDB but not built here (VACUUM, GRANT…) are NOT_SUPPORTED naming the statement. */
 enum status sql_parse(struct arena *arena, struct str text, struct statement *out, struct error *err);
+
+/* The columns that must be equal wherever the condition is true: its conjuncts of the form a.x = b.y.  Texts are views or in the arena. */
+struct sql_equality {
+    struct str left_qualifier, left, right_qualifier, right; /* qualifiers: NULL ptr when not given */
+};
+enum status sql_equalities(struct arena *arena, struct str condition, struct sql_equality **out, uint32_t *count, struct error *err);
 
 /* ---- SELECT text ------------------------------------------------------------------------------------ */
 
