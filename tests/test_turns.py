@@ -13,7 +13,7 @@ import peers
 import program as programs
 
 SEED = int(os.environ.get("VARVE_SEED", "7"))
-TURNS = int(os.environ.get("VARVE_TURNS", "14"))
+TURNS = int(os.environ.get("VARVE_TURNS", "8"))
 
 KINDS = {
     "plain": ("", {}),
@@ -75,7 +75,7 @@ def merge(rng, table):
     if rng.random() < 0.8:
         if rng.random() < 0.5:
             clauses.append(f"WHEN MATCHED AND {condition(rng, rng.choice(['t.', 's.']))} THEN " + rng.choice(["DELETE", "UPDATE SET v = s.v, n = t.n + s.n"]))
-        clauses.append("WHEN MATCHED THEN " + rng.choice(["DELETE", "UPDATE SET *", "UPDATE SET n = s.n, p = t.p, v = concat(t.v, '+')", "UPDATE SET t.d = NULL"]))
+        clauses.append("WHEN MATCHED THEN " + rng.choice(["DELETE", "UPDATE SET *", "UPDATE SET n = s.n, p = t.p, v = t.v || '+'", "UPDATE SET t.d = NULL"]))
     if rng.random() < 0.7 or not clauses:
         if rng.random() < 0.4:
             clauses.append(f"WHEN NOT MATCHED AND {condition(rng, 's.')} THEN INSERT (id, v) VALUES (s.id, 'new')")
@@ -93,7 +93,7 @@ def statement(rng, table, version):
     if kind == "delete":
         return f"DELETE FROM {table} WHERE {condition(rng, '')}"
     if kind == "update":
-        change = rng.choice(["v = upper(v)", "n = n + 1, d = NULL", "v = NULL, id = id + 1", "p = 'x'", "v = concat(v, p), p = v"])
+        change = rng.choice(["v = upper(v)", "n = n + 1, d = NULL", "v = NULL, id = id + 1", "p = 'x'", "v = v || p, p = v"])
         return f"UPDATE {table} SET {change} WHERE {condition(rng, '')}"
     if kind == "optimize":
         return f"OPTIMIZE {table}"

@@ -124,6 +124,16 @@ static enum status keep_select(struct change *c, struct exec_select *select, str
     return STATUS_OK;
 }
 
+/* The engine offers the names nearest to one that it does not know: ours are of no use to anybody. */
+static enum status without_own_names(enum status status, struct error *err)
+{
+    if (err && err->hint && strstr(err->hint, "varve_")) {
+        mem_free(err->hint);
+        err->hint = NULL;
+    }
+    return status;
+}
+
 static enum status query_over(struct change_text *t, const struct delta_type *target, bool bind_only, struct table_query *out,
                               const struct delta_pred **pred, struct error *err)
 {
@@ -143,7 +153,7 @@ static enum status query_over(struct change_text *t, const struct delta_type *ta
     if (source.hold)
         engine_hold_join(&c->holds, source.hold);
     if (status != STATUS_OK)
-        return status;
+        return without_own_names(status, err);
     *out = (struct table_query){.select = source.select, .schema = source.schema};
     if (pred)
         *pred = frame->bound[0].pred;

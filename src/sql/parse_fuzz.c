@@ -45,6 +45,50 @@ static uint64_t touch_statement(const struct statement *st)
     return sum;
 }
 
+/* Expressions of a change are views of the statement: their places are known. */
+static uint64_t touch_part(const struct statement *st, struct str part)
+{
+    must(!part.ptr || (part.len && part.ptr >= st->text.ptr && part.ptr + part.len <= st->text.ptr + st->text.len));
+    return touch(part);
+}
+
+static uint64_t touch_assignments(const struct statement *st, const struct sql_assignment *items, uint32_t count)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        must(items[i].depth > 0 && items[i].offset <= st->text.len);
+        for (uint32_t d = 0; d < items[i].depth; d++)
+            sum += touch(items[i].path[d]);
+        sum += touch_part(st, items[i].value);
+    }
+    return sum;
+}
+
+static uint64_t touch_change(const struct statement *st)
+{
+    const struct sql_change *c = &st->change;
+    uint64_t sum = touch_part(st, c->with) + touch_part(st, c->condition) + touch_part(st, c->source) + touch(c->alias) + touch(c->source_alias) +
+                   touch(c->restore_to.expr) + touch_assignments(st, c->assignments, c->assignment_count);
+    for (uint32_t i = 0; i < c->clause_count; i++) {
+        const struct sql_merge_clause *clause = &c->clauses[i];
+        must(clause->offset <= st->text.len && (clause->when == SQL_MERGE_NOT_MATCHED) == (clause->then == SQL_MERGE_INSERT));
+        sum += touch_part(st, clause->condition) + touch_assignments(st, clause->assignments, clause->assignment_count);
+        for (uint32_t k = 0; k < clause->except_count; k++)
+            sum += touch(clause->except[k]);
+    }
+    return sum;
+}
+
+static void check_equalities(struct arena *arena, struct str condition)
+{
+    struct sql_equality *all = NULL;
+    uint32_t count = 0;
+    if (!condition.ptr || sql_equalities(arena, condition, &all, &count, NULL) != STATUS_OK)
+        return;
+    for (uint32_t i = 0; i < count; i++)
+        must(touch(all[i].left) + touch(all[i].right) + touch(all[i].left_qualifier) + touch(all[i].right_qualifier) != 1);
+}
+
 static void check_parse(struct str text)
 {
     struct arena arena = ARENA_INIT;
@@ -53,6 +97,8 @@ static void check_parse(struct str text)
     enum status status = sql_parse(&arena, text, &st, &err);
     if (status == STATUS_OK) {
         touch_statement(&st);
+        touch_change(&st);
+        check_equalities(&arena, st.change.condition);
         must(st.kind < STATEMENT_COUNT && st.query_offset <= text.len && st.name.offset <= text.len);
         if (st.query.ptr && st.kind != STATEMENT_COPY_INTO)
             must(st.query.ptr == text.ptr + st.query_offset && st.query_offset + st.query.len <= text.len);

@@ -255,8 +255,10 @@ static enum status commit(struct optimizing *o, struct table_change *out, struct
     struct table_change done = {0};
     int64_t vectors = 0;
     enum status status = delta_txn_begin(o->w.ctx, o->w.table->table, o->in->base, &txn, err);
-    if (!status)
+    if (!status) {
+        delta_txn_loses_row_ids(txn);
         status = replace_files(o, txn, &done, &vectors, err);
+    }
     if (!status)
         status = describe(o, txn, &done, vectors, err);
     if (!status) {
@@ -289,7 +291,10 @@ static enum status optimize(struct optimizing *o, struct table_change *out, stru
     if (status)
         return status;
     fill_bins(o);
-    status = write_all(o, err);
+    if (o->bin_count)
+        status = table_check_row_ids(w->table, &w->metadata, err);
+    if (!status)
+        status = write_all(o, err);
     return status || !o->bin_count ? status : commit(o, out, err);
 }
 

@@ -131,16 +131,40 @@ static bool same_configuration(const struct delta_metadata *a, const struct delt
     return true;
 }
 
+/* Numbers of columns that were given once are not given again. */
+static enum status keep_last_column_id(struct restoring *r, struct error *err)
+{
+    static const char key[] = "delta.columnMapping.maxColumnId";
+    struct str now = delta_config(delta_snapshot_metadata(r->now), key), then = delta_config(&r->metadata, key);
+    int64_t last = 0, earlier = 0;
+    if (!now.ptr || !then.ptr || !str_to_i64(now, &last) || !str_to_i64(then, &earlier) || last <= earlier)
+        return STATUS_OK;
+    struct delta_property *copy = ARENA_ARRAY(&r->arena, struct delta_property, r->metadata.configuration_count);
+    if (!copy)
+        return error_oom(err);
+    for (uint32_t i = 0; i < r->metadata.configuration_count; i++) {
+        copy[i] = r->metadata.configuration[i];
+        if (str_eq(copy[i].key, STR("delta.columnMapping.maxColumnId")))
+            copy[i].value = now;
+    }
+    r->metadata.configuration = copy;
+    return STATUS_OK;
+}
+
 /* The table stays the one that it is: only its id does not go back. */
-static void choose_metadata(struct restoring *r)
+static enum status choose_metadata(struct restoring *r, struct error *err)
 {
     const struct delta_metadata *now = delta_snapshot_metadata(r->now), *then = delta_snapshot_metadata(r->then);
     r->metadata = *then;
     r->metadata.id = now->id;
+    enum status status = keep_last_column_id(r, err);
+    if (status)
+        return status;
     r->metadata_changes = !str_eq(now->schema_string, then->schema_string) || !str_eq(now->name, then->name) ||
-                          !str_eq(now->description, then->description) || !same_configuration(now, then) ||
+                          !str_eq(now->description, then->description) || !same_configuration(now, &r->metadata) ||
                           now->partition_column_count != then->partition_column_count ||
                           !same_texts(now->partition_columns, then->partition_columns, now->partition_column_count);
+    return STATUS_OK;
 }
 
 /* ---- commit --------------------------------------------------------------------------------------------------- */
@@ -219,9 +243,10 @@ static enum status restore(struct restoring *r, const struct table_restore *in, 
         status = table_check_removable(r->table, delta_snapshot_metadata(r->now), err);
     if (!status)
         status = check_files(r, err);
+    if (!status)
+        status = choose_metadata(r, err);
     if (status)
         return status;
-    choose_metadata(r);
     out->version = delta_snapshot_version(r->now);
     bool changes = r->gone_count || r->back_count || r->metadata_changes;
     if (!in->dry_run && changes)

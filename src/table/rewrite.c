@@ -279,6 +279,8 @@ static enum status fill(struct rewriting *w, struct delta_txn *txn, const struct
 {
     enum status status = w->schema_changed ? delta_txn_set_metadata(txn, &w->metadata, w->schema, err) : STATUS_OK;
     delta_txn_reads_all(txn);
+    if (w->touched_count && w->written.row_count)
+        delta_txn_loses_row_ids(txn);
     if (!status)
         status = w->in->delete_all ? delta_txn_remove_all(txn, err) : take_away(w, txn, err);
     if (!status)
@@ -313,6 +315,17 @@ static enum status commit(struct rewriting *w, const struct tally *t, struct tab
         fill_answer(w, t, out);
     delta_txn_free(txn);
     return status;
+}
+
+/* Rows that are copied or replaced keep their ids only when these are written into the new file, which is not built. */
+static enum status check_row_ids(const struct rewriting *w, struct error *err)
+{
+    bool rewrites = false;
+    for (size_t i = 0; i < w->touched_count; i++)
+        rewrites |= w->touched[i].updated || !(w->touched[i].goes || w->with_vectors);
+    if (!rewrites)
+        return STATUS_OK;
+    return table_check_row_ids(w->table, &w->metadata, err);
 }
 
 /* ---- the whole table -------------------------------------------------------------------------------------- */
@@ -390,6 +403,8 @@ static enum status rewrite(struct rewriting *w, struct table_change *out, struct
         status = error_oom(err);
     w->found_us = ctx_monotonic_us(w->ctx);
     decide_files(w);
+    if (!status)
+        status = check_row_ids(w, err);
     if (!status)
         status = find_positions(w, err);
     if (!status && (!w->in->by_file || replaces_rows(w)))

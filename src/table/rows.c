@@ -256,6 +256,7 @@ static enum status write_changes(struct rewriting *w, struct str select, struct 
         .schema = schema,
         .partition_columns = w->metadata.partition_columns,
         .partition_column_count = w->metadata.partition_column_count,
+        .mapping = delta_mapping_mode(&w->metadata),
         .store = store,
         .session_settings = w->in->session_settings,
     };

@@ -171,6 +171,8 @@ enum status table_commit(struct ctx *ctx, const struct catalog_table *t, struct 
                          struct table_change *out, struct error *err);
 /* Newest snapshot, when its protocol may be written. */
 enum status table_snapshot(struct ctx *ctx, const struct catalog_table *t, struct delta_snapshot **out, struct error *err);
+/* UNSUPPORTED_FEATURE when rows may not go into other files, because they would lose their ids (delta.enableRowTracking). */
+enum status table_check_row_ids(const struct catalog_table *t, const struct delta_metadata *m, struct error *err);
 enum status table_check_removable(const struct catalog_table *t, const struct delta_metadata *m, struct error *err);
 
 /* commitInfo parameters: values become JSON strings, as Spark writes them; a NULL ptr becomes null. */
