@@ -114,6 +114,14 @@ WRITTEN = {
                   "ALTER TABLE described UNSET TBLPROPERTIES ('team')"],
     "replaced": ["CREATE TABLE replaced (a int) USING DELTA", "INSERT INTO replaced VALUES (1)", "CREATE OR REPLACE TABLE replaced (b string) USING DELTA",
                  "INSERT INTO replaced VALUES ('b')", "CREATE OR REPLACE TABLE replaced PARTITIONED BY (p) AS SELECT 1 AS n, 'x' AS p"],
+    "ruled": ["CREATE TABLE ruled (id bigint GENERATED ALWAYS AS IDENTITY (START WITH 5 INCREMENT BY 5), a int NOT NULL DEFAULT 4, ts timestamp, "
+              "d date GENERATED ALWAYS AS (CAST(ts AS DATE)), v varchar(3), CONSTRAINT pos CHECK (a > 0)) USING DELTA PARTITIONED BY (d)",
+              "INSERT INTO ruled (ts, v) VALUES ('2024-05-05 10:00:00+00', 'abc'), (NULL, NULL)", "INSERT INTO ruled (a) VALUES (7)"],
+    "altered": ["CREATE TABLE altered (a int, b string, s struct<x: int, y: string>, p int) USING DELTA PARTITIONED BY (p) "
+                "TBLPROPERTIES ('delta.columnMapping.mode' = 'name', 'delta.enableTypeWidening' = 'true')",
+                "INSERT INTO altered VALUES (1, 'x', {'x': 1, 'y': 'y'}, 1)", "ALTER TABLE altered RENAME COLUMN s.y TO `z z`",
+                "ALTER TABLE altered RENAME COLUMN p TO part", "ALTER TABLE altered ALTER COLUMN a TYPE bigint", "ALTER TABLE altered DROP COLUMN b",
+                "ALTER TABLE altered ADD COLUMN b date FIRST", "INSERT INTO altered VALUES ('2024-01-01', 12345678901, {'x': 2, 'z z': NULL}, 2)"],
     "empty": ["CREATE TABLE empty (a int, b string) USING DELTA PARTITIONED BY (b)"],
     "copied": ["CREATE TABLE copied (symbol string, day date, close decimal(10,2)) USING DELTA",
                "COPY INTO copied FROM '$FILES/bars.csv' FILEFORMAT = CSV FORMAT_OPTIONS ('header' = 'true')",
@@ -201,6 +209,26 @@ def test_spark_skips_files_by_varves_statistics(spark, written):
     frame = spark.read.format("delta").load(written.path("commits")).where("n = 57")
     assert len(frame.inputFiles()) == 1
     assert frame.count() == 1
+
+
+def test_spark_and_varve_keep_the_same_rules(spark, varve, written, work):
+    """Each writes into the other's table, and both refuse what breaks its rules."""
+    ours, theirs = written.path("ruled"), work / "ruled-by-spark"
+    with pytest.raises(Exception, match="(?i)constraint"):
+        spark.sql(f"INSERT INTO delta.`{ours}` (a) VALUES (-1)")
+    spark.sql(f"INSERT INTO delta.`{ours}` (ts) VALUES (TIMESTAMP '2024-05-06 00:00:00')")
+    assert [row["id"] for row in varve.rows(f"SELECT id FROM delta.`{ours}` ORDER BY id")] == [5, 10, 15, 20]
+    spark.sql(f"CREATE TABLE delta.`{theirs}` (id INT, s STRING, ts TIMESTAMP, y INT GENERATED ALWAYS AS (YEAR(ts))) USING DELTA PARTITIONED BY (y) "
+              "TBLPROPERTIES ('delta.feature.allowColumnDefaults' = 'supported')")
+    spark.sql(f"ALTER TABLE delta.`{theirs}` ADD CONSTRAINT Pos CHECK (id > 0 AND s <> \"bad\")")
+    spark.sql(f"ALTER TABLE delta.`{theirs}` ALTER COLUMN s SET DEFAULT 'dflt'")
+    varve.query(f"INSERT INTO delta.`{theirs}` (id, ts) VALUES (1, '2024-05-05 00:00:00+00')")
+    for wrong in ("(id, s) VALUES (2, 'bad')", "(id) VALUES (NULL)", "(id, ts, y) VALUES (1, NULL, 2024)"):
+        with pytest.raises(programs.Failed) as failed:
+            varve.query(f"INSERT INTO delta.`{theirs}` {wrong}")
+        assert failed.value.code == "CONSTRAINT_VIOLATION"
+    rows = [tuple(row) for row in spark.sql(f"SELECT id, s, y FROM delta.`{theirs}`").collect()]
+    assert rows == [(1, "dflt", 2024)]
 
 
 @pytest.mark.parametrize("name", LOGS)

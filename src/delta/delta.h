@@ -286,6 +286,8 @@ enum status delta_dv_read(struct ctx *ctx, struct store *store, const struct del
  * the arena).  The file is durable on return; on failure nothing is left. */
 enum status delta_dv_write(struct ctx *ctx, struct store *store, const struct delta_rows *const *sets, size_t count, struct arena *arena,
                            struct delta_dv *out, struct error *err);
+/* Removes the file of a descriptor that delta_dv_write made and no commit took; what cannot be removed stays an orphan. */
+void delta_dv_discard(struct ctx *ctx, struct store *store, const struct delta_dv *dv);
 
 /* ==== snapshot ========================================================================= */
 
@@ -481,6 +483,8 @@ enum status delta_txn_domain(struct delta_txn *txn, struct str domain, struct st
 enum status delta_txn_cluster_by(struct delta_txn *txn, const struct delta_column_path *columns, size_t count, struct error *err);
 /* Rows were copied into other files without their ids: said in commitInfo, as Spark does. */
 void delta_txn_loses_row_ids(struct delta_txn *txn);
+/* A file that some version of the table had, found by delta_scan with want_stats, as it was then. */
+enum status delta_txn_add_again(struct delta_txn *txn, const struct delta_file *file, bool data_change, struct error *err);
 /* Removes a file of the base snapshot (found by delta_scan with want_stats). */
 enum status delta_txn_remove(struct delta_txn *txn, const struct delta_file *file, bool data_change, struct error *err);
 enum status delta_txn_remove_all(struct delta_txn *txn, struct error *err); /* every file of the base: overwrite; counts as reading all */

@@ -275,3 +275,11 @@ enum status delta_dv_write(struct ctx *ctx, struct store *store, const struct de
     buf_release(&key);
     return status;
 }
+
+void delta_dv_discard(struct ctx *ctx, struct store *store, const struct delta_dv *dv)
+{
+    struct buf key = BUF_INIT;
+    if (str_eq(dv->storage, STR("u")) && relative_key(dv->path, &key) && !key.failed)
+        store_remove(store, ctx, buf_view(&key), NULL);
+    buf_release(&key);
+}

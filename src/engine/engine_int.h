@@ -80,6 +80,7 @@ enum status row_filter_position_sql(struct ctx *ctx, struct engine *e, const str
 struct engine_hold {
     struct engine *engine;
     struct partition_dictionary *dictionary;
+    char *kept; /* name of a table to drop */
     struct row_filter *rows;
     struct delta_rows *only; /* owned */
     struct engine_hold *next;
@@ -227,6 +228,10 @@ struct log_reader {
 void log_reader_init(struct log_reader *r, struct engine *e);
 /* The JSON text of add.stats, made from add.stats_parsed where that is all there is; false when the file has neither. */
 bool checkpoint_stats_sql(const struct delta_type *add, struct buf *sql);
+
+/* ---- keep.c -------------------------------------------------------------------------------------------------------------- */
+
+void kept_drop(struct engine *e, char *name); /* takes name */
 
 /* ---- instance.c ------------------------------------------------------------------------------------------------- */
 

@@ -505,6 +505,8 @@ void engine_hold_free(struct engine_hold *hold)
     while (hold) {
         struct engine_hold *next = hold->next;
         partition_dictionary_drop(hold->engine, hold->dictionary);
+        if (hold->kept)
+            kept_drop(hold->engine, hold->kept);
         row_filter_drop(hold->engine, hold->rows);
         delta_rows_free(hold->only);
         mem_free(hold);

@@ -95,6 +95,7 @@ static enum status insert_once(struct insertion *n, struct table_change *change,
                                       .default_columns = n->values.defaults,
                                       .by_name = st->by_name,
                                       .overwrite = st->overwrite,
+                                      .dynamic = n->session->overwrites_partitions,
                                       .merge_schema = property_flag(st, "mergeSchema"),
                                       .overwrite_schema = property_flag(st, "overwriteSchema"),
                                       .operation = STR("WRITE")};
@@ -107,13 +108,14 @@ static enum status insert_once(struct insertion *n, struct table_change *change,
     return status;
 }
 
-/* Of two that number rows at the same time the later finds the table's metadata changed.  It is the statement that is run again: the query, on what is
- * there then, and with numbers that nobody has. */
+/* Of two that number rows at the same time the later finds the table's metadata changed.  It is the statement that is run again: the query, on what
+ * is there then, and with numbers that nobody has. */
 enum status exec_insert(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                         struct error *err)
 {
-    (void)arena;
     static const struct str options[] = {STR("mergeSchema"), STR("overwriteSchema")};
+    if (st->change.condition.ptr)
+        return exec_insert_replace(ctx, s, arena, st, out, err);
     struct insertion n = {.ctx = ctx, .session = s, .arena = ARENA_INIT, .st = st};
     struct table_change change = {0};
     enum status status = check_options(st, options, VV_ARRAY_COUNT(options), err);

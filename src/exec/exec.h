@@ -29,6 +29,7 @@ struct exec_session {
     struct exec_lake *lake;
     char *schema;    /* current schema */
     char *time_zone; /* SET TimeZone; NULL: UTC */
+    bool overwrites_partitions; /* SET spark.sql.sources.partitionOverwriteMode = dynamic */
 };
 enum status exec_session_init(struct exec_session *s, struct exec_lake *lake, struct error *err);
 void exec_session_release(struct exec_session *s);

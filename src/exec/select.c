@@ -32,6 +32,7 @@ struct exec_select {
     struct str settings; /* of the session, for the engine, and the moment when the query asks for the time */
     struct select_ref *refs;
     size_t ref_count;
+    const struct exec_frame *frame; /* NULL: the query is the statement */
     struct delta_type *schema; /* of the result; after plan */
     bool planned;
     int64_t plan_us;
@@ -96,7 +97,8 @@ static void locate_error(const struct exec_select *p, const struct substitution 
         struct sql_text map = {.text = buf_view(&sub->out), .edits = sub->edits, .edit_count = sub->edit_count};
         at = sql_text_origin(&map, at);
     }
-    err->position = (int64_t)(sql_text_origin(&p->text, at) + p->query_offset);
+    at = sql_text_origin(&p->text, at);
+    err->position = (int64_t)(p->frame ? sql_text_origin(&p->frame->origin, at) : at + p->query_offset);
 }
 
 /* ---- prepare -------------------------------------------------------------------------------- */
@@ -169,6 +171,23 @@ static enum status shape_ref(struct ctx *ctx, struct exec_select *p, struct sele
     return st;
 }
 
+static struct exec_bound *bound_name(const struct exec_select *p, const struct engine_ref *parsed)
+{
+    for (size_t i = 0; p->frame && i < p->frame->bound_count; i++)
+        if (!parsed->schema.ptr && !parsed->catalog.ptr && str_ieq(parsed->table, p->frame->bound[i].name))
+            return &p->frame->bound[i];
+    return NULL;
+}
+
+/* The table that the statement changes is read as it was when the statement began. */
+static void share_pinned(const struct exec_select *p, struct select_ref *ref)
+{
+    if (!p->frame || !p->frame->pinned || ref->extent.at.kind != SQL_AT_NONE || delta_snapshot_table(p->frame->pinned) != ref->place.table)
+        return;
+    delta_snapshot_unref(ref->snapshot);
+    ref->snapshot = delta_snapshot_ref(p->frame->pinned);
+}
+
 static enum status resolve_ref(struct ctx *ctx, struct exec_select *p, const struct engine_ref *parsed, struct error *err)
 {
     struct select_ref *ref = &p->refs[p->ref_count];
@@ -187,6 +206,7 @@ static enum status resolve_ref(struct ctx *ctx, struct exec_select *p, const str
         return st;
     }
     share_snapshot(p, ref);
+    share_pinned(p, ref);
     p->ref_count++; /* from here on it is released with the others */
     if ((st = shape_ref(ctx, p, ref, &from, err)) != STATUS_OK)
         return st;
@@ -220,14 +240,14 @@ static enum status resolve_refs(struct ctx *ctx, struct exec_select *p, struct e
     for (size_t i = 0; i < p->parsed.ref_count && st == STATUS_OK; i++) {
         if (is_file_reference(p->text.text, p->parsed.refs[i].offset))
             p->parsed.is_volatile = true;
-        else
+        else if (!bound_name(p, &p->parsed.refs[i]))
             st = resolve_ref(ctx, p, &p->parsed.refs[i], err);
     }
     return st;
 }
 
-enum status exec_select_prepare(struct ctx *ctx, struct exec_session *s, struct str query, size_t query_offset, struct exec_select **out,
-                                struct error *err)
+static enum status prepare(struct ctx *ctx, struct exec_session *s, struct str query, size_t query_offset, const struct exec_frame *frame,
+                           struct exec_select **out, struct error *err)
 {
     int64_t start_us = ctx_monotonic_us(ctx);
     *out = NULL;
@@ -236,11 +256,12 @@ enum status exec_select_prepare(struct ctx *ctx, struct exec_session *s, struct 
         return error_oom(err);
     p->session = s;
     p->query_offset = query_offset;
+    p->frame = frame;
     p->query = arena_str(&p->arena, query);
     enum status st = p->query.ptr ? sql_to_engine(&p->arena, p->query, &p->text, err) : error_oom(err);
     if (st != STATUS_OK) {
         if (err && err->position >= 0)
-            err->position += (int64_t)query_offset;
+            err->position = frame ? (int64_t)sql_text_origin(&frame->origin, (size_t)err->position) : err->position + (int64_t)query_offset;
         goto out;
     }
     st = engine_parse(ctx, s->lake->engine, p->text.text, &p->arena, &p->parsed, err);
@@ -258,6 +279,20 @@ out:
         exec_select_free(p);
     return st;
 }
+
+enum status exec_select_prepare(struct ctx *ctx, struct exec_session *s, struct str query, size_t query_offset, struct exec_select **out,
+                                struct error *err)
+{
+    return prepare(ctx, s, query, query_offset, NULL, out, err);
+}
+
+enum status exec_select_prepare_in(struct ctx *ctx, struct exec_session *s, const struct exec_frame *frame, struct exec_select **out,
+                                   struct error *err)
+{
+    return prepare(ctx, s, frame->origin.text, 0, frame, out, err);
+}
+
+bool exec_select_is_volatile(const struct exec_select *p) { return p->parsed.is_volatile; }
 
 void exec_select_free(struct exec_select *p)
 {
@@ -313,7 +348,8 @@ static enum status plan(struct ctx *ctx, struct exec_select *p, struct error *er
         return STATUS_OK;
     int64_t start_us = ctx_monotonic_us(ctx);
     struct substitution sub = {0};
-    struct engine_stand_in *stand_ins = ARENA_ARRAY(&p->arena, struct engine_stand_in, p->ref_count + 1);
+    size_t bound_count = p->frame ? p->frame->bound_count : 0;
+    struct engine_stand_in *stand_ins = ARENA_ARRAY(&p->arena, struct engine_stand_in, p->ref_count + bound_count + 1);
     struct str *names = ARENA_ARRAY(&p->arena, struct str, p->ref_count + 1);
     if (!stand_ins || !names)
         return error_oom(err);
@@ -321,14 +357,19 @@ static enum status plan(struct ctx *ctx, struct exec_select *p, struct error *er
         names[i] = p->refs[i].stand_in;
         stand_ins[i] = (struct engine_stand_in){.name = names[i], .schema = p->refs[i].schema};
     }
+    for (size_t i = 0; i < bound_count; i++)
+        stand_ins[p->ref_count + i] = (struct engine_stand_in){.name = p->frame->bound[i].name, .schema = p->frame->bound[i].schema};
     enum status st = substitute(p, names, &sub, err);
     if (st == STATUS_OK) {
-        st = engine_bind_session(ctx, p->session->lake->engine, buf_view(&sub.out), p->settings, stand_ins, p->ref_count, &p->arena, &p->schema, err);
+        st = engine_bind_session(ctx, p->session->lake->engine, buf_view(&sub.out), p->settings, stand_ins, p->ref_count + bound_count, &p->arena,
+                                 &p->schema, err);
         if (st != STATUS_OK)
             locate_error(p, &sub, err);
     }
     for (size_t i = 0; i < p->ref_count && st == STATUS_OK; i++)
         p->refs[i].pred = stand_ins[i].pred;
+    for (size_t i = 0; i < bound_count && st == STATUS_OK; i++)
+        p->frame->bound[i].pred = stand_ins[p->ref_count + i].pred;
     buf_release(&sub.out);
     p->planned = st == STATUS_OK;
     p->plan_us += ctx_monotonic_us(ctx) - start_us;
@@ -465,6 +506,8 @@ enum status exec_select_source(struct ctx *ctx, struct exec_select *p, struct ta
     out->session_settings = p->settings;
     return st;
 }
+
+enum status exec_select_bind(struct ctx *ctx, struct exec_select *p, struct error *err) { return plan(ctx, p, err); }
 
 /* ---- EXPLAIN --------------------------------------------------------------------------------------------- */
 

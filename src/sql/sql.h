@@ -69,7 +69,7 @@ struct sql_column {
     struct str *path;   /* ADD COLUMN a.b.c: parents a, b */
     uint32_t path_depth;
     size_t offset;
-    struct str declared;               /* "varchar(10)", "char(5)" when the type is one of these; NULL ptr */
+    struct str declared;                /* "varchar(10)", "char(5)" when the type is one of these; NULL ptr */
     struct str default_text, generated; /* DEFAULT expression, GENERATED ALWAYS AS (expression): Spark SQL as written; NULL ptr */
     bool identity, identity_by_default;
     int64_t identity_start, identity_step;
@@ -123,6 +123,42 @@ enum sql_alter_kind {
 };
 enum sql_file_format { SQL_CSV, SQL_JSON, SQL_PARQUET };
 
+/* What a statement does to rows that are there.  Expressions are views of the statement's text, so that their places are known. */
+struct sql_assignment {
+    struct str *path; /* column, or a field inside of one; the target's alias may stand before it */
+    uint32_t depth;
+    struct str value; /* NULL ptr: DEFAULT */
+    size_t offset;
+};
+enum sql_merge_when { SQL_MERGE_MATCHED, SQL_MERGE_NOT_MATCHED, SQL_MERGE_NOT_MATCHED_BY_SOURCE };
+enum sql_merge_then { SQL_MERGE_UPDATE, SQL_MERGE_DELETE, SQL_MERGE_INSERT };
+struct sql_merge_clause {
+    enum sql_merge_when when;
+    enum sql_merge_then then;
+    struct str condition; /* NULL ptr: always */
+    bool all;             /* UPDATE SET *, INSERT *: columns meet by name */
+    struct str *except;   /* all: but these */
+    uint32_t except_count;
+    struct sql_assignment *assignments; /* UPDATE; INSERT (column, …) VALUES (value, …) */
+    uint32_t assignment_count;
+    size_t offset;
+};
+struct sql_change {
+    struct str with;                    /* WITH name AS (…), … before the statement; NULL ptr */
+    struct str alias;                   /* of the target; NULL ptr */
+    struct str condition;               /* WHERE of DELETE, UPDATE, OPTIMIZE, REORG and INSERT … REPLACE WHERE, ON of MERGE; NULL ptr: none */
+    struct sql_assignment *assignments; /* UPDATE */
+    uint32_t assignment_count;
+    struct str source;       /* MERGE: what stands behind USING, its alias and column names included */
+    struct str source_alias; /* by which its columns are called */
+    bool source_is_table;
+    bool schema_evolution;
+    struct sql_merge_clause *clauses;
+    uint32_t clause_count;
+    struct sql_at restore_to;
+    bool dry_run;
+};
+
 struct statement {
     enum statement_kind kind;
     struct str text;      /* the whole statement */
@@ -149,18 +185,25 @@ struct statement {
     uint32_t path_count;
     bool cluster_by; /* CREATE TABLE … CLUSTER BY */
     struct sql_name new_name;
-    struct str feature;    /* DROP FEATURE */
-    bool truncate_history; /* … TRUNCATE HISTORY */
+    struct str feature;         /* DROP FEATURE */
+    bool truncate_history;      /* … TRUNCATE HISTORY */
     struct str *insert_columns; /* NULL: all in order */
     uint32_t insert_column_count;
     struct str query;    /* the SELECT body of SELECT, EXPLAIN, INSERT, CTAS; COPY INTO: the FROM path; NULL ptr when none */
     size_t query_offset; /* of query in text */
-    struct str pattern;  /* LIKE of SHOW; NULL ptr */
-    int64_t limit;       /* -1 none */
+    struct sql_change change;
+    struct str pattern; /* LIKE of SHOW; NULL ptr */
+    int64_t limit;      /* -1 none */
 };
 /* Parses one statement.  SYNTAX errors have the position, what was expected, and a hint (nearest statement, or the right spelling). Statements known
- * to Spark or DuckDB but not built here (MERGE, UPDATE, OPTIMIZE…) are NOT_SUPPORTED naming the statement. */
+ * to Spark or DuckDB but not built here (VACUUM, GRANT…) are NOT_SUPPORTED naming the statement. */
 enum status sql_parse(struct arena *arena, struct str text, struct statement *out, struct error *err);
+
+/* The columns that must be equal wherever the condition is true: its conjuncts of the form a.x = b.y.  Texts are views or in the arena. */
+struct sql_equality {
+    struct str left_qualifier, left, right_qualifier, right; /* qualifiers: NULL ptr when not given */
+};
+enum status sql_equalities(struct arena *arena, struct str condition, struct sql_equality **out, uint32_t *count, struct error *err);
 
 /* ---- SELECT text ------------------------------------------------------------------------------------ */
 
@@ -183,8 +226,8 @@ size_t sql_text_origin(const struct sql_text *t, size_t position); /* position i
  * whose hint says TIMESTAMP AS OF (decision T2). */
 enum status sql_to_engine(struct arena *arena, struct str query, struct sql_text *out, struct error *err);
 
-/* An expression as a table's metadata holds it (constraint, generated column, default: Spark SQL), in the engine's spelling.  schema (may be NULL) has
- * the columns that it can name: what stands in double quotes and is none of them is a text. */
+/* An expression as a table's metadata holds it (constraint, generated column, default: Spark SQL), in the engine's spelling.  schema (may be NULL)
+ * has the columns that it can name: what stands in double quotes and is none of them is a text. */
 enum status sql_expression_to_engine(struct arena *arena, struct str expression, const struct delta_type *schema, struct str *out, struct error *err);
 /* The values of a query that is nothing but VALUES (…), (…): what each is by the look of it. */
 enum sql_value_kind { SQL_VALUE_DEFAULT /* the key word */, SQL_VALUE_NULL, SQL_VALUE_TEXT /* one text literal */, SQL_VALUE_OTHER };

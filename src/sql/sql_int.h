@@ -104,6 +104,27 @@ bool sql_at_query(const struct sql_parser *p);
 /* The rest of the statement is a query. */
 enum status sql_take_query(struct sql_parser *p, struct statement *st);
 
+/* One expression, up to one of the stops outside of brackets and CASE … END, or the end; SYNTAX "expected `what`" when there is none. */
+enum sql_stop {
+    SQL_STOP_COMMA = 1,
+    SQL_STOP_CLOSE = 2,
+    SQL_STOP_WHERE = 4,
+    SQL_STOP_WHEN = 8,
+    SQL_STOP_THEN = 16,
+    SQL_STOP_QUERY = 32,
+    SQL_STOP_APPLY = 64,
+    SQL_STOP_ZORDER = 128
+};
+enum status sql_take_expression(struct sql_parser *p, const char *what, unsigned stops, struct str *out);
+/* [AS] name of a table that is changed; NULL ptr when none is here, or when the word here is `next`. */
+enum status sql_take_target_alias(struct sql_parser *p, const char *next, struct str *out);
+/* path = expression | DEFAULT, … appended. */
+enum status sql_take_assignments(struct sql_parser *p, unsigned stops, struct sql_assignment **items, uint32_t *count);
+/* a.b.c as the target of a value. */
+enum status sql_take_assignment_path(struct sql_parser *p, struct sql_assignment *out);
+/* WITH …, … stands here and a statement that changes rows behind it: its kind, and p moves behind its leading words. */
+bool sql_take_change_behind_with(struct sql_parser *p, struct statement *st);
+
 /* ---- time travel ------------------------------------------------------------------------------------ */
 
 struct sql_travel {
@@ -183,6 +204,13 @@ enum status sql_parse_show_catalogs(struct sql_parser *p, struct statement *st);
 enum status sql_parse_show_columns(struct sql_parser *p, struct statement *st);
 enum status sql_parse_show_tblproperties(struct sql_parser *p, struct statement *st);
 enum status sql_parse_describe_files(struct sql_parser *p, struct statement *st);
+enum status sql_parse_delete(struct sql_parser *p, struct statement *st);
+enum status sql_parse_update(struct sql_parser *p, struct statement *st);
+enum status sql_parse_merge(struct sql_parser *p, struct statement *st);
+enum status sql_parse_truncate(struct sql_parser *p, struct statement *st);
+enum status sql_parse_restore(struct sql_parser *p, struct statement *st);
+enum status sql_parse_optimize(struct sql_parser *p, struct statement *st);
+enum status sql_parse_reorg(struct sql_parser *p, struct statement *st);
 enum status sql_parse_use(struct sql_parser *p, struct statement *st);
 enum status sql_parse_set(struct sql_parser *p, struct statement *st);
 

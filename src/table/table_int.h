@@ -131,8 +131,8 @@ struct identity {
 bool identity_of(const struct delta_field *field, struct identity *out);
 /* The next value; false when there is none left. */
 bool identity_next(const struct identity *id, int64_t *out);
-/* In schema (owned, in the arena) the high-water marks of the columns that the fits left to the table move past row_count values. *changed: the schema
- * must be committed with the rows. */
+/* In schema (owned, in the arena) the high-water marks of the columns that the fits left to the table move past row_count values. *changed: the
+ * schema must be committed with the rows. */
 enum status identity_advance(struct arena *arena, struct delta_type *schema, const struct fit *const *fits, size_t fit_count, int64_t row_count,
                              bool *changed, struct error *err);
 /* Replaces or adds an entry of a field's metadata; value NULL ptr removes it. false when out of memory. */
@@ -152,13 +152,17 @@ struct table_rows {
     struct str session_settings;
     const struct fit *const *fits; /* whose checks are in select */
     size_t fit_count;
-    bool unchanged; /* the table's own rows, only moved: nothing is checked */
+    bool unchanged;       /* the table's own rows, only moved: nothing is checked */
+    int64_t target_bytes; /* 0: what the table says */
 };
 /* Every rule of the table is enforced here, whoever made the rows: constraints, invariants, generated and identity columns, lengths of texts. */
 enum status table_write_rows(struct ctx *ctx, struct engine *e, const struct catalog_table *t, const struct delta_metadata *m,
                              const struct delta_type *schema, struct table_rows *rows, struct engine_written *out, struct error *err);
 enum status table_add_files(struct ctx *ctx, struct delta_txn *txn, const struct delta_metadata *m, const struct delta_type *schema,
                             const struct engine_written *written, struct error *err);
+/* The same for rows that were in the table before: the adds change no data. */
+enum status table_move_files(struct ctx *ctx, struct delta_txn *txn, const struct delta_metadata *m, const struct delta_type *schema,
+                             const struct engine_written *written, struct error *err);
 /* Removes files that no commit refers to. */
 void table_discard_files(struct ctx *ctx, const struct catalog_table *t, const struct engine_written *written);
 /* Commits and fills out->version; the files of a commit that certainly did not happen are removed. */
@@ -202,6 +206,75 @@ enum status load_plan(struct ctx *ctx, struct engine *e, struct arena *arena, st
                       const struct table_copy *copy, struct source_file *const *files, size_t count, struct load *out, struct error *err);
 void load_release(struct load *l);
 
+/* ---- changing rows that are there (rewrite.c, matches.c, update.c, counts.c) ----------------------- */
+
+/* Runs a query whose columns are all BIGINT and not NULL. */
+typedef enum status (*table_numbers_fn)(void *user, const int64_t *const *columns, size_t rows, struct error *err);
+enum status table_numbers(struct ctx *ctx, struct engine *e, struct str sql, struct str settings, uint32_t column_count, table_numbers_fn fn,
+                          void *user, struct error *err);
+
+/* What is to happen to one file of the target. */
+struct rewrite_file {
+    const struct delta_file *file;
+    uint32_t index; /* in the list of files that were looked at: ENGINE_FILE_COLUMN of the matches */
+    int64_t updated, deleted;
+    bool goes; /* none of its rows stays */
+    /* Deletion vectors only: */
+    struct delta_rows *changed; /* rows that are replaced or go */
+    struct delta_rows *updates; /* of them those that are replaced */
+    struct delta_dv dv;         /* of the file after it */
+};
+struct rewriting {
+    struct ctx *ctx;
+    struct engine *e;
+    struct catalog_table *table;
+    const struct table_rewrite *in;
+    struct arena arena;
+    const struct delta_type *schema; /* of the table after it */
+    struct delta_metadata metadata;
+    bool schema_changed, with_vectors, with_changes;
+    struct delta_file_list files;
+    struct engine_hold *holds;
+    struct str matches; /* relation of the kept matches; NULL ptr: none */
+    int64_t match_count;
+    struct rewrite_file *touched; /* in order of index */
+    size_t touched_count;
+    int64_t *action_rows; /* by action */
+    /* checks in the queries that write */
+    const struct fit **fits;
+    size_t fit_count, check_base;
+    struct fitted *fitted;
+    size_t fitted_count;
+    struct fit assign;
+    /* what was written */
+    struct engine_written written, written_changes;
+    bool has_files, has_changes, has_vectors;
+    int64_t start_us, found_us;
+};
+/* Which of the touched files, and which of their rows. */
+enum rewrite_part {
+    REWRITE_STAYING, /* files of which rows stay; copy-on-write: all their rows, else those that are replaced */
+    REWRITE_CHANGED  /* all touched files; copy-on-write: all their rows, else those that are replaced or go */
+};
+/* Them as a relation with positions; NULL ptr when there are none. */
+enum status rewrite_relation(struct rewriting *w, enum rewrite_part part, struct str *out, struct error *err);
+/* All the files that were looked at. */
+enum status rewrite_target(struct rewriting *w, struct str *out, struct error *err);
+/* Runs the match query and fills touched and action_rows. (matches.c) */
+enum status rewrite_find(struct rewriting *w, struct error *err);
+/* Fills changed and updates of the touched files from the matches. */
+enum status rewrite_positions(struct rewriting *w, struct error *err);
+/* WITH TABLE_TARGET AS …, … before a query, which a ")" must end; target: relation, NULL ptr leaves it out. */
+void rewrite_put_with(const struct rewriting *w, struct str target, struct buf *sql);
+/* The update query's rows as rows of the table, values in the columns that they are assigned to. (update.c) */
+enum status rewrite_assigned(struct rewriting *w, struct str target, bool with_copies, struct str *out, struct error *err);
+/* (2, 5): the actions of this kind as a list in SQL. */
+void rewrite_put_actions(const struct rewriting *w, enum table_action_kind kind, struct buf *sql);
+/* Writes the rows that take the place of others, and the change data. (rows.c) */
+enum status rewrite_write(struct rewriting *w, struct error *err);
+/* All of a query's columns in the arena. */
+enum status rewrite_keep_text(struct rewriting *w, struct buf *sql, struct str *out, struct error *err);
+
 /* m with another schema; texts in the arena. */
 enum status table_metadata_with_schema(struct arena *arena, const struct delta_metadata *m, const struct delta_type *schema,
                                        struct delta_metadata *out, struct error *err);
@@ -212,7 +285,8 @@ struct str table_name_of(const struct catalog_table *t);
 
 /* ---- changing a definition (alter.c) ------------------------------------------------------------------- */
 
-/* A change of a table's metadata under way.  Open it, change metadata and schema, begin the transaction (which checks them), say what was done, commit. */
+/* A change of a table's metadata under way.  Open it, change metadata and schema, begin the transaction (which checks them), say what was done,
+ * commit. */
 struct alteration {
     struct ctx *ctx;
     struct arena arena;
@@ -228,12 +302,15 @@ enum status alteration_set(struct alteration *a, struct str key, struct str valu
 enum status alteration_begin(struct alteration *a, const char *operation, struct error *err);
 enum status alteration_commit(struct alteration *a, struct table_change *out, struct error *err);
 void alteration_close(struct alteration *a);
-/* The field at the end of a path ("element", "key", "value" lead through containers) and the struct that holds it. COLUMN_NOT_FOUND with the nearest. */
-enum status alteration_find(struct alteration *a, const struct sql_path *path, struct delta_type **parent, struct delta_field **field, struct error *err);
+/* The field at the end of a path ("element", "key", "value" lead through containers) and the struct that holds it. COLUMN_NOT_FOUND with the nearest.
+ */
+enum status alteration_find(struct alteration *a, const struct sql_path *path, struct delta_type **parent, struct delta_field **field,
+                            struct error *err);
 /* Refuses by name when a constraint, generated column, or (unless may_partition) the partitioning uses the column: "cannot be <what>". */
 enum status alteration_check_unused(const struct alteration *a, const struct sql_path *path, bool may_partition, const char *what, struct error *err);
 /* A schema in which the column has a wider type, if the table allows it (delta.enableTypeWidening). */
-enum status alteration_widen(struct alteration *a, const struct sql_path *path, const struct delta_type *to, struct delta_type **out, struct error *err);
+enum status alteration_widen(struct alteration *a, const struct sql_path *path, const struct delta_type *to, struct delta_type **out,
+                             struct error *err);
 /* Rows of the table for which the condition (engine SQL over FIT_ROWS) is not true: how many, and some of them, one a line. */
 enum status alteration_count_rows(struct alteration *a, struct engine *e, struct str condition, int64_t *count, struct buf *shown, struct error *err);
 /* One number about the rows that are there: engine SQL over FIT_ROWS. */

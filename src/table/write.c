@@ -94,7 +94,7 @@ enum status table_write_rows(struct ctx *ctx, struct engine *e, const struct cat
         .mapping = delta_mapping_mode(m),
         .materialize_partitions = delta_materializes_partitions(m),
         .store = delta_table_store(t->table),
-        .target_file_bytes = target_size(m),
+        .target_file_bytes = rows->target_bytes ? rows->target_bytes : target_size(m),
         .compression = compression(m),
         .session_settings = rows->session_settings,
     };
@@ -125,7 +125,7 @@ void table_discard_files(struct ctx *ctx, const struct catalog_table *t, const s
 /* ---- actions -------------------------------------------------------------------------------- */
 
 static enum status add_file(struct delta_txn *txn, const struct delta_metadata *m, const struct delta_type *schema, int64_t modified_ms,
-                            const struct engine_written_file *file, struct error *err)
+                            bool data_change, const struct engine_written_file *file, struct error *err)
 {
     struct buf stats = BUF_INIT;
     enum status status = delta_stats_json(m, schema, file->row_count, file->columns, file->column_count, &stats, err);
@@ -137,7 +137,7 @@ static enum status add_file(struct delta_txn *txn, const struct delta_metadata *
             .partition_values = file->partition_values,
             .size_bytes = file->size_bytes,
             .modified_ms = modified_ms,
-            .data_change = true,
+            .data_change = data_change,
             .stats = buf_view(&stats),
         };
         status = delta_txn_add(txn, &add, err);
@@ -146,14 +146,26 @@ static enum status add_file(struct delta_txn *txn, const struct delta_metadata *
     return status;
 }
 
-enum status table_add_files(struct ctx *ctx, struct delta_txn *txn, const struct delta_metadata *m, const struct delta_type *schema,
-                            const struct engine_written *written, struct error *err)
+static enum status add_files(struct ctx *ctx, struct delta_txn *txn, const struct delta_metadata *m, const struct delta_type *schema,
+                             bool data_change, const struct engine_written *written, struct error *err)
 {
     int64_t now_ms = ctx_now_us(ctx) / 1000;
     enum status status = STATUS_OK;
     for (size_t i = 0; !status && i < written->file_count; i++)
-        status = add_file(txn, m, schema, now_ms, &written->files[i], err);
+        status = add_file(txn, m, schema, now_ms, data_change, &written->files[i], err);
     return status;
+}
+
+enum status table_add_files(struct ctx *ctx, struct delta_txn *txn, const struct delta_metadata *m, const struct delta_type *schema,
+                            const struct engine_written *written, struct error *err)
+{
+    return add_files(ctx, txn, m, schema, true, written, err);
+}
+
+enum status table_move_files(struct ctx *ctx, struct delta_txn *txn, const struct delta_metadata *m, const struct delta_type *schema,
+                             const struct engine_written *written, struct error *err)
+{
+    return add_files(ctx, txn, m, schema, false, written, err);
 }
 
 /* ---- commitInfo ------------------------------------------------------------------------------ */
