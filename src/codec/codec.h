@@ -63,7 +63,8 @@ void hive_escape(struct buf *out, struct str value);
 
 /* Four bytes are five characters.  The last group is filled up with zero bytes. */
 void z85_encode(struct buf *out, const void *bytes, size_t len);
-/* False, and nothing appended, when text is not whole groups of the alphabet or a group is over 2^32-1. */
+/* False, and nothing appended, when text is not whole groups of the alphabet or a group is over 2^32-1.  A last group that the z85 crate of
+ * Rust filled up (with '#' in front) gives as many bytes as it holds. */
 bool z85_decode(struct buf *out, struct str text);
 
 /* ---- sets of numbers: 64-bit Roaring bitmaps ------------------------------------ */

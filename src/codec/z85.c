@@ -23,30 +23,47 @@ void z85_encode(struct buf *out, const void *bytes, size_t len)
     }
 }
 
-static bool read_group(const char *group, uint32_t *value)
+/* Digits of a group from `first` on. */
+static bool read_digits(const char *group, int first, uint64_t *value)
 {
     uint64_t sum = 0;
-    for (int i = 0; i < GROUP_CHARS; i++) {
+    for (int i = first; i < GROUP_CHARS; i++) {
         const char *digit = group[i] ? strchr(alphabet, group[i]) : NULL;
         if (!digit)
             return false;
         sum = sum * BASE + (uint64_t)(digit - alphabet);
     }
-    *value = (uint32_t)sum;
-    return sum <= UINT32_MAX;
+    *value = sum;
+    return true;
+}
+
+/* A whole group never begins with '#'.  The z85 crate of Rust, with which delta-kernel-rs writes, fills the last group up
+ * with it: n marks stand for n bytes that are not there. */
+static int missing_bytes(const char *group)
+{
+    int marks = 0;
+    while (marks < GROUP_BYTES - 1 && group[marks] == '#')
+        marks++;
+    return marks;
+}
+
+static bool read_group(const char *group, bool last, struct buf *out)
+{
+    uint64_t value;
+    int missing = last ? missing_bytes(group) : 0, count = GROUP_BYTES - missing;
+    if (!read_digits(group, missing, &value) || value >> 8 * count)
+        return false;
+    for (int i = count; i-- > 0;)
+        buf_char(out, (char)(uint8_t)(value >> 8 * i));
+    return true;
 }
 
 bool z85_decode(struct buf *out, struct str text)
 {
     size_t start = out->len;
     bool ok = text.len % GROUP_CHARS == 0;
-    for (size_t i = 0; ok && i < text.len; i += GROUP_CHARS) {
-        uint32_t value;
-        ok = read_group(text.ptr + i, &value);
-        uint8_t bytes[GROUP_BYTES] = {(uint8_t)(value >> 24), (uint8_t)(value >> 16), (uint8_t)(value >> 8), (uint8_t)value};
-        if (ok)
-            buf_append(out, bytes, sizeof bytes);
-    }
+    for (size_t i = 0; ok && i < text.len; i += GROUP_CHARS)
+        ok = read_group(text.ptr + i, i + GROUP_CHARS == text.len, out);
     if (!ok)
         out->len = start;
     return ok;

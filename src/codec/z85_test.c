@@ -36,6 +36,10 @@ static void test_known(void **state)
     assert_true(z85_decode(&out, STR("^-aqEH.-t@S}K{vb[*k^")));
     assert_int_equal(out.len, sizeof uuid);
     assert_memory_equal(out.ptr, uuid, sizeof uuid);
+    buf_clear(&out);
+    assert_true(z85_decode(&out, STR("HelloWorld##093")));
+    assert_int_equal(out.len, sizeof hello + 2);
+    assert_memory_equal(out.ptr + sizeof hello, "\x03\x00", 2);
     buf_release(&out);
 }
 
@@ -57,6 +61,9 @@ static void test_bad(void **state)
     refuses(STR("Hell\xC3"));
     refuses(STR("#####"));
     refuses(STR("00000#####"));
+    refuses(STR("##09300000"));
+    refuses(STR("##$00"));
+    refuses(STR("###$$"));
 }
 
 int main(void)
