@@ -376,6 +376,32 @@ struct delta_commit_info {
 enum status delta_history(struct ctx *ctx, struct delta_table *t, int64_t limit, struct arena *arena, struct delta_commit_info **out, size_t *count,
                           struct error *err);
 
+/* ==== change data feed (protocol "Change Data Files", "Reading Change Data Files") ====== */
+
+#define DELTA_CHANGE_TYPE_COLUMN "_change_type"           /* STRING: insert, delete, update_preimage, update_postimage */
+#define DELTA_COMMIT_VERSION_COLUMN "_commit_version"     /* LONG */
+#define DELTA_COMMIT_TIMESTAMP_COLUMN "_commit_timestamp" /* TIMESTAMP */
+/* What a range of commits changed.  The partition values of a file are the table's, then the texts of its commit version and timestamp, and
+ * for a derived one its change type. */
+struct delta_changes {
+    struct delta_file *stored; /* change data files, which have the change type as a column */
+    size_t stored_count;
+    struct delta_file *derived; /* data files that appeared or went, or whose deletion vector changed */
+    struct delta_rows **only;   /* per derived file: the rows that changed; NULL: what its deletion vector leaves */
+    size_t derived_count;
+    size_t stored_cap, derived_cap;
+    int64_t size_bytes;
+    struct arena arena;
+};
+/* The end version's columns and the three above.  INVALID_ARGUMENT when the table has a column with one of their names. */
+enum status delta_changes_schema(struct arena *arena, const struct delta_snapshot *end, struct delta_type **out, struct error *err);
+/* Changes of the versions from…end.  Fails with CHANGE_DATA_NOT_RECORDED when the feed was off at one of them, VERSION_NOT_FOUND naming the range
+ * that is still in the log, SCHEMA_MISMATCH when columns had types that cannot be read as those of the end version. */
+enum status delta_changes_read(struct ctx *ctx, struct delta_snapshot *end, int64_t from, struct delta_changes *out, struct error *err);
+void delta_changes_release(struct delta_changes *c);
+/* The first version at or after a time; the first that is in the log when the time is before it. TIMESTAMP_OUT_OF_RANGE after the last. */
+enum status delta_changes_first_at(struct ctx *ctx, struct delta_table *t, int64_t timestamp_us, int64_t *version, struct error *err);
+
 /* ==== statistics for writing =========================================================== */
 
 /* Per-leaf statistics of a written file, as the Parquet writer reported them (DuckDB's text forms). */

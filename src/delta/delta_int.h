@@ -127,11 +127,20 @@ struct delta_action_add {
 };
 struct delta_action_remove {
     struct str path;
-    int64_t deletion_timestamp_ms; /* 0 when absent */
+    int64_t deletion_timestamp_ms;           /* 0 when absent */
+    struct delta_property *partition_values; /* none without extendedFileMetadata */
+    uint32_t partition_value_count;
+    int64_t size_bytes; /* 0 when absent */
     bool data_change;
     bool has_dv;
     struct delta_dv dv;
     struct str raw;
+};
+struct delta_action_cdc {
+    struct str path;
+    struct delta_property *partition_values;
+    uint32_t partition_value_count;
+    int64_t size_bytes;
 };
 struct delta_action_app {
     struct delta_app_version app;
@@ -159,6 +168,8 @@ struct delta_commit {
     size_t add_count;
     struct delta_action_remove *removes;
     size_t remove_count;
+    struct delta_action_cdc *cdcs;
+    size_t cdc_count;
     struct delta_action_app *apps;
     size_t app_count;
     struct delta_action_domain *domains;

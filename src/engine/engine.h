@@ -36,6 +36,7 @@ struct engine_ref {
     struct str catalog, schema, table; /* NULL ptr when not given */
     struct str alias;                  /* NULL ptr when none */
     bool has_at;                       /* AT (VERSION|TIMESTAMP => expr) follows */
+    bool is_changes;                   /* a call of table_changes or table_changes_by_path, which is in table; offset is the call's */
 };
 struct engine_parsed {
     struct engine_ref *refs; /* tables that are not CTEs of an enclosing scope, in order of offset */
@@ -99,6 +100,8 @@ enum status engine_scan_sql(struct ctx *ctx, struct engine *e, const struct engi
                             struct error *err);
 void engine_hold_free(struct engine_hold *hold);                            /* accepts NULL; chains may be joined: */
 void engine_hold_join(struct engine_hold **head, struct engine_hold *more); /* takes more */
+/* Rows that a scan was given as `only` live as long as the hold: rows are taken, also on failure; false when memory is out. */
+bool engine_hold_rows(struct engine *e, struct engine_hold **head, struct delta_rows *rows);
 
 /* ---- queries --------------------------------------------------------------------------------- */
 

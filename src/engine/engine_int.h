@@ -80,6 +80,7 @@ struct engine_hold {
     struct engine *engine;
     struct partition_dictionary *dictionary;
     struct row_filter *rows;
+    struct delta_rows *only; /* owned */
     struct engine_hold *next;
 };
 

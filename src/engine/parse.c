@@ -40,6 +40,9 @@ static void note_name(struct parse *p, struct str name)
         }
 }
 
+/* Table functions that stand for what a table's commits changed. */
+static bool is_changes_function(struct str name) { return str_ieq(name, STR("table_changes")) || str_ieq(name, STR("table_changes_by_path")); }
+
 /* Table functions that only look at their arguments; every other one reads something outside. */
 static bool is_pure_table_function(struct str name)
 {
@@ -60,7 +63,8 @@ static void note_volatile(struct parse *p, uint32_t object)
         note_name(p, tree_text(j, object, "function_name", p->arena));
     if (tree_is(j, object, "type", "TABLE_FUNCTION")) {
         uint32_t call = json_member(j, object, "function");
-        p->is_volatile |= !call || !is_pure_table_function(tree_text(j, call, "function_name", p->arena));
+        struct str name = call ? tree_text(j, call, "function_name", p->arena) : STR_NULL;
+        p->is_volatile |= !is_pure_table_function(name) && !is_changes_function(name);
     }
     if (tree_is(j, object, "type", "SHOW_REF") && !json_member(j, object, "query"))
         p->is_volatile = true;
@@ -123,6 +127,22 @@ static void add_ref(struct parse *p, uint32_t node, const struct scope *scope)
         *slot = ref;
 }
 
+static void add_changes(struct parse *p, uint32_t node)
+{
+    uint32_t call = json_member(&p->tree, node, "function");
+    struct engine_ref ref = {.alias = name_part(p, node, "alias"), .is_changes = true};
+    int64_t offset;
+    if (!call || !is_changes_function(ref.table = tree_text(&p->tree, call, "function_name", p->arena)))
+        return;
+    struct engine_ref *slot = json_i64(&p->tree, json_member(&p->tree, call, "query_location"), &offset) ? new_ref(p) : NULL;
+    if (!slot) {
+        p->failed = true;
+        return;
+    }
+    ref.offset = (size_t)offset;
+    *slot = ref;
+}
+
 /* ---- the walk ----------------------------------------------------------------------------------- */
 
 static void walk_members(struct parse *p, uint32_t object, const struct scope *scope)
@@ -162,6 +182,8 @@ static void walk_object(struct parse *p, uint32_t object, const struct scope *sc
     note_volatile(p, object);
     if (tree_is(j, object, "type", "BASE_TABLE"))
         add_ref(p, object, scope);
+    if (tree_is(j, object, "type", "TABLE_FUNCTION"))
+        add_changes(p, object);
     uint32_t ctes = json_member(j, object, "cte_map");
     uint32_t map = ctes ? json_member(j, ctes, "map") : 0;
     if (tree_is(j, object, "type", "RECURSIVE_CTE_NODE"))

@@ -506,6 +506,7 @@ void engine_hold_free(struct engine_hold *hold)
         struct engine_hold *next = hold->next;
         partition_dictionary_drop(hold->engine, hold->dictionary);
         row_filter_drop(hold->engine, hold->rows);
+        delta_rows_free(hold->only);
         mem_free(hold);
         hold = next;
     }
@@ -516,4 +517,17 @@ void engine_hold_join(struct engine_hold **head, struct engine_hold *more)
     while (*head)
         head = &(*head)->next;
     *head = more;
+}
+
+/* In front, where the chain is short: a scan may bring many. */
+bool engine_hold_rows(struct engine *e, struct engine_hold **head, struct delta_rows *rows)
+{
+    struct engine_hold *hold = mem_calloc(1, sizeof(*hold));
+    if (!hold) {
+        delta_rows_free(rows);
+        return false;
+    }
+    *hold = (struct engine_hold){.engine = e, .only = rows, .next = *head};
+    *head = hold;
+    return true;
 }

@@ -55,7 +55,7 @@ static struct str stored_name(const struct scan *s, const struct delta_field *fi
 /* The file's column for a field; NULL when it has none. */
 static const struct footer_column *stored_column(const struct scan *s, const struct footer_class *class, const struct delta_field *field)
 {
-    if (s->in->mapping == DELTA_MAPPING_ID)
+    if (s->in->mapping == DELTA_MAPPING_ID && delta_column_id(field) >= 0) /* the type of a change has none */
         return footer_column_by_id(class, delta_column_id(field));
     return footer_column_find(class, stored_name(s, field));
 }

@@ -16,6 +16,15 @@ enum status exec_open_named(struct ctx *ctx, struct exec_session *s, const struc
                             struct delta_snapshot **snapshot, struct error *err);
 enum status exec_check_writable(const struct exec_session *s, const char *what, struct error *err);
 
+/* ---- the change data feed (changes.c) ------------------------------------------------------ */
+
+/* The first version of the range: a version, or a time (the first version at or after it). */
+enum status exec_changes_from(struct ctx *ctx, struct exec_session *s, struct delta_table *table, const struct sql_at *at, int64_t *version,
+                              struct error *err);
+/* Appends the relation of the changes of versions from…end, with the columns of delta_changes_schema, and counts its files in read. */
+enum status exec_changes_sql(struct ctx *ctx, struct exec_session *s, struct delta_snapshot *end, int64_t from, const struct delta_type *schema,
+                             struct exec_read *read, struct buf *sql, struct engine_hold **hold, struct error *err);
+
 /* ---- SELECT (select.c) -------------------------------------------------------------------- */
 
 /* Plans a prepared SELECT and hands over what a change needs: text, holds and schema. out->select lives in p's arena. */

@@ -16,6 +16,9 @@ struct select_ref {
     struct catalog_table place;
     struct delta_snapshot *snapshot;
     struct exec_read read; /* name is owned */
+    bool is_changes;       /* table_changes: of versions changes_from to the snapshot's */
+    int64_t changes_from;
+    const struct delta_type *schema;
     struct str stand_in;
     struct delta_pred *pred;
 };
@@ -123,32 +126,74 @@ static void share_snapshot(const struct exec_select *p, struct select_ref *ref)
     ref->snapshot = delta_snapshot_ref(before->snapshot);
 }
 
+/* A table may have no columns yet.  To the engine it is an empty relation with one column, whose name says why. */
+static struct delta_type text_type = {.id = DELTA_STRING};
+static struct delta_field no_column = {.name = {"(no columns)", 12}, .type = &text_type, .nullable = true};
+static const struct delta_type no_columns = {.id = DELTA_STRUCT, .field_count = 1, .fields = &no_column};
+
+/* Where the reference stands, and what it names. */
+static enum status read_ref(struct exec_select *p, struct select_ref *ref, const struct engine_ref *parsed, struct sql_name *name, struct error *err)
+{
+    *name = (struct sql_name){.catalog = parsed->catalog,
+                              .schema = parsed->schema,
+                              .table = parsed->table,
+                              .is_path = parsed->schema.ptr && is_path_schema(parsed->schema),
+                              .offset = parsed->offset};
+    return sql_ref_extent(p->text.text, parsed->offset, &ref->extent, err);
+}
+
+static enum status read_changes(struct exec_select *p, struct select_ref *ref, const struct engine_ref *parsed, struct sql_name *name,
+                                struct sql_at *from, struct error *err)
+{
+    struct sql_changes call;
+    enum status st = sql_changes_call(&p->arena, p->text.text, parsed->offset, &call, err);
+    *name = call.name;
+    *from = call.from;
+    ref->is_changes = true;
+    ref->extent = (struct sql_ref_extent){.name_start = call.start, .name_end = call.end, .at_start = call.end, .at_end = call.end, .at = call.to};
+    return st;
+}
+
+/* The columns of the reference, and for changes where they begin. */
+static enum status shape_ref(struct ctx *ctx, struct exec_select *p, struct select_ref *ref, const struct sql_at *from, struct error *err)
+{
+    struct delta_type *schema;
+    ref->schema = delta_snapshot_schema(ref->snapshot)->field_count ? delta_snapshot_schema(ref->snapshot) : &no_columns;
+    if (!ref->is_changes)
+        return STATUS_OK;
+    enum status st = exec_changes_from(ctx, p->session, ref->place.table, from, &ref->changes_from, err);
+    if (st == STATUS_OK)
+        st = delta_changes_schema(&p->arena, ref->snapshot, &schema, err);
+    if (st == STATUS_OK)
+        ref->schema = schema;
+    return st;
+}
+
 static enum status resolve_ref(struct ctx *ctx, struct exec_select *p, const struct engine_ref *parsed, struct error *err)
 {
     struct select_ref *ref = &p->refs[p->ref_count];
-    enum status st = sql_ref_extent(p->text.text, parsed->offset, &ref->extent, err);
-    if (st != STATUS_OK)
-        return st;
+    struct sql_at from = {0};
+    struct sql_name name;
     ref->alias = parsed->alias;
     ref->table = parsed->table;
-    struct sql_name name = {.catalog = parsed->catalog,
-                            .schema = parsed->schema,
-                            .table = parsed->table,
-                            .is_path = parsed->schema.ptr && is_path_schema(parsed->schema),
-                            .offset = parsed->offset};
+    enum status st = parsed->is_changes ? read_changes(p, ref, parsed, &name, &from, err) : read_ref(p, ref, parsed, &name, err);
+    if (st != STATUS_OK)
+        return st;
     struct catalog_name wanted = exec_catalog_name(p->session, &name);
     st = exec_open_table(ctx, p->session, &wanted, &ref->extent.at, &ref->place, &ref->snapshot, err);
     if (st != STATUS_OK) {
         if (err && err->position < 0)
-            err->position = (int64_t)parsed->offset;
+            err->position = (int64_t)name.offset;
         return st;
     }
     share_snapshot(p, ref);
+    p->ref_count++; /* from here on it is released with the others */
+    if ((st = shape_ref(ctx, p, ref, &from, err)) != STATUS_OK)
+        return st;
     ref->read.name = ref->place.qualified_name;
     ref->read.version = delta_snapshot_version(ref->snapshot);
     ref->read.timestamp_us = delta_snapshot_timestamp_us(ref->snapshot);
-    ref->stand_in = str_of(arena_printf(&p->arena, "varve_ref_%zu", p->ref_count));
-    p->ref_count++;
+    ref->stand_in = str_of(arena_printf(&p->arena, "varve_ref_%zu", p->ref_count - 1));
     return ref->stand_in.ptr ? STATUS_OK : error_oom(err);
 }
 
@@ -237,6 +282,8 @@ bool exec_select_cache_key(const struct exec_select *p, struct ctx *ctx, struct 
         buf_char(key, '\0');
         buf_str(key, m->id);
         buf_printf(key, "@%lld", (long long)p->refs[i].read.version);
+        if (p->refs[i].is_changes)
+            buf_printf(key, "<%lld", (long long)p->refs[i].changes_from);
     }
     buf_char(key, '\0');
     buf_str(key, ctx->identity);
@@ -258,17 +305,6 @@ void exec_select_reads(const struct exec_select *p, struct exec_read **reads, si
     *count = p->ref_count;
 }
 
-/* A table may have no columns yet.  To the engine it is an empty relation with one column, whose name says why. */
-static struct delta_type text_type = {.id = DELTA_STRING};
-static struct delta_field no_column = {.name = {"(no columns)", 12}, .type = &text_type, .nullable = true};
-static const struct delta_type no_columns = {.id = DELTA_STRUCT, .field_count = 1, .fields = &no_column};
-
-static const struct delta_type *ref_schema(const struct select_ref *ref)
-{
-    const struct delta_type *schema = delta_snapshot_schema(ref->snapshot);
-    return schema->field_count ? schema : &no_columns;
-}
-
 /* ---- plan -------------------------------------------------------------------------------------- */
 
 static enum status plan(struct ctx *ctx, struct exec_select *p, struct error *err)
@@ -283,7 +319,7 @@ static enum status plan(struct ctx *ctx, struct exec_select *p, struct error *er
         return error_oom(err);
     for (size_t i = 0; i < p->ref_count; i++) {
         names[i] = p->refs[i].stand_in;
-        stand_ins[i] = (struct engine_stand_in){.name = names[i], .schema = ref_schema(&p->refs[i])};
+        stand_ins[i] = (struct engine_stand_in){.name = names[i], .schema = p->refs[i].schema};
     }
     enum status st = substitute(p, names, &sub, err);
     if (st == STATUS_OK) {
@@ -314,26 +350,35 @@ static void count_files(struct exec_lake *lake, struct exec_read *read, const st
     atomic_fetch_add(&lake->counters.files_read, (unsigned long long)files->count);
 }
 
-static enum status relate_ref(struct ctx *ctx, struct exec_select *p, struct select_ref *ref, struct str *relation, struct engine_hold **hold,
-                              struct error *err)
+static enum status put_table(struct ctx *ctx, struct exec_select *p, struct select_ref *ref, struct buf *sql, struct engine_hold **hold,
+                             struct error *err)
 {
     const struct delta_metadata *m = delta_snapshot_metadata(ref->snapshot);
     struct delta_file_list files = {0};
-    struct engine_hold *one = NULL;
-    struct buf sql = BUF_INIT;
     enum status st = delta_scan(ctx, ref->snapshot, ref->pred, false, &files, err);
     if (st == STATUS_OK) {
         count_files(p->session->lake, &ref->read, &files);
         struct engine_scan scan = {.table_name = str_of(ref->read.name),
-                                   .schema = ref_schema(ref),
+                                   .schema = ref->schema,
                                    .partition_columns = m->partition_columns,
                                    .partition_column_count = m->partition_column_count,
                                    .mapping = delta_mapping_mode(m),
                                    .store = delta_table_store(ref->place.table),
                                    .files = files.files,
                                    .file_count = files.count};
-        st = engine_scan_sql(ctx, p->session->lake->engine, &scan, &sql, &one, err);
+        st = engine_scan_sql(ctx, p->session->lake->engine, &scan, sql, hold, err);
     }
+    delta_file_list_release(&files);
+    return st;
+}
+
+static enum status relate_ref(struct ctx *ctx, struct exec_select *p, struct select_ref *ref, struct str *relation, struct engine_hold **hold,
+                              struct error *err)
+{
+    struct engine_hold *one = NULL;
+    struct buf sql = BUF_INIT;
+    enum status st = ref->is_changes ? exec_changes_sql(ctx, p->session, ref->snapshot, ref->changes_from, ref->schema, &ref->read, &sql, &one, err)
+                                     : put_table(ctx, p, ref, &sql, &one, err);
     if (st == STATUS_OK)
         st = buf_check(&sql, err);
     if (st == STATUS_OK) {
@@ -345,7 +390,6 @@ static enum status relate_ref(struct ctx *ctx, struct exec_select *p, struct sel
         engine_hold_join(hold, one);
     if (st != STATUS_OK)
         error_context(err, "while choosing the files of table \"%s\" at version %lld", ref->read.name, (long long)ref->read.version);
-    delta_file_list_release(&files);
     buf_release(&sql);
     return st;
 }
@@ -412,10 +456,12 @@ static void explain_refs(const struct exec_select *p, struct rowset *rows)
 {
     for (size_t i = 0; i < p->ref_count; i++) {
         const struct exec_read *r = &p->refs[i].read;
-        char line[512];
+        char line[512], since[48] = "";
+        if (p->refs[i].is_changes)
+            snprintf(since, sizeof(since), "changes from version %lld to ", (long long)p->refs[i].changes_from);
         int len = snprintf(line, sizeof(line),
-                           "%s version %lld: %lld files considered, %lld pruned by partition, %lld pruned by statistics, %lld read (%lld bytes)",
-                           r->name, (long long)r->version, (long long)r->files_total, (long long)r->files_pruned_partition,
+                           "%s %sversion %lld: %lld files considered, %lld pruned by partition, %lld pruned by statistics, %lld read (%lld bytes)",
+                           r->name, since, (long long)r->version, (long long)r->files_total, (long long)r->files_pruned_partition,
                            (long long)r->files_pruned_stats, (long long)r->files_read, (long long)r->bytes_read);
         rowset_str(rows, (struct str){line, len < (int)sizeof(line) ? (size_t)len : sizeof(line) - 1});
     }

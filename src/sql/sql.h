@@ -135,6 +135,15 @@ struct sql_ref_extent {
 };
 enum status sql_ref_extent(struct str text, size_t offset, struct sql_ref_extent *out, struct error *err);
 
+/* table_changes('name', from[, to]) and table_changes_by_path('path', from[, to]), in text produced by sql_to_engine: versions are numbers,
+ * everything else is a time. */
+struct sql_changes {
+    size_t start, end; /* of the call */
+    struct sql_name name;
+    struct sql_at from, to; /* to.kind SQL_AT_NONE: the newest version */
+};
+enum status sql_changes_call(struct arena *arena, struct str text, size_t offset, struct sql_changes *out, struct error *err);
+
 /* The same query without comments, with single blanks and upper-cased unquoted key words: a cache key that ignores layout. Strings and quoted names
  * untouched. */
 enum status sql_normalize(struct str query, struct buf *out, struct error *err);
