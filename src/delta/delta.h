@@ -174,6 +174,14 @@ struct delta_checkpoint_batch {
     const int64_t *dv_cardinality;
     const struct str *stats; /* only when asked for */
     struct arena *texts;     /* not NULL: holds every text of the batch; the callback may take it over with arena_adopt */
+    size_t part_index;
+    int64_t first_row; /* in the part, where the batch began: one of a row that is no add, too.  -1: not known */
+};
+/* The statistics of such a batch. */
+struct delta_stats_batch {
+    size_t part_index, rows;
+    int64_t first_row;
+    const struct str *path, *stats; /* borrowed; stats NULL ptr when there are none */
 };
 /* Reads and writes the Parquet and many-file JSON of the log.  Implemented by engine/log_reader.c. */
 struct delta_handler {
@@ -196,6 +204,10 @@ struct delta_handler {
      * The text is borrowed until the callback returns; false from it means failure (err set by it). */
     enum status (*read_adds_raw)(struct delta_handler *, struct ctx *, const struct str *paths, size_t path_count,
                                  bool (*add)(void *user, size_t part_index, struct str json, struct error *err), void *user, struct error *err);
+    /* The statistics of the rows of read_adds: in no order, from any thread, from several at a time, in the batches of read_adds where the
+     * files are still the same.  A callback that answers false stops the reading, which then is CANCELLED.  NULL: not offered. */
+    enum status (*read_stats)(struct delta_handler *, struct ctx *, const struct str *paths, size_t path_count,
+                              bool (*batch)(void *user, const struct delta_stats_batch *batch), void *user, struct error *err);
 };
 
 /* ==== column mapping (protocol "Column Mapping") ======================================= */
@@ -218,8 +230,8 @@ struct delta_dv {
 };
 /* A set of physical row numbers of one data file.  Built by one thread, then only read. */
 struct delta_rows;
-struct delta_rows *delta_rows_new(void); /* NULL when out of memory */
-void delta_rows_free(struct delta_rows *r); /* accepts NULL */
+struct delta_rows *delta_rows_new(void);                                       /* NULL when out of memory */
+void delta_rows_free(struct delta_rows *r);                                    /* accepts NULL */
 bool delta_rows_add(struct delta_rows *r, const uint64_t *rows, size_t count); /* any order, repeats allowed; false when memory is out */
 bool delta_rows_union(struct delta_rows *into, const struct delta_rows *more);
 bool delta_rows_subtract(struct delta_rows *from, const struct delta_rows *what);

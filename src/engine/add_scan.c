@@ -9,6 +9,8 @@
 
 #define FUNCTION_NAME "varve_take_adds"
 
+enum { VECTOR_ROWS_MAX = 8192 };
+
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
 enum add_text { TEXT_PATH, TEXT_DV_STORAGE, TEXT_DV_PATH, TEXT_STATS, TEXT_COUNT };
@@ -44,6 +46,7 @@ struct taking {
     struct add_block *first;
     size_t count;
     bool out_of_memory;
+    bool stopped; /* the taker of statistics does not want more */
 };
 
 static void taking_begin(struct add_scans *all, struct taking *t, const struct add_scan *scan)
@@ -219,22 +222,61 @@ static void taking_keep(struct taking *t, struct add_block *b, bool ok)
     pthread_mutex_unlock(&t->lock);
 }
 
-static void take_vector(struct taking *t, duckdb_data_chunk input, size_t rows)
+static int64_t first_number(duckdb_data_chunk input, idx_t argument)
 {
-    uint32_t live[8192];
+    return *(const int64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(input, argument));
+}
+
+static void view_texts(duckdb_vector v, const uint32_t *live, size_t rows, struct str *out)
+{
+    const duckdb_string_t *data = duckdb_vector_get_data(v);
+    const uint64_t *validity = duckdb_vector_get_validity(v);
+    for (size_t i = 0; i < rows; i++)
+        out[i] = vector_valid(validity, live[i]) ? vector_str(&data[live[i]]) : STR_NULL;
+}
+
+/* False: the taker wants no more. */
+static bool pass_stats(const struct taking *t, duckdb_data_chunk input, const uint32_t *live, size_t rows)
+{
+    struct str path[VECTOR_ROWS_MAX], stats[VECTOR_ROWS_MAX];
+    view_texts(duckdb_data_chunk_get_vector(input, ARG_PATH), live, rows, path);
+    view_texts(duckdb_data_chunk_get_vector(input, ARG_STATS), live, rows, stats);
+    struct delta_stats_batch batch = {.part_index = t->scan->parts[first_number(input, ARG_FILE)],
+                                      .first_row = first_number(input, ARG_ROW),
+                                      .rows = rows,
+                                      .path = path,
+                                      .stats = stats};
+    return t->scan->stats(t->scan->user, &batch);
+}
+
+static void keep_rows(struct taking *t, duckdb_data_chunk input, const uint32_t *live, size_t rows)
+{
+    struct add_block *b = mem_calloc(1, sizeof(*b));
+    if (b) {
+        b->file = first_number(input, ARG_FILE);
+        b->first_row = first_number(input, ARG_ROW);
+    }
+    taking_keep(t, b, b && block_room(t->scan, b, rows) && block_fill(t->scan, b, input, live));
+}
+
+/* False: stopped. */
+static bool take_vector(struct taking *t, duckdb_data_chunk input, size_t rows)
+{
+    uint32_t live[VECTOR_ROWS_MAX];
     size_t count = 0;
     const uint64_t *validity = duckdb_vector_get_validity(duckdb_data_chunk_get_vector(input, ARG_PATH));
     for (size_t i = 0; i < rows && count < VV_ARRAY_COUNT(live); i++)
         if (vector_valid(validity, i))
             live[count++] = (uint32_t)i;
-    if (!count)
-        return;
-    struct add_block *b = mem_calloc(1, sizeof(*b));
-    if (b) {
-        b->file = *(const int64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(input, ARG_FILE));
-        b->first_row = *(const int64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(input, ARG_ROW));
+    if (count && t->scan->stats) {
+        if (pass_stats(t, input, live, count))
+            return true;
+        __atomic_store_n(&t->stopped, true, __ATOMIC_RELEASE);
+        return false;
     }
-    taking_keep(t, b, b && block_room(t->scan, b, count) && block_fill(t->scan, b, input, live));
+    if (count)
+        keep_rows(t, input, live, count);
+    return true;
 }
 
 static void take_adds(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output)
@@ -246,8 +288,10 @@ static void take_adds(duckdb_function_info info, duckdb_data_chunk input, duckdb
         duckdb_scalar_function_set_error(info, "this function is for the program itself");
         return;
     }
-    if (t)
-        take_vector(t, input, rows);
+    if (t && !take_vector(t, input, rows)) {
+        duckdb_scalar_function_set_error(info, "no more rows are wanted");
+        return;
+    }
     memset(duckdb_vector_get_data(output), 0, rows * sizeof(int64_t));
 }
 
@@ -339,12 +383,13 @@ static const char *stats_expression(const struct delta_type *add)
 
 static void put_query(struct add_scan *scan, const struct delta_type *add, uint64_t id, struct str files, struct buf *sql)
 {
-    const struct delta_type *dv = member_struct(add, "deletionVector");
+    const struct delta_type *dv = scan->stats ? NULL : member_struct(add, "deletionVector");
     const char *stats = scan->want_stats ? stats_expression(add) : NULL;
+    bool all = !scan->stats;
     buf_printf(sql, "SELECT max(" FUNCTION_NAME "(CAST(%llu AS UBIGINT)", (unsigned long long)id);
     scan->has_text[TEXT_PATH] = put_argument(sql, true, "add.path", "VARCHAR");
-    put_argument(sql, has_member(add, "size"), "add.size", "BIGINT");
-    put_argument(sql, has_member(add, "modificationTime"), "add.modificationTime", "BIGINT");
+    put_argument(sql, all && has_member(add, "size"), "add.size", "BIGINT");
+    put_argument(sql, all && has_member(add, "modificationTime"), "add.modificationTime", "BIGINT");
     put_argument(sql, true, "file_index", "BIGINT");
     put_argument(sql, true, "file_row_number", "BIGINT");
     scan->has_partitions =
@@ -376,6 +421,8 @@ static enum status hand_out(const struct add_scan *scan, struct add_block *b, st
                                            .modified_ms = b->numbers[NUMBER_TIME],
                                            .stats = b->text_columns[TEXT_STATS],
                                            .texts = &b->texts,
+                                           .part_index = scan->parts[b->file],
+                                           .first_row = b->first_row,
                                            .partition = scan->has_partitions ? (const struct str *const *)b->partitions : NULL,
                                            .dv_storage = b->text_columns[TEXT_DV_STORAGE],
                                            .dv_path = b->text_columns[TEXT_DV_PATH],
@@ -417,6 +464,11 @@ enum status add_scan_run(struct ctx *ctx, struct engine_run *run, struct add_sca
         st = ensure_function(all, run, err);
     if (st == STATUS_OK)
         st = run_execute(run, buf_view(&sql), err);
+    if (taking.stopped) {
+        if (err)
+            error_release(err);
+        st = error_set(err, STATUS_CANCELLED, "the reader of the checkpoint stopped");
+    }
     if (st == STATUS_OK)
         st = hand_out_all(ctx, &taking, err);
     taking_end(all, &taking);

@@ -154,6 +154,7 @@ struct add_scan {
     bool want_stats;
     const size_t *parts; /* of the checkpoint: what the files of the scan are */
     bool (*batch)(void *user, size_t part_index, const struct delta_checkpoint_batch *batch, struct error *err);
+    bool (*stats)(void *user, const struct delta_stats_batch *batch); /* not NULL: takes only statistics, on the thread that read them */
     void *user;
     bool has_text[4], has_partitions; /* filled by add_scan_run: what the file has */
 };
