@@ -82,6 +82,15 @@ static const struct field commit_info_fields[] = {
     FIELD(TEXT, "txnId", false, delta_commit, txn_id),
     FIELD(BOOL, "isBlindAppend", false, delta_commit, is_blind_append),
 };
+static const struct field sidecar_fields[] = {
+    FIELD(TEXT, "path", true, delta_action_sidecar, path),
+    FIELD(SIZE, "sizeInBytes", true, delta_action_sidecar, size_bytes),
+    FIELD(I64, "modificationTime", false, delta_action_sidecar, modified_ms),
+};
+static const struct field checkpoint_metadata_fields[] = {
+    FIELD(SIZE, "version", true, delta_action_checkpoint_metadata, version),
+    FIELD2(PROPERTIES, "tags", false, delta_action_checkpoint_metadata, tags, tag_count),
+};
 
 /* One line being read.  `where` is the node a complaint is about. */
 struct reading {
@@ -389,11 +398,28 @@ static bool read_commit_info(struct reading *r, uint32_t node)
     return READ(r, node, commit_info_fields, c);
 }
 
-/* Only v2 checkpoints have these; seeing one says where the rest of the state is. */
-static bool read_v2_mark(struct reading *r, uint32_t node)
+static bool read_sidecar(struct reading *r, uint32_t node)
 {
-    r->commit->has_v2_checkpoint = true;
+    struct delta_commit *c = r->commit;
+    struct delta_action_sidecar *sidecars = grow(&c->arena, c->sidecars, c->sidecar_count, sizeof *sidecars);
+    if (!sidecars)
+        return out_of_memory(r);
+    c->sidecars = sidecars;
+    sidecars[c->sidecar_count] = (struct delta_action_sidecar){0};
+    if (!READ(r, node, sidecar_fields, &sidecars[c->sidecar_count]))
+        return false;
+    c->sidecar_count++;
     return true;
+}
+
+static bool read_checkpoint_metadata(struct reading *r, uint32_t node)
+{
+    struct delta_commit *c = r->commit;
+    if (!only_one(r, node, c->has_checkpoint_metadata))
+        return false;
+    c->has_checkpoint_metadata = true;
+    c->checkpoint_metadata = (struct delta_action_checkpoint_metadata){0};
+    return READ(r, node, checkpoint_metadata_fields, &c->checkpoint_metadata);
 }
 
 static const struct {
@@ -407,8 +433,8 @@ static const struct {
     {{"metaData", 8}, read_metadata},
     {{"protocol", 8}, read_protocol},
     {{"domainMetadata", 14}, read_domain},
-    {{"checkpointMetadata", 18}, read_v2_mark},
-    {{"sidecar", 7}, read_v2_mark},
+    {{"checkpointMetadata", 18}, read_checkpoint_metadata},
+    {{"sidecar", 7}, read_sidecar},
 };
 
 static bool read_action(struct reading *r, uint32_t key)

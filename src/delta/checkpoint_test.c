@@ -168,6 +168,210 @@ static void forgets_what_has_expired(void **state)
     spool_end();
 }
 
+/* ---- V2 ------------------------------------------------------------------------------------- */
+
+#define V2_PROTOCOL                                                                                                                                  \
+    "{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7,\"readerFeatures\":[\"v2Checkpoint\"],\"writerFeatures\":[\"v2Checkpoint\"]}}\n"
+#define V2_COMMIT V2_PROTOCOL METADATA_LINE("", "\"delta.checkpointPolicy\":\"v2\",\"delta.checkpointInterval\":\"1\"")
+
+struct found {
+    char keys[16][160];
+    size_t count;
+};
+
+static bool find_key(void *user, const struct store_entry *e)
+{
+    struct found *f = user;
+    assert_true(f->count < 16 && e->key.len < 160);
+    snprintf(f->keys[f->count++], 160, "%.*s", STR_ARG(e->key));
+    return true;
+}
+
+static struct found list_keys(struct fixture *f, const char *prefix)
+{
+    struct found found = {0};
+    assert_int_equal(store_list(f->memory, &f->ctx, str_of(prefix), STR(""), find_key, &found, NULL), STORE_OK);
+    return found;
+}
+
+static void v2_has_its_files_in_sidecars(void **state)
+{
+    struct fixture f;
+    spool_begin();
+    fixture_open(&f);
+    put_commit(&f, 0, V2_COMMIT ADD("a", 1) ADD("b", 2));
+    put_commit(&f, 1, REMOVE("a") "{\"txn\":{\"appId\":\"q\",\"version\":1}}\n");
+    write_checkpoint(&f);
+    struct found tops = list_keys(&f, "_delta_log/00000000000000000001.checkpoint."), sidecars = list_keys(&f, "_delta_log/_sidecars/");
+    assert_int_equal(tops.count, 1);
+    assert_int_equal(sidecars.count, 1);
+    assert_null(strstr(tops.keys[0], ".checkpoint.parquet"));
+    char *top = read_key(&f, tops.keys[0]), *files = read_key(&f, sidecars.keys[0]), *hint = read_key(&f, "_delta_log/_last_checkpoint");
+    assert_int_equal(count_of(top, "\n"), 5);
+    assert_int_equal(count_of(top, "{\"add\"") + count_of(top, "{\"remove\""), 0);
+    assert_non_null(strstr(top, "\"tags\":{\"sidecarNumActions\":\"2\""));
+    assert_non_null(strstr(top, "\"numOfAddFiles\":\"1\""));
+    assert_non_null(strstr(top, strrchr(sidecars.keys[0], '/') + 1));
+    assert_int_equal(count_of(files, "\n"), 2);
+    assert_int_equal(count_of(files, "{\"add\"") + count_of(files, "{\"remove\""), 2);
+    assert_non_null(strstr(hint, "\"v2Checkpoint\":{\"path\":\"00000000000000000001.checkpoint."));
+    assert_non_null(strstr(hint, "\"size\":7,"));
+    mem_free(top);
+    mem_free(files);
+    mem_free(hint);
+    expect_contents(&f, "b", 1);
+    /* And the next one is made from it. */
+    remove_log(&f, 0, ".json");
+    remove_log(&f, 1, ".json");
+    put_commit(&f, 2, ADD("c", 3));
+    write_checkpoint(&f);
+    remove_log(&f, 2, ".json");
+    expect_contents(&f, "b c", 2);
+    sidecars = list_keys(&f, "_delta_log/_sidecars/");
+    assert_int_equal(sidecars.count, 2);
+    fixture_close(&f);
+    spool_end();
+}
+
+static void v2_is_classic_named_now_and_then(void **state)
+{
+    struct fixture f;
+    spool_begin();
+    fixture_open(&f);
+    put_commit(&f, 0, V2_COMMIT);
+    write_checkpoint(&f);
+    assert_true(has_log(&f, 0, ".checkpoint.parquet"));
+    assert_int_equal(list_keys(&f, "_delta_log/_sidecars/").count, 0); /* no files, no sidecar */
+    for (int v = 1; v <= 10; v++) {
+        put_commit(&f, v, ADD("a", 1));
+        write_checkpoint(&f);
+        assert_int_equal(has_log(&f, v, ".checkpoint.parquet"), v == 10);
+    }
+    expect_contents(&f, "a", 10);
+    fixture_close(&f);
+    spool_end();
+}
+
+static void v2_that_fails_leaves_no_sidecars(void **state)
+{
+    struct fixture f;
+    struct error err;
+    spool_begin();
+    fixture_open(&f);
+    put_commit(&f, 0, V2_COMMIT ADD("a", 1));
+    put_commit(&f, 1, ADD("b", 1));
+    struct delta_snapshot *s = latest(&f);
+    for (uint64_t at = 1; at < 40; at++) {
+        store_fault_set(f.store, (struct store_fault){.kind = STORE_FAULT_FULL, .at_call = at, .onwards = false});
+        enum status status = checkpoint(&f, s, &err);
+        bool left = list_keys(&f, "_delta_log/_sidecars/").count > 0;
+        bool top = list_keys(&f, "_delta_log/00000000000000000001.checkpoint.").count > 0;
+        assert_int_equal(left, top);
+        if (status == STATUS_OK)
+            assert_true(top);
+        error_release(&err);
+        if (top)
+            break;
+    }
+    store_fault_set(f.store, (struct store_fault){0});
+    delta_snapshot_unref(s);
+    expect_contents(&f, "a b", 1);
+    fixture_close(&f);
+    spool_end();
+}
+
+/* ---- typed statistics ------------------------------------------------------------------------- */
+
+#define TYPED_SCHEMA                                                                                                                                 \
+    "{\\\"type\\\":\\\"struct\\\",\\\"fields\\\":[{\\\"name\\\":\\\"n\\\",\\\"type\\\":\\\"decimal(38,10)\\\",\\\"nullable\\\":true,"                \
+    "\\\"metadata\\\":{}},{\\\"name\\\":\\\"t\\\",\\\"type\\\":\\\"timestamp\\\",\\\"nullable\\\":true,\\\"metadata\\\":{}},{\\\"name\\\":"          \
+    "\\\"p\\\",\\\"type\\\":\\\"date\\\",\\\"nullable\\\":true,\\\"metadata\\\":{}},{\\\"name\\\":\\\"b\\\",\\\"type\\\":\\\"byte\\\","              \
+    "\\\"nullable\\\":true,\\\"metadata\\\":{}},{\\\"name\\\":\\\"s\\\",\\\"type\\\":{\\\"type\\\":\\\"struct\\\",\\\"fields\\\":[{\\\"name\\\":"    \
+    "\\\"x\\\",\\\"type\\\":\\\"string\\\",\\\"nullable\\\":true,\\\"metadata\\\":{}},{\\\"name\\\":\\\"y\\\",\\\"type\\\":\\\"boolean\\\","         \
+    "\\\"nullable\\\":true,\\\"metadata\\\":{}}]},\\\"nullable\\\":true,\\\"metadata\\\":{}}]}"
+#define TYPED_COMMIT(CONFIGURATION)                                                                                                                  \
+    PROTOCOL_LINE "{\"metaData\":{\"id\":\"t1\",\"format\":{\"provider\":\"parquet\",\"options\":{}},\"schemaString\":\"" TYPED_SCHEMA               \
+                  "\",\"partitionColumns\":[\"p\"],\"configuration\":{" CONFIGURATION "},\"createdTime\":1}}\n"
+#define TYPED_ADD(PATH, VALUE, STATS)                                                                                                                \
+    "{\"add\":{\"path\":\"" PATH "\",\"partitionValues\":{\"p\":" VALUE "},\"size\":1,\"modificationTime\":5,\"dataChange\":true,\"stats\":\"" STATS \
+    "\"}}\n"
+
+static void statistics_become_typed_columns(void **state)
+{
+    struct fixture f;
+    spool_begin();
+    fixture_open(&f);
+    put_commit(&f, 0,
+               TYPED_COMMIT("\"delta.checkpoint.writeStatsAsStruct\":\"true\",\"delta.checkpoint.writeStatsAsJson\":\"false\"") TYPED_ADD(
+                   "full", "\"2024-02-29\"",
+                   "{\\\"numRecords\\\":3,\\\"minValues\\\":{\\\"n\\\":1234567890123456789012345678.0123456789,\\\"t\\\":"
+                   "\\\"2024-01-01T00:00:00.123Z\\\",\\\"b\\\":-128,\\\"s\\\":{\\\"x\\\":\\\"\\\\u00e9\\\"}},\\\"maxValues\\\":{\\\"n\\\":1e40,"
+                   "\\\"b\\\":128},\\\"nullCount\\\":{\\\"s\\\":{\\\"y\\\":2},\\\"b\\\":0},\\\"tightBounds\\\":false}")
+                   TYPED_ADD("none", "null", "not json") TYPED_ADD("empty", "\"\"", "{}"));
+    write_checkpoint(&f);
+    char *text = read_checkpoint(&f, 0);
+    assert_non_null(strstr(text,
+                           "\"stats_parsed\":{\"numRecords\":3,\"minValues\":{\"n\":\"1234567890123456789012345678.0123456789\",\"t\":"
+                           "\"2024-01-01T00:00:00.123Z\",\"b\":-128,\"s\":{\"x\":\"é\"}},\"maxValues\":{},\"nullCount\":{\"b\":0,\"s\":{\"y\":2}},"
+                           "\"tightBounds\":false},\"partitionValues_parsed\":{\"p\":\"2024-02-29\"},"));
+    assert_int_equal(count_of(text, "\"stats\":"), 0);
+    assert_int_equal(count_of(text, "\"stats_parsed\":null,\"partitionValues_parsed\":{}"), 1);
+    assert_int_equal(count_of(text, "\"stats_parsed\":{},\"partitionValues_parsed\":{}"), 1);
+    mem_free(text);
+    fixture_close(&f);
+    spool_end();
+}
+
+static void typed_columns_are_those_that_are_indexed(void **state)
+{
+    static const struct {
+        const char *configuration, *stats;
+    } cases[] = {
+        {"\"delta.checkpoint.writeStatsAsStruct\":\"true\"",
+         "struct<numRecords:bigint,minValues:struct<n:decimal(38,10),t:timestamp,b:tinyint,s:struct<x:string>>,maxValues:struct<n:decimal(38,10),"
+         "t:timestamp,b:tinyint,s:struct<x:string>>,nullCount:struct<n:bigint,t:bigint,b:bigint,s:struct<x:bigint,y:bigint>>,tightBounds:boolean>"},
+        {"\"delta.checkpoint.writeStatsAsStruct\":\"true\",\"delta.dataSkippingNumIndexedCols\":\"1\"",
+         "struct<numRecords:bigint,minValues:struct<n:decimal(38,10)>,maxValues:struct<n:decimal(38,10)>,nullCount:struct<n:bigint>,"
+         "tightBounds:boolean>"},
+        {"\"delta.checkpoint.writeStatsAsStruct\":\"true\",\"delta.dataSkippingNumIndexedCols\":\"0\"",
+         "struct<numRecords:bigint,tightBounds:boolean>"},
+        {"", NULL},
+    };
+    for (size_t i = 0; i < VV_ARRAY_COUNT(cases); i++) {
+        struct fixture f;
+        struct error err = ERROR_INIT;
+        char commit[4096];
+        struct delta_checkpoint_shape shape;
+        struct arena arena = ARENA_INIT;
+        struct buf text = BUF_INIT;
+        fixture_open(&f);
+        snprintf(commit, sizeof commit, TYPED_COMMIT("%s"), cases[i].configuration);
+        put_commit(&f, 0, commit);
+        struct delta_snapshot *s = latest(&f);
+        expect_ok(delta_checkpoint_shape_init(&arena, &s->head->metadata, s->head->schema, &shape, &err), &err);
+        assert_int_equal(shape.stats_parsed != NULL, cases[i].stats != NULL);
+        assert_int_equal(shape.partition_values_parsed != NULL, cases[i].stats != NULL);
+        if (shape.stats_parsed) {
+            delta_type_text(shape.stats_parsed, &text);
+            assert_string_equal(text.ptr, cases[i].stats);
+        }
+        for (uint64_t n = 1; cases[i].stats && n < 30; n++) {
+            struct error failure = ERROR_INIT;
+            struct arena scratch = ARENA_INIT;
+            alloc_fail_after(n);
+            enum status status = delta_checkpoint_shape_init(&scratch, &s->head->metadata, s->head->schema, &shape, &failure);
+            alloc_fail_after(0);
+            assert_true(status == STATUS_OK || status == STATUS_OUT_OF_MEMORY);
+            error_release(&failure);
+            arena_release(&scratch);
+        }
+        buf_release(&text);
+        arena_release(&arena);
+        delta_snapshot_unref(s);
+        fixture_close(&f);
+    }
+}
+
 static void replaces_a_damaged_one_but_not_a_newer_hint(void **state)
 {
     struct fixture f;
@@ -344,6 +548,11 @@ int main(void)
         cmocka_unit_test(holds_the_reconciled_state),
         cmocka_unit_test(carries_the_older_checkpoint_on),
         cmocka_unit_test(forgets_what_has_expired),
+        cmocka_unit_test(v2_has_its_files_in_sidecars),
+        cmocka_unit_test(v2_is_classic_named_now_and_then),
+        cmocka_unit_test(v2_that_fails_leaves_no_sidecars),
+        cmocka_unit_test(statistics_become_typed_columns),
+        cmocka_unit_test(typed_columns_are_those_that_are_indexed),
         cmocka_unit_test(replaces_a_damaged_one_but_not_a_newer_hint),
         cmocka_unit_test(does_nothing_twice),
         cmocka_unit_test(a_log_that_disagrees_is_not_made_a_checkpoint),

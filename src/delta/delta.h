@@ -183,6 +183,16 @@ struct delta_stats_batch {
     int64_t first_row;
     const struct str *path, *stats; /* borrowed; stats NULL ptr when there are none */
 };
+enum delta_checkpoint_part {
+    DELTA_CHECKPOINT_WHOLE,  /* every action (V1) */
+    DELTA_CHECKPOINT_TOP,    /* V2: every action but add and remove, checkpointMetadata and sidecar too */
+    DELTA_CHECKPOINT_SIDECAR /* V2: add and remove */
+};
+struct delta_checkpoint_shape {
+    enum delta_checkpoint_part part;
+    bool stats_json;                                                 /* add.stats */
+    const struct delta_type *stats_parsed, *partition_values_parsed; /* typed structs below add, under the names they are written by; NULL: none */
+};
 /* Reads and writes the Parquet and many-file JSON of the log.  Implemented by engine/log_reader.c. */
 struct delta_handler {
     /* Streams the add rows of the checkpoint parts (paths as store_locate gives them) in order; one call per batch.
@@ -195,9 +205,10 @@ struct delta_handler {
      * need tombstones, for writing the next checkpoint) when want_removes. */
     enum status (*read_others)(struct delta_handler *, struct ctx *, const struct str *paths, size_t path_count, bool want_removes,
                                bool (*action)(void *user, struct str json, struct error *err), void *user, struct error *err);
-    /* Writes a classic checkpoint from newline-delimited actions (one JSON object a line, as in commits, already reconciled) to the
-     * file `path`, with the protocol's checkpoint schema; stats_parsed/partitionValues_parsed are not written. */
-    enum status (*write_checkpoint)(struct delta_handler *, struct ctx *, struct str actions_ndjson_path, struct str path, struct error *err);
+    /* Writes a Parquet file of a checkpoint from newline-delimited actions (one JSON object a line, as in commits, already reconciled) to the
+     * file `path`, with the columns of the protocol's checkpoint schema that the shape asks for. */
+    enum status (*write_checkpoint)(struct delta_handler *, struct ctx *, struct str actions_ndjson_path, struct str path,
+                                    const struct delta_checkpoint_shape *shape, struct error *err);
     /* The rows of read_adds once more, in the same order, as JSON for the next checkpoint: one call per row with {"add":{…}} holding every
      * non-null field of the protocol's add (tags, stats, deletionVector, baseRowId, defaultRowCommitVersion, clusteringProvider too;
      * partitionValues with their nulls); stats is made from stats_parsed when the file has no stats; no *_parsed fields.
@@ -416,7 +427,8 @@ struct delta_commit_result {
  * Status is OK only for COMMITTED; CONFLICT gives COMMIT_CONFLICT, UNKNOWN gives COMMIT_UNKNOWN, both also in *result. */
 enum status delta_txn_commit(struct ctx *ctx, struct delta_txn *txn, struct delta_commit_result *result, struct error *err);
 
-/* Writes a classic checkpoint of the snapshot and _last_checkpoint.  Idempotent. */
+/* Writes a checkpoint of the snapshot and _last_checkpoint: classic, or V2 with sidecars when delta.checkpointPolicy says so.  Idempotent.
+ * Then takes expired files off the log (protocol "Metadata Cleanup"); a failure of that is only logged. */
 enum status delta_checkpoint(struct ctx *ctx, struct delta_snapshot *s, struct error *err);
 /* Waits until background checkpoints of this table are done (tests, clean exit). */
 void delta_table_quiesce(struct delta_table *t);

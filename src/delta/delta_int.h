@@ -149,6 +149,15 @@ struct delta_action_domain {
     bool removed;
     struct str raw;
 };
+struct delta_action_sidecar {
+    struct str path; /* a file of _delta_log/_sidecars, URI-encoded */
+    int64_t size_bytes, modified_ms;
+};
+struct delta_action_checkpoint_metadata {
+    int64_t version;
+    struct delta_property *tags;
+    uint32_t tag_count;
+};
 struct delta_commit {
     struct arena arena;
     struct buf text;
@@ -169,7 +178,11 @@ struct delta_commit {
     int64_t in_commit_timestamp_ms; /* INT64_MIN when absent */
     struct str operation, txn_id;   /* from commitInfo; NULL ptr when absent */
     bool is_blind_append;           /* commitInfo.isBlindAppend */
-    bool has_v2_checkpoint;         /* a checkpointMetadata or sidecar action: rows of a v2 checkpoint */
+    /* Rows of V2 checkpoints only. */
+    struct delta_action_sidecar *sidecars;
+    size_t sidecar_count;
+    bool has_checkpoint_metadata;
+    struct delta_action_checkpoint_metadata checkpoint_metadata;
 };
 /* Parses newline-delimited actions; unknown actions and fields are ignored; a torn or malformed line is CORRUPT_LOG naming
  * file, line and byte.  text is taken. (action.c) */
@@ -210,16 +223,23 @@ struct delta_log_commit {
 };
 struct delta_log_checkpoint {
     int64_t version, modified_us;
-    uint32_t parts; /* 0: classic, one file; else that many parts */
+    uint32_t parts; /* 0: one file; else that many parts */
     uint32_t parts_seen;
+    struct str suffix; /* of a uuid-named one: ".checkpoint.<uuid>.json"; NULL ptr: "….checkpoint.parquet" or parts */
+};
+/* <from>.<to>.compacted.json: the reconciled actions of a range of commits. */
+struct delta_log_compaction {
+    int64_t from, to;
 };
 struct delta_listing {
     struct delta_log_commit *commits;
     size_t commit_count, commit_cap;
     struct delta_log_checkpoint *checkpoints; /* complete ones only; of one version the classic one last */
     size_t checkpoint_count, checkpoint_cap;
-    int64_t v2_version;   /* newest uuid-named checkpoint, -1 none */
+    struct delta_log_compaction *compactions; /* by from, then to */
+    size_t compaction_count, compaction_cap;
     int64_t from_version; /* versions below were not listed; 0: the whole log */
+    struct arena arena;   /* suffixes */
 };
 /* Files of versions from_version…to_version.  INT64_MAX for all. */
 enum status delta_log_list(struct ctx *ctx, struct delta_table *t, int64_t from_version, int64_t to_version, struct delta_listing *out,
@@ -246,6 +266,26 @@ struct delta_rebuild {
  * max_checkpoint bounds the checkpoints that are looked at. */
 enum status delta_log_rebuild(struct ctx *ctx, struct delta_table *t, int64_t version, int64_t max_checkpoint,
                               enum status (*attempt)(void *user, const struct delta_rebuild *way, struct error *err), void *user, struct error *err);
+
+/* ---- one checkpoint, opened (checkpoint_read.c) --------------------------------------------------------- */
+
+/* What a checkpoint says but for its files, and which Parquet files hold those. */
+struct delta_checkpoint_files {
+    struct delta_commit state; /* actions without add and remove; those too (`inline_files`) when the top level is JSON */
+    bool inline_files;
+    struct str *keys; /* Parquet files with add and remove rows: the checkpoint itself or its parts, then sidecars */
+    size_t key_count;
+    struct str *located; /* the same as the engine opens them */
+    struct str name;     /* key of the (first) top-level file: for messages */
+    int64_t add_count;   /* what the checkpoint says it holds, -1 when it does not say */
+    struct arena arena;
+    struct buf names;
+};
+/* Reads the top level.  Refuses (CORRUPT_LOG) a checkpointMetadata of another version, and sidecars that are missing or not of
+ * the size that was noted.  Released by the caller also after failure. */
+enum status delta_checkpoint_open(struct ctx *ctx, struct delta_table *t, const struct delta_log_checkpoint *c, struct delta_checkpoint_files *out,
+                                  struct error *err);
+void delta_checkpoint_close(struct delta_checkpoint_files *f);
 
 /* ---- segments (segment.c) --------------------------------------------------------------------- */
 
@@ -534,6 +574,15 @@ struct delta_checksum {
 };
 void delta_checksum_read(struct ctx *ctx, struct delta_table *t, int64_t version, struct delta_checksum *out);
 void delta_checksum_release(struct delta_checksum *c);
+/* Which typed columns the checkpoints of a table have (checkpoint_columns.c). Types in the arena. */
+enum status delta_checkpoint_shape_init(struct arena *arena, const struct delta_metadata *m, const struct delta_type *schema,
+                                        struct delta_checkpoint_shape *out, struct error *err);
+/* The values of one add as JSON that reads back as the type. */
+void delta_put_stats_parsed(const struct delta_type *type, struct str stats, struct arena *scratch, struct buf *out);
+void delta_put_partition_values_parsed(const struct delta_type *type, const struct delta_property *values, uint32_t count, struct arena *scratch,
+                                       struct buf *out);
+/* Removes what delta.logRetentionDuration lets go (cleanup.c); never fails, logs. */
+void delta_log_cleanup(struct ctx *ctx, struct delta_snapshot *s);
 /* Starts a checkpoint in the table's background worker when version is a multiple of delta.checkpointInterval. */
 void delta_checkpoint_maybe(struct ctx *ctx, struct delta_snapshot *s);
 void delta_checkpoint_worker_stop(struct delta_table *t); /* called by delta_table_unref */

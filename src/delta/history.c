@@ -77,7 +77,7 @@ enum status delta_history(struct ctx *ctx, struct delta_table *t, int64_t limit,
     enum status status = delta_log_list(ctx, t, 0, INT64_MAX, &listing, err);
     if (status != STATUS_OK)
         return status;
-    if (listing.commit_count + listing.checkpoint_count == 0 && listing.v2_version < 0) {
+    if (listing.commit_count + listing.checkpoint_count == 0) {
         status = error_set(err, STATUS_NOT_A_DELTA_TABLE, "there is no Delta log in \"%.*s\"", STR_ARG(t->store->root));
         goto out;
     }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #define LOG_PREFIX "_delta_log/"
+#define COMPACTED_SUFFIX ".compacted.json"
 enum { VERSION_DIGITS = 20, PART_DIGITS = 10, FIRST_ENTRIES = 64 };
 static const size_t commit_max_bytes = (size_t)2 << 30, hint_max_bytes = (size_t)16 << 20;
 
@@ -79,6 +80,22 @@ static bool read_part(struct str suffix, int64_t *part, int64_t *parts)
            *part <= *parts && *parts <= UINT32_MAX;
 }
 
+/* ".checkpoint.<uuid>.json" or ".checkpoint.<uuid>.parquet" (protocol: "UUID-named checkpoint"): what stands in the middle is not looked into. */
+static bool is_uuid_checkpoint(struct str suffix)
+{
+    const size_t prefix = sizeof ".checkpoint." - 1;
+    size_t end = str_ends(suffix, STR(".json")) ? sizeof ".json" - 1 : str_ends(suffix, STR(".parquet")) ? sizeof ".parquet" - 1 : 0;
+    return end && str_starts(suffix, STR(".checkpoint.")) && suffix.len > prefix + end &&
+           !memchr(suffix.ptr + prefix, '.', suffix.len - prefix - end);
+}
+
+/* ".<to>.compacted.json" */
+static bool read_compaction(struct str suffix, int64_t *to)
+{
+    return suffix.len == 1 + VERSION_DIGITS + sizeof COMPACTED_SUFFIX - 1 && str_ends(suffix, STR(COMPACTED_SUFFIX)) &&
+           read_digits(str_sub(suffix, 1, VERSION_DIGITS), VERSION_DIGITS, to);
+}
+
 struct lister {
     struct delta_listing *listing;
     int64_t to_version;
@@ -107,18 +124,31 @@ static bool note_commit(struct delta_listing *l, int64_t version, const struct s
 }
 
 /* Parts of one checkpoint share version and number of parts; keys come in order, so counting them finds a missing one. */
-static bool note_checkpoint(struct delta_listing *l, int64_t version, uint32_t parts, const struct store_entry *e)
+static bool note_checkpoint(struct delta_listing *l, int64_t version, uint32_t parts, struct str suffix, const struct store_entry *e)
 {
-    for (size_t i = l->checkpoint_count; i > 0 && l->checkpoints[i - 1].version == version; i--)
+    struct str copy = STR_NULL;
+    for (size_t i = l->checkpoint_count; parts && i > 0 && l->checkpoints[i - 1].version == version; i--)
         if (l->checkpoints[i - 1].parts == parts) {
             l->checkpoints[i - 1].parts_seen++;
             return true;
         }
+    if (suffix.ptr && !(copy = arena_str(&l->arena, suffix)).ptr)
+        return false;
     struct delta_log_checkpoint *grown = entry_grow(l->checkpoints, l->checkpoint_count, &l->checkpoint_cap, sizeof *grown);
     if (!grown)
         return false;
     l->checkpoints = grown;
-    l->checkpoints[l->checkpoint_count++] = (struct delta_log_checkpoint){version, e->modified_us, parts, 1};
+    l->checkpoints[l->checkpoint_count++] = (struct delta_log_checkpoint){version, e->modified_us, parts, 1, copy};
+    return true;
+}
+
+static bool note_compaction(struct delta_listing *l, int64_t from, int64_t to)
+{
+    struct delta_log_compaction *grown = entry_grow(l->compactions, l->compaction_count, &l->compaction_cap, sizeof *grown);
+    if (!grown)
+        return false;
+    l->compactions = grown;
+    l->compactions[l->compaction_count++] = (struct delta_log_compaction){from, to};
     return true;
 }
 
@@ -127,7 +157,7 @@ static bool list_entry(void *user, const struct store_entry *e)
     struct lister *lister = user;
     struct delta_listing *l = lister->listing;
     struct log_name name;
-    int64_t part, parts;
+    int64_t part, parts, to;
     if (!read_name(e->key, &name))
         return true;
     if (name.version > lister->to_version)
@@ -135,11 +165,13 @@ static bool list_entry(void *user, const struct store_entry *e)
     if (str_eq(name.suffix, STR(".json")))
         lister->out_of_memory = !note_commit(l, name.version, e);
     else if (str_eq(name.suffix, STR(".checkpoint.parquet")))
-        lister->out_of_memory = !note_checkpoint(l, name.version, 0, e);
+        lister->out_of_memory = !note_checkpoint(l, name.version, 0, STR_NULL, e);
     else if (read_part(name.suffix, &part, &parts))
-        lister->out_of_memory = !note_checkpoint(l, name.version, (uint32_t)parts, e);
-    else if (str_starts(name.suffix, STR(".checkpoint.")) && (str_ends(name.suffix, STR(".json")) || str_ends(name.suffix, STR(".parquet"))))
-        l->v2_version = name.version;
+        lister->out_of_memory = !note_checkpoint(l, name.version, (uint32_t)parts, STR_NULL, e);
+    else if (is_uuid_checkpoint(name.suffix))
+        lister->out_of_memory = !note_checkpoint(l, name.version, 0, name.suffix, e);
+    else if (read_compaction(name.suffix, &to) && to > name.version)
+        lister->out_of_memory = !note_compaction(l, name.version, to);
     return !lister->out_of_memory;
 }
 
@@ -156,7 +188,7 @@ enum status delta_log_list(struct ctx *ctx, struct delta_table *t, int64_t from_
                            struct error *err)
 {
     char after[64] = "";
-    *out = (struct delta_listing){.v2_version = -1, .from_version = from_version};
+    *out = (struct delta_listing){.from_version = from_version};
     struct lister lister = {.listing = out, .to_version = to_version};
     if (from_version > 0)
         delta_log_key(after, from_version, "");
@@ -177,7 +209,9 @@ void delta_listing_release(struct delta_listing *l)
 {
     mem_free(l->commits);
     mem_free(l->checkpoints);
-    *l = (struct delta_listing){.v2_version = -1};
+    mem_free(l->compactions);
+    arena_release(&l->arena);
+    *l = (struct delta_listing){0};
 }
 
 const struct delta_log_commit *delta_listing_commit(const struct delta_listing *l, int64_t version)
@@ -235,8 +269,9 @@ enum status delta_checkpoint_keys(struct arena *arena, const struct delta_log_ch
     if (!*keys)
         return error_oom(err);
     for (size_t i = 0; i < *count; i++) {
+        struct str suffix = c->suffix.ptr ? c->suffix : STR(".checkpoint.parquet");
         char *key = c->parts ? arena_printf(arena, LOG_PREFIX "%020lld.checkpoint.%010zu.%010u.parquet", (long long)c->version, i + 1, c->parts)
-                             : arena_printf(arena, LOG_PREFIX "%020lld.checkpoint.parquet", (long long)c->version);
+                             : arena_printf(arena, LOG_PREFIX "%020lld%.*s", (long long)c->version, STR_ARG(suffix));
         if (!key)
             return error_oom(err);
         (*keys)[i] = str_of(key);
@@ -282,18 +317,8 @@ struct rebuild {
     struct error newest; /* why the newest way failed */
 };
 
-static bool is_v2_only(const struct rebuild *r) { return r->listing.v2_version >= 0 && r->listing.v2_version <= r->version; }
-
-static enum status refuse_v2(const struct rebuild *r, struct error *err)
-{
-    error_set(err, STATUS_UNSUPPORTED_FEATURE, "table \"%s\" needs the reader feature \"v2Checkpoint\"", r->table->name);
-    return error_detail(err, "version %lld has its state only in a checkpoint of that kind", (long long)r->listing.v2_version);
-}
-
 static enum status refuse_gap(const struct rebuild *r, int64_t missing, struct error *err)
 {
-    if (is_v2_only(r))
-        return refuse_v2(r, err);
     return error_set(err, STATUS_PROTOCOL_VIOLATION, "the log of table \"%s\" has a gap: version %lld is missing", r->table->name,
                      (long long)missing);
 }
@@ -446,8 +471,6 @@ static enum status refuse_all(struct rebuild *r, bool latest, struct error *err)
         error_replace(err, &r->newest);
         return newest;
     }
-    if (is_v2_only(r))
-        return refuse_v2(r, err);
     return latest && r->listing.commit_count ? refuse_gap(r, 0, err) : refuse_version(r, err);
 }
 
@@ -477,7 +500,7 @@ enum status delta_log_rebuild(struct ctx *ctx, struct delta_table *t, int64_t ve
     if (status != STATUS_OK)
         goto out;
     if (!settle_version(&r)) {
-        status = is_v2_only(&r) ? refuse_v2(&r, err) : refuse_version(&r, err);
+        status = refuse_version(&r, err);
         goto out;
     }
     status = try_ways(&r, &done, err);

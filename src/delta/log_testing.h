@@ -225,7 +225,8 @@ static inline enum status lines_read_adds_raw(struct delta_handler *self, struct
     return lines_read(self, ctx, paths, path_count, true, false, pass_raw_add, &r, err);
 }
 
-static inline enum status lines_write_checkpoint(struct delta_handler *self, struct ctx *ctx, struct str actions, struct str path, struct error *err)
+static inline enum status lines_write_checkpoint(struct delta_handler *self, struct ctx *ctx, struct str actions, struct str path,
+                                                 const struct delta_checkpoint_shape *shape, struct error *err)
 {
     struct lines_handler *h = (struct lines_handler *)self;
     if (h->fail_write)

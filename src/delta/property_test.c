@@ -87,7 +87,6 @@ static void what_is_not_built_is_refused_by_name(void **state)
         {"delta.enableChangeDataFeed", "true", "changeDataFeed"},
         {"delta.enableRowTracking", "true", "rowTracking"},
         {"delta.enableInCommitTimestamps", "true", "inCommitTimestamp"},
-        {"delta.checkpointPolicy", "v2", "v2Checkpoint"},
         {"delta.enableTypeWidening", "true", "typeWidening"},
         {"delta.enableVariantShredding", "true", "variantShredding"},
         {"delta.enableIcebergCompatV2", "true", "icebergCompatV2"},

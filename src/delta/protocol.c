@@ -216,6 +216,16 @@ static enum status read_version(const struct delta_metadata *m, const char *key,
     return STATUS_OK;
 }
 
+/* Features of the log itself that properties ask for. */
+static void want_log_features(const struct delta_metadata *m, struct wanted *w)
+{
+    struct str policy = delta_config(m, "delta.checkpointPolicy");
+    w->feature[DELTA_FEATURE_V2_CHECKPOINT] |= policy.ptr && str_ieq(policy, STR("v2"));
+    w->feature[DELTA_FEATURE_IN_COMMIT_TIMESTAMP] |= delta_config_bool(m, "delta.enableInCommitTimestamps", false);
+    w->feature[DELTA_FEATURE_ROW_TRACKING] |= delta_config_bool(m, "delta.enableRowTracking", false);
+    w->feature[DELTA_FEATURE_DOMAIN_METADATA] |= w->feature[DELTA_FEATURE_ROW_TRACKING] || w->feature[DELTA_FEATURE_CLUSTERING];
+}
+
 static enum status gather_wanted(const struct delta_metadata *m, const struct delta_type *schema, struct wanted *w, struct error *err)
 {
     *w = (struct wanted){0};
@@ -237,6 +247,7 @@ static enum status gather_wanted(const struct delta_metadata *m, const struct de
         w->feature[DELTA_FEATURE_APPEND_ONLY] = true;
     if (schema_has_type(schema, DELTA_TIMESTAMP_NTZ))
         w->feature[DELTA_FEATURE_TIMESTAMP_NTZ] = true;
+    want_log_features(m, w);
     return STATUS_OK;
 }
 

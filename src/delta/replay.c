@@ -32,8 +32,9 @@ struct replay {
     bool folding;
     bool columns_final;           /* this pass knows the partition columns that the table ends up with */
     struct delta_touched removes; /* of the commits after the checkpoint */
-    struct delta_layer base;      /* the checkpoint */
-    int64_t in_commit_ms;         /* of the last commit, INT64_MIN when not known */
+    struct delta_checkpoint_files checkpoint;
+    struct delta_layer base; /* the checkpoint's files */
+    int64_t in_commit_ms;    /* of the last commit, INT64_MIN when not known */
 };
 
 static enum status names_put(struct replay *r, struct named *n, struct str name, void **items, size_t item_bytes, uint32_t *at, struct error *err)
@@ -104,66 +105,84 @@ static enum status take_state(struct replay *r, const struct delta_commit *c, st
 
 /* ---- the checkpoint's other rows -------------------------------------------------------------- */
 
-static bool take_other(void *user, struct str json, struct error *err) { return delta_commit_add_action(user, json, err) == STATUS_OK; }
-
-static enum status read_state_rows(struct replay *r, const struct str *located, size_t count, struct error *err)
+static enum status read_checkpoint_state(struct replay *r, struct error *err)
 {
-    struct delta_commit rows = DELTA_COMMIT_INIT;
-    struct delta_handler *h = r->table->handler;
-    enum status status = h->read_others(h, r->ctx, located, count, false, take_other, &rows, err);
+    enum status status = delta_checkpoint_open(r->ctx, r->table, r->way->checkpoint, &r->checkpoint, err);
     if (status == STATUS_OK)
-        status = take_state(r, &rows, err);
-    if (status == STATUS_OK && rows.has_v2_checkpoint)
-        status = error_set(err, STATUS_UNSUPPORTED_FEATURE, "table \"%s\" needs the reader feature \"v2Checkpoint\"", r->table->name);
+        status = take_state(r, &r->checkpoint.state, err);
     if (status == STATUS_OK && (!r->has_metadata || !r->has_protocol))
         status = error_set(err, STATUS_PROTOCOL_VIOLATION, "the checkpoint has no %s", r->has_metadata ? "protocol" : "metaData");
-    delta_commit_release(&rows);
+    if (status != STATUS_OK)
+        error_context(err, "while reading checkpoint \"%.*s\" of table \"%s\"", STR_ARG(r->checkpoint.name), r->table->name);
     return status;
 }
+
+/* ---- the checkpoint's files -------------------------------------------------------------------- */
 
 static bool take_adds(void *user, size_t part_index, const struct delta_checkpoint_batch *batch, struct error *err)
 {
     return delta_segment_append_batch(user, batch, err) == STATUS_OK;
 }
 
-static enum status read_file_rows(struct replay *r, const struct str *keys, const struct str *located, size_t count, struct error *err)
+static enum status read_file_rows(struct replay *r, struct delta_segment *g, struct error *err)
 {
     struct delta_handler *h = r->table->handler;
-    struct delta_segment *g = delta_segment_new(r->metadata.partition_column_count);
-    if (!g)
-        return error_oom(err);
-    r->base.segment = g;
-    g->part_count = count;
-    g->part_keys = ARENA_ARRAY(&g->arena, struct str, count);
+    const struct delta_checkpoint_files *f = &r->checkpoint;
+    g->part_count = f->key_count;
+    g->part_keys = ARENA_ARRAY(&g->arena, struct str, f->key_count);
     if (!g->part_keys)
         return error_oom(err);
-    for (size_t i = 0; i < count; i++) {
-        g->part_keys[i] = arena_str(&g->arena, keys[i]);
+    for (size_t i = 0; i < f->key_count; i++) {
+        g->part_keys[i] = arena_str(&g->arena, f->keys[i]);
         if (!g->part_keys[i].ptr)
             return error_oom(err);
     }
-    return h->read_adds(h, r->ctx, located, count, r->metadata.partition_columns, r->metadata.partition_column_count, false, take_adds, g, err);
+    return h->read_adds(h, r->ctx, f->located, f->key_count, r->metadata.partition_columns, r->metadata.partition_column_count, false, take_adds, g,
+                        err);
 }
 
-/* Reads one side of the checkpoint: the files, or everything else. */
-static enum status read_checkpoint(struct replay *r, bool files, struct error *err)
+/* The adds that stand in a JSON top level; its removes hide nothing that is in it. */
+static enum status take_inline_adds(struct replay *r, struct error *err)
 {
-    struct str *keys, *located = NULL;
-    size_t count;
-    struct buf names = BUF_INIT;
-    enum status status;
-    if (!r->table->handler)
-        return error_set(err, STATUS_NOT_SUPPORTED, "checkpoints of table \"%s\" cannot be read without an engine", r->table->name);
-    status = delta_checkpoint_keys(&r->arena, r->way->checkpoint, &keys, &count, err);
+    struct delta_commit *c = &r->checkpoint.state;
+    struct delta_fold fold;
+    struct delta_layer layer;
+    c->remove_count = 0;
+    enum status status = delta_fold_init(&fold, NULL, 0, &r->metadata, err);
     if (status != STATUS_OK)
         return status;
-    status = delta_locate_all(r->table->store, keys, count, &names, &located, err);
+    status = delta_fold_commit(&fold, c, err);
     if (status == STATUS_OK)
-        status = files ? read_file_rows(r, keys, located, count, err) : read_state_rows(r, located, count, err);
+        status = delta_fold_layer(&fold, &layer, err);
+    if (status == STATUS_OK) {
+        r->base.segment = layer.segment;
+        if (layer.dead) {
+            delta_layer_release(&r->base);
+            delta_bitmap_unref(layer.dead);
+            status = error_set(err, STATUS_CORRUPT_LOG, "the checkpoint names a file twice");
+        }
+    }
+    delta_fold_release(&fold);
+    return status;
+}
+
+static enum status read_checkpoint_files(struct replay *r, struct error *err)
+{
+    const struct delta_checkpoint_files *f = &r->checkpoint;
+    enum status status = STATUS_OK;
+    if (f->inline_files) {
+        status = take_inline_adds(r, err);
+    } else {
+        r->base.segment = delta_segment_new(r->metadata.partition_column_count);
+        status = r->base.segment ? STATUS_OK : error_oom(err);
+        if (status == STATUS_OK && f->key_count)
+            status = read_file_rows(r, r->base.segment, err);
+    }
+    if (status == STATUS_OK && f->add_count >= 0 && (int64_t)r->base.segment->count != f->add_count)
+        status = error_set(err, STATUS_CORRUPT_LOG, "the checkpoint holds %zu files and says that it holds %lld", r->base.segment->count,
+                           (long long)f->add_count);
     if (status != STATUS_OK)
-        error_context(err, "while reading checkpoint \"%.*s\" of table \"%s\"", STR_ARG(keys[0]), r->table->name);
-    mem_free(located);
-    buf_release(&names);
+        error_context(err, "while reading checkpoint \"%.*s\" of table \"%s\"", STR_ARG(f->name), r->table->name);
     return status;
 }
 
@@ -186,6 +205,25 @@ static enum status start_fold(struct replay *r, struct error *err)
     return status;
 }
 
+/* What a replayed file adds to the state. *c is released. */
+static enum status replay_actions(struct replay *r, struct delta_commit *c, bool *again, struct error *err)
+{
+    r->in_commit_ms = c->in_commit_timestamp_ms;
+    enum status status = take_state(r, c, err);
+    if (status == STATUS_OK && !r->columns_final && r->folding && c->has_metadata && !delta_fold_fits(&r->fold, &r->metadata))
+        *again = true;
+    if (status == STATUS_OK && !*again)
+        status = start_fold(r, err);
+    if (status == STATUS_OK && !*again)
+        status = delta_fold_commit(&r->fold, c, err);
+    for (size_t i = 0; status == STATUS_OK && !*again && r->way->checkpoint && i < c->remove_count; i++)
+        status = note_remove(r, &c->removes[i], err);
+    if (status != STATUS_OK)
+        error_context(err, "while replaying version %lld of table \"%s\"", (long long)c->version, r->table->name);
+    delta_commit_release(c);
+    return status;
+}
+
 /* In the first pass columns are those of the first metadata; when that changes later, only the state is taken from
  * there on and *again asks for a second pass, which knows the columns the table ends up with. */
 static enum status replay_commit(struct replay *r, int64_t version, bool *again, struct error *err)
@@ -197,20 +235,78 @@ static enum status replay_commit(struct replay *r, int64_t version, bool *again,
                          (long long)version);
     if (result != STORE_OK)
         return delta_store_failure(result, r->table->name, err);
-    r->in_commit_ms = c.in_commit_timestamp_ms;
-    enum status status = take_state(r, &c, err);
-    if (status == STATUS_OK && !r->columns_final && r->folding && c.has_metadata && !delta_fold_fits(&r->fold, &r->metadata))
-        *again = true;
-    if (status == STATUS_OK && !*again)
-        status = start_fold(r, err);
-    if (status == STATUS_OK && !*again)
-        status = delta_fold_commit(&r->fold, &c, err);
-    for (size_t i = 0; status == STATUS_OK && !*again && r->way->checkpoint && i < c.remove_count; i++)
-        status = note_remove(r, &c.removes[i], err);
-    if (status != STATUS_OK)
-        error_context(err, "while replaying version %lld of table \"%s\"", (long long)version, r->table->name);
-    delta_commit_release(&c);
-    return status;
+    return replay_actions(r, &c, again, err);
+}
+
+/* The longest compaction that begins here and does not go too far; NULL: none. */
+static const struct delta_log_compaction *compaction_from(const struct replay *r, int64_t version)
+{
+    const struct delta_listing *l = r->way->listing;
+    const struct delta_log_compaction *best = NULL;
+    for (size_t i = 0; i < l->compaction_count; i++)
+        if (l->compactions[i].from == version && l->compactions[i].to <= r->way->version && (!best || l->compactions[i].to > best->to))
+            best = &l->compactions[i];
+    return best;
+}
+
+/* Notes the file; *known when it stood in an action before. */
+static enum status note_once(struct delta_touched *seen, struct delta_path_key *key, struct str path, const struct delta_dv *dv, bool *known,
+                             struct error *err)
+{
+    if (!delta_path_key_init(key, path))
+        return error_oom(err);
+    *known = delta_touched_hides_remove(seen, key, dv);
+    return *known ? STATUS_OK : delta_touched_put(seen, key, dv, false, err);
+}
+
+/* A compaction names each file (path and deletion vector) once: files are found that are commits strung together in some order. */
+static bool is_reconciled(const struct delta_commit *c, struct error *err)
+{
+    struct delta_touched seen = {0};
+    struct delta_path_key key = {0};
+    enum status status = STATUS_OK;
+    bool known = false;
+    for (size_t i = 0; status == STATUS_OK && !known && i < c->add_count; i++)
+        status = note_once(&seen, &key, c->adds[i].path, c->adds[i].has_dv ? &c->adds[i].dv : NULL, &known, err);
+    for (size_t i = 0; status == STATUS_OK && !known && i < c->remove_count; i++)
+        status = note_once(&seen, &key, c->removes[i].path, c->removes[i].has_dv ? &c->removes[i].dv : NULL, &known, err);
+    if (known)
+        error_set(err, STATUS_CORRUPT_LOG, "file \"%.*s\" is named twice", STR_ARG(key.text));
+    buf_release(&key.scratch);
+    delta_touched_release(&seen);
+    return status == STATUS_OK && !known;
+}
+
+/* Log compaction files only save work: one that cannot be read is passed over, and its commits are read instead. */
+static bool read_compaction(struct replay *r, const struct delta_log_compaction *x, struct delta_commit *out)
+{
+    char key[96];
+    struct buf text = BUF_INIT;
+    struct error failure = ERROR_INIT;
+    *out = (struct delta_commit){0};
+    snprintf(key, sizeof key, "_delta_log/%020lld.%020lld.compacted.json", (long long)x->from, (long long)x->to);
+    enum store_result result = store_read(r->table->store, r->ctx, str_of(key), &text, &failure);
+    bool ok = result == STORE_OK && buf_check(&text, &failure) == STATUS_OK && text.len > 0 &&
+              delta_commit_parse(&text, x->to, str_of(key), out, &failure) == STATUS_OK && is_reconciled(out, &failure);
+    if (!ok) {
+        delta_commit_release(out);
+        log_event(r->ctx, LOG_WARN, "compaction_unreadable", "table", r->table->name, "key", key, "error",
+                  failure.message ? failure.message : "empty, or gone", NULL);
+    }
+    error_release(&failure);
+    buf_release(&text);
+    return ok;
+}
+
+/* One commit, or several at once.  *version: the last that was replayed. */
+static enum status replay_next(struct replay *r, int64_t *version, bool *again, struct error *err)
+{
+    struct delta_commit c;
+    const struct delta_log_compaction *x = r->way->listing->compaction_count ? compaction_from(r, *version) : NULL;
+    if (!x || !read_compaction(r, x, &c))
+        return replay_commit(r, *version, again, err);
+    *version = x->to;
+    return replay_actions(r, &c, again, err);
 }
 
 static enum status replay_pass(struct replay *r, bool *again, struct error *err)
@@ -221,7 +317,7 @@ static enum status replay_pass(struct replay *r, bool *again, struct error *err)
     for (int64_t v = first; status == STATUS_OK && v <= r->way->version; v++) {
         status = ctx_check(r->ctx, err);
         if (status == STATUS_OK)
-            status = replay_commit(r, v, again, err);
+            status = replay_next(r, &v, again, err);
     }
     if (status == STATUS_OK && !(r->has_metadata && r->has_protocol))
         status = error_set(err, STATUS_PROTOCOL_VIOLATION, "the log of table \"%s\" has no %s up to version %lld", r->table->name,
@@ -457,6 +553,7 @@ static void replay_release(struct replay *r)
     delta_fold_release(&r->fold);
     if (r->base.segment)
         delta_layer_release(&r->base);
+    delta_checkpoint_close(&r->checkpoint);
     mem_free(r->app_names.names.values);
     mem_free(r->app_names.names.slots);
     mem_free(r->domain_names.names.values);
@@ -482,13 +579,13 @@ static enum status load_way(void *user, const struct delta_rebuild *way, struct 
     struct load *load = user;
     struct delta_head *head = NULL;
     struct replay r = {.ctx = load->ctx, .table = load->table, .way = way, .in_commit_ms = INT64_MIN};
-    enum status status = way->checkpoint ? read_checkpoint(&r, false, err) : STATUS_OK;
+    enum status status = way->checkpoint ? read_checkpoint_state(&r, err) : STATUS_OK;
     if (status == STATUS_OK)
         status = replay_commits(&r, err);
     if (status == STATUS_OK)
         status = delta_head_new(r.table, &r.metadata, &r.protocol, &head, err);
     if (status == STATUS_OK && way->checkpoint)
-        status = read_checkpoint(&r, true, err);
+        status = read_checkpoint_files(&r, err);
     if (status == STATUS_OK && way->checkpoint)
         status = supersede(&r, err);
     if (status == STATUS_OK)

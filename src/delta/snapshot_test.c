@@ -365,25 +365,172 @@ static void a_damaged_newest_checkpoint_never_hides_its_version(void **state)
     fixture_close(&f);
 }
 
-static void refuses_v2_checkpoints_by_name(void **state)
+/* ---- V2 checkpoints and compactions ------------------------------------------------------- */
+
+#define UUID ".checkpoint.80a083e8-7026-4e79-81be-64bd76c43a11"
+#define MARK(VERSION) "{\"checkpointMetadata\":{\"version\":" #VERSION "}}\n"
+#define MARK_COUNT(VERSION, ADDS) "{\"checkpointMetadata\":{\"version\":" #VERSION ",\"tags\":{\"numOfAddFiles\":\"" #ADDS "\"}}}\n"
+
+/* A sidecar with these lines, and the action that names it. */
+static void put_sidecar(struct fixture *f, const char *name, const char *lines, char *action, size_t action_size)
+{
+    char key[200];
+    snprintf(key, sizeof key, "_delta_log/_sidecars/%s", name);
+    put_key(f, key, lines);
+    snprintf(action, action_size, "{\"sidecar\":{\"path\":\"%s\",\"sizeInBytes\":%zu,\"modificationTime\":1}}\n", name, strlen(lines));
+}
+
+static void expect_open(struct fixture *f, const char *paths, int64_t checkpoint)
+{
+    struct delta_table *t = fixture_other(f);
+    struct delta_snapshot *s = latest_of(f, t);
+    expect_paths(s, paths);
+    assert_int_equal(s->checkpoint_version, checkpoint);
+    delta_snapshot_unref(s);
+    delta_table_unref(t);
+}
+
+static void reads_v2_checkpoints_of_every_kind(void **state)
+{
+    static const char *const suffixes[] = {UUID ".json", UUID ".parquet", ".checkpoint.parquet"};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(suffixes); i++)
+        for (int inline_files = 0; inline_files < 2; inline_files++) {
+            struct fixture f;
+            char one[200], two[200], text[4096];
+            fixture_open(&f);
+            put_sidecar(&f, "one.parquet", ADD("a", 1) ADD("b", 2), one, sizeof one);
+            put_sidecar(&f, "two%20.parquet", ADD("c", 3) REMOVE("gone"), two, sizeof two);
+            put_key(&f, "_delta_log/_sidecars/two .parquet", ADD("c", 3) REMOVE("gone"));
+            snprintf(text, sizeof text, "%s%s%s%s", MARK_COUNT(3, 3) FIRST_COMMIT "{\"txn\":{\"appId\":\"q\",\"version\":7}}\n",
+                     inline_files ? ADD("a", 1) ADD("b", 2) ADD("c", 3) REMOVE("gone") : one, inline_files ? "" : two, "");
+            put_log(&f, 3, suffixes[i], text);
+            put_commit(&f, 4, REMOVE("b") ADD("d", 4));
+            put_key(&f, "_delta_log/_last_checkpoint", "{\"version\":3,\"v2Checkpoint\":{\"path\":\"not there\"}}");
+            expect_open(&f, "a c d", 3);
+            struct delta_snapshot *s = latest(&f);
+            assert_int_equal(delta_snapshot_txn_version(s, STR("q")), 7);
+            assert_int_equal(s->size_bytes, 8);
+            struct delta_file_list list;
+            struct error err = ERROR_INIT;
+            expect_ok(delta_scan(&f.ctx, s, NULL, true, &list, &err), &err);
+            for (size_t k = 0; k < list.count; k++)
+                assert_int_equal(list.files[k].record_count, list.files[k].size_bytes);
+            delta_file_list_release(&list);
+            delta_snapshot_unref(s);
+            fixture_close(&f);
+        }
+}
+
+/* Each damage makes the reader take the older way; without one the damage is named. */
+static void falls_back_from_damaged_v2_checkpoints(void **state)
+{
+    static const struct {
+        const char *top, *why; /* %s: the good sidecar's action */
+    } cases[] = {
+        {FIRST_COMMIT "%s", "checkpointMetadata"},
+        {MARK(2) FIRST_COMMIT "%s", "is one of version 2"},
+        {MARK_COUNT(3, 2) FIRST_COMMIT "%s", "says that it holds 2"},
+        {MARK(3) FIRST_COMMIT "{\"sidecar\":{\"path\":\"missing.parquet\",\"sizeInBytes\":1,\"modificationTime\":1}}\n", "missing.parquet"},
+        {MARK(3) FIRST_COMMIT "{\"sidecar\":{\"path\":\"one.parquet\",\"sizeInBytes\":1,\"modificationTime\":1}}\n", "another size"},
+        {MARK(3) FIRST_COMMIT "{\"sidecar\":{\"path\":\"..\",\"sizeInBytes\":1,\"modificationTime\":1}}\n", "cannot be"},
+        {MARK(3) FIRST_COMMIT "{\"sidecar\":{\"path\":\"%%2\",\"sizeInBytes\":1,\"modificationTime\":1}}\n", "cannot be"},
+        {MARK(3) FIRST_COMMIT "{\"sidecar\":{\"sizeInBytes\":1}}\n", "damaged"},
+        {MARK(3) FIRST_COMMIT ADD("b", 2) "%s", "files of its own"},
+        {MARK(3) FIRST_COMMIT ADD("b", 2) ADD("b", 2), "twice"},
+        {MARK(3) "%s", "no metaData"},
+        {MARK(3) FIRST_COMMIT "{\"add\":{\"path\":", "damaged"},
+        {"", "checkpointMetadata"},
+    };
+    for (size_t i = 0; i < VV_ARRAY_COUNT(cases); i++) {
+        struct fixture f;
+        struct error err;
+        char action[200], top[4096];
+        fixture_open(&f);
+        put_commit(&f, 0, FIRST_COMMIT ADD("a", 1));
+        for (int v = 1; v <= 3; v++)
+            put_commit(&f, v, ADD("b", 1));
+        put_sidecar(&f, "one.parquet", ADD("a", 1), action, sizeof action);
+        snprintf(top, sizeof top, cases[i].top, action);
+        put_log(&f, 3, UUID ".json", top);
+        put_commit(&f, 4, ADD("c", 1));
+        expect_open(&f, "a b c", -1);
+        assert_true(logged(&f, "checkpoint_unreadable"));
+        remove_log(&f, 0, ".json");
+        open_fails(&f, &err);
+        bool named = strstr(err.message, cases[i].why) || (err.detail && strstr(err.detail, cases[i].why)) ||
+                     (err.context && strstr(err.context, cases[i].why));
+        if (!named)
+            print_error("case %zu: %s\n", i, err.message);
+        assert_true(named);
+        error_release(&err);
+        fixture_close(&f);
+    }
+}
+
+/* Of several checkpoints of one version any good one serves. */
+static void one_good_checkpoint_of_a_version_is_enough(void **state)
 {
     struct fixture f;
-    struct error err;
     fixture_open(&f);
-    put_log(&f, 3, ".checkpoint.80a083e8-7026-4e79-81be-64bd76c43a11.json", "{}");
-    put_commit(&f, 4, ADD("a", 1));
-    assert_int_equal(open_fails(&f, &err), STATUS_UNSUPPORTED_FEATURE);
-    assert_non_null(strstr(err.message, "v2Checkpoint"));
-    error_release(&err);
-    remove_log(&f, 4, ".json");
-    assert_int_equal(open_fails(&f, &err), STATUS_UNSUPPORTED_FEATURE);
-    error_release(&err);
-    put_log(&f, 3, ".checkpoint.parquet",
-            FIRST_COMMIT "{\"checkpointMetadata\":{\"version\":3}}\n{\"sidecar\":{\"path\":\"x\",\"sizeInBytes\":1,\"modificationTime\":1}}\n");
-    assert_int_equal(open_fails(&f, &err), STATUS_UNSUPPORTED_FEATURE);
-    assert_non_null(strstr(err.message, "v2Checkpoint"));
-    error_release(&err);
+    put_log(&f, 3, ".checkpoint.11a083e8-7026-4e79-81be-64bd76c43a11.json", "torn");
+    put_log(&f, 3, ".checkpoint.22a083e8-7026-4e79-81be-64bd76c43a11.json", MARK(3) FIRST_COMMIT ADD("a", 1));
+    put_log(&f, 3, ".checkpoint.33a083e8-7026-4e79-81be-64bd76c43a11.parquet", "torn");
+    put_log(&f, 3, ".checkpoint.parquet", "torn");
+    put_log(&f, 2, ".checkpoint.two.dots.json", "no checkpoint's name");
+    expect_open(&f, "a", 3);
     fixture_close(&f);
+}
+
+#define COMPACTED(TO) ".0000000000000000000" #TO ".compacted.json"
+
+static void put_five(struct fixture *f)
+{
+    put_commit(f, 0, FIRST_COMMIT ADD("a", 1));
+    put_commit(f, 1, ADD("b", 2));
+    put_commit(f, 2, REMOVE("a") "{\"txn\":{\"appId\":\"q\",\"version\":1}}\n");
+    put_commit(f, 3, REMOVE("b") ADD_DV("b", 2, "one"));
+    put_commit(f, 4, ADD("c", 3));
+    put_commit(f, 5, ADD("d", 4));
+}
+
+static void compactions_save_reads(void **state)
+{
+    struct fixture f;
+    struct delta_table *t;
+    struct error err = ERROR_INIT;
+    fixture_open(&f);
+    put_five(&f);
+    put_log(&f, 1, COMPACTED(3), REMOVE("a") REMOVE("b") ADD_DV("b", 2, "one") "{\"txn\":{\"appId\":\"q\",\"version\":1}}\n");
+    put_log(&f, 1, COMPACTED(4), ADD("c", 3) REMOVE("a") REMOVE("b") ADD_DV("b", 2, "one") "{\"txn\":{\"appId\":\"q\",\"version\":1}}\n");
+    put_log(&f, 4, COMPACTED(9), "reaches too far");
+    expect_open(&f, "b c d", -1);
+    assert_false(logged(&f, "compaction_unreadable"));
+    /* The commits inside are not read: here they could not be. */
+    for (int v = 1; v <= 4; v++)
+        put_commit(&f, v, "torn");
+    expect_open(&f, "b c d", -1);
+    /* In the middle of one the single commits count. */
+    expect_ok(delta_table_open(&f.ctx, f.memory, &f.handler.base, STR("sales"), &t, &err), &err);
+    struct delta_snapshot *s;
+    assert_int_equal(delta_snapshot_at_version(&f.ctx, t, 2, &s, &err), STATUS_CORRUPT_LOG);
+    error_release(&err);
+    delta_table_unref(t);
+    fixture_close(&f);
+}
+
+static void damaged_compactions_are_passed_over(void **state)
+{
+    static const char *const bad[] = {
+        "", "torn", "{\"add\":{\"path\":\"x\"", ADD("x", 1) ADD("x", 1), ADD("x", 1) REMOVE("x"), ADD_DV("x", 1, "one") ADD_DV("x", 1, "one")};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(bad); i++) {
+        struct fixture f;
+        fixture_open(&f);
+        put_five(&f);
+        put_log(&f, 1, COMPACTED(4), bad[i]);
+        expect_open(&f, "b c d", -1);
+        assert_true(logged(&f, "compaction_unreadable"));
+        fixture_close(&f);
+    }
 }
 
 static void encoded_and_plain_paths_meet_in_a_checkpoint(void **state)
@@ -877,7 +1024,11 @@ int main(void)
         cmocka_unit_test(ignores_incomplete_multi_part_checkpoints),
         cmocka_unit_test(falls_back_from_a_damaged_checkpoint),
         cmocka_unit_test(a_damaged_newest_checkpoint_never_hides_its_version),
-        cmocka_unit_test(refuses_v2_checkpoints_by_name),
+        cmocka_unit_test(reads_v2_checkpoints_of_every_kind),
+        cmocka_unit_test(falls_back_from_damaged_v2_checkpoints),
+        cmocka_unit_test(one_good_checkpoint_of_a_version_is_enough),
+        cmocka_unit_test(compactions_save_reads),
+        cmocka_unit_test(damaged_compactions_are_passed_over),
         cmocka_unit_test(encoded_and_plain_paths_meet_in_a_checkpoint),
         cmocka_unit_test(reads_any_version),
         cmocka_unit_test(finds_versions_by_file_time),

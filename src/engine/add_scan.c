@@ -372,20 +372,11 @@ static bool put_argument(struct buf *sql, bool present, const char *expression, 
     return present;
 }
 
-/* Statistics that were written as a struct only come as JSON text. */
-static const char *stats_expression(const struct delta_type *add)
-{
-    bool text = has_member(add, "stats"), parsed = member_struct(add, "stats_parsed") != NULL;
-    if (text && parsed)
-        return "coalesce(add.stats, CAST(to_json(add.stats_parsed) AS VARCHAR))";
-    return text ? "add.stats" : parsed ? "to_json(add.stats_parsed)" : NULL;
-}
-
 static void put_query(struct add_scan *scan, const struct delta_type *add, uint64_t id, struct str files, struct buf *sql)
 {
     const struct delta_type *dv = scan->stats ? NULL : member_struct(add, "deletionVector");
-    const char *stats = scan->want_stats ? stats_expression(add) : NULL;
-    bool all = !scan->stats;
+    struct buf stats = BUF_INIT;
+    bool has_stats = scan->want_stats && checkpoint_stats_sql(add, &stats), all = !scan->stats;
     buf_printf(sql, "SELECT max(" FUNCTION_NAME "(CAST(%llu AS UBIGINT)", (unsigned long long)id);
     scan->has_text[TEXT_PATH] = put_argument(sql, true, "add.path", "VARCHAR");
     put_argument(sql, all && has_member(add, "size"), "add.size", "BIGINT");
@@ -399,7 +390,9 @@ static void put_query(struct add_scan *scan, const struct delta_type *add, uint6
     put_argument(sql, has_member(dv, "offset"), "add.deletionVector.\"offset\"", "BIGINT");
     put_argument(sql, has_member(dv, "sizeInBytes"), "add.deletionVector.sizeInBytes", "BIGINT");
     put_argument(sql, has_member(dv, "cardinality"), "add.deletionVector.cardinality", "BIGINT");
-    scan->has_text[TEXT_STATS] = put_argument(sql, stats != NULL, stats, "VARCHAR");
+    scan->has_text[TEXT_STATS] = put_argument(sql, has_stats, stats.ptr, "VARCHAR");
+    sql->failed |= stats.failed;
+    buf_release(&stats);
     buf_z(sql, "))");
     buf_str(sql, files);
 }

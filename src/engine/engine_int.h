@@ -170,6 +170,8 @@ struct log_reader {
     struct add_scans scans;
 };
 void log_reader_init(struct log_reader *r, struct engine *e);
+/* The JSON text of add.stats, made from add.stats_parsed where that is all there is; false when the file has neither. */
+bool checkpoint_stats_sql(const struct delta_type *add, struct buf *sql);
 
 /* ---- instance.c ------------------------------------------------------------------------------------------------- */
 

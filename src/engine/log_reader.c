@@ -378,6 +378,10 @@ static void put_stats_value(const struct delta_type *type, struct str value, str
                    type->id == DELTA_TIMESTAMP ? "%Y-%m-%dT%H:%M:%S.%gZ" : "%Y-%m-%dT%H:%M:%S.%g");
         return;
     }
+    if (type->id == DELTA_FLOAT || type->id == DELTA_DOUBLE) { /* JSON has no NaN: then nothing is known */
+        buf_printf(sql, "CASE WHEN isfinite(%.*s) THEN %.*s END", STR_ARG(value), STR_ARG(value));
+        return;
+    }
     if (type->id != DELTA_STRUCT) {
         buf_str(sql, value);
         return;
@@ -398,26 +402,31 @@ static void put_stats_value(const struct delta_type *type, struct str value, str
     buf_release(&child);
 }
 
-static void put_raw_stats(const struct delta_type *add, bool *first, struct buf *sql)
+bool checkpoint_stats_sql(const struct delta_type *add, struct buf *sql)
 {
     const struct delta_type *parsed = struct_column(add, "stats_parsed");
     bool text = has_field(add, "stats");
-    if (!text && !parsed)
-        return;
-    buf_z(sql, *first ? "" : ", ");
-    *first = false;
-    buf_z(sql, "stats := ");
     if (text && parsed)
         buf_z(sql, "coalesce(add.stats, ");
     if (parsed) {
         buf_z(sql, "CAST(to_json(");
         put_stats_value(parsed, STR("add.stats_parsed"), sql);
         buf_z(sql, ") AS VARCHAR)");
-    } else {
+    } else if (text) {
         buf_z(sql, "add.stats");
     }
     if (text && parsed)
         buf_char(sql, ')');
+    return text || parsed;
+}
+
+static void put_raw_stats(const struct delta_type *add, bool *first, struct buf *sql)
+{
+    if (!has_field(add, "stats") && !struct_column(add, "stats_parsed"))
+        return;
+    buf_z(sql, *first ? "stats := " : ", stats := ");
+    *first = false;
+    checkpoint_stats_sql(add, sql);
 }
 
 static void put_raw_query(const struct delta_type *add, const struct str *paths, size_t path_count, struct buf *sql)
@@ -438,30 +447,50 @@ static void put_raw_query(const struct delta_type *add, const struct str *paths,
     buf_z(sql, " WHERE add.path IS NOT NULL");
 }
 
+/* file_index counts within one scan; parts are counted over the whole checkpoint. */
+struct raw_adds {
+    const size_t *parts;
+    bool (*add)(void *user, size_t part_index, struct str json, struct error *err);
+    void *user;
+};
+
+static bool take_raw_add(void *user, size_t file, struct str json, struct error *err)
+{
+    struct raw_adds *r = user;
+    return r->add(r->user, r->parts[file], json, err);
+}
+
+/* Parts [from, to), whose add columns are alike. */
+static enum status read_raw_parts(struct ctx *ctx, struct engine_run *run, const struct add_parts *p, size_t from, size_t to, struct raw_adds *raw,
+                                  struct error *err)
+{
+    struct action_reading r = {.add = take_raw_add, .user = raw, .by_part = true};
+    struct buf sql = BUF_INIT;
+    raw->parts = p->parts + from;
+    put_raw_query(p->types[from], p->paths + from, to - from, &sql);
+    enum status st = read_actions(ctx, run, &sql, &r, err);
+    buf_release(&sql);
+    return unreadable(st, p->paths + from, err);
+}
+
 static enum status read_adds_raw(struct delta_handler *h, struct ctx *ctx, const struct str *paths, size_t path_count,
                                  bool (*add)(void *user, size_t part_index, struct str json, struct error *err), void *user, struct error *err)
 {
-    struct action_reading r = {.add = add, .user = user, .by_part = true};
-    struct engine_run run;
-    struct arena arena = ARENA_INIT;
-    struct buf sql = BUF_INIT;
-    struct delta_type *columns;
+    struct raw_adds raw = {.add = add, .user = user};
+    struct engine_run run = {0};
+    struct add_parts p = {0};
     if (path_count == 0)
         return STATUS_OK;
     enum status st = run_begin(ctx, engine_of(h), STR_NULL, &run, err);
-    if (st != STATUS_OK)
-        return st;
-    st = checkpoint_columns(&run, paths, &arena, &columns, err);
-    const struct delta_type *type = st == STATUS_OK ? struct_column(columns, "add") : NULL;
-    if (st != STATUS_OK) {
-        st = unreadable(st, paths, err);
-    } else if (has_field(type, "path")) {
-        put_raw_query(type, paths, path_count, &sql);
-        st = read_actions(ctx, &run, &sql, &r, err);
+    if (st == STATUS_OK)
+        st = find_add_parts(&run, paths, path_count, &p, err);
+    for (size_t from = 0, to; from < p.count && st == STATUS_OK; from = to) {
+        for (to = from + 1; to < p.count && delta_type_equal(p.types[to], p.types[from]);)
+            to++;
+        st = read_raw_parts(ctx, &run, &p, from, to, &raw, err);
     }
     run_end(&run);
-    buf_release(&sql);
-    arena_release(&arena);
+    arena_release(&p.arena);
     return st;
 }
 
@@ -470,30 +499,69 @@ static enum status read_adds_raw(struct delta_handler *h, struct ctx *ctx, const
 #define DELETION_VECTOR "STRUCT(storageType VARCHAR, pathOrInlineDv VARCHAR, \"offset\" INTEGER, sizeInBytes INTEGER, cardinality BIGINT)"
 #define TEXT_MAP "MAP(VARCHAR, VARCHAR)"
 
-/* Protocol, "Checkpoint Schema". */
-static const char *const checkpoint_schema[][2] = {
-    {"txn", "STRUCT(appId VARCHAR, version BIGINT, lastUpdated BIGINT)"},
-    {"add",
-     "STRUCT(path VARCHAR, partitionValues " TEXT_MAP ", size BIGINT, modificationTime BIGINT, dataChange BOOLEAN, stats VARCHAR, tags " TEXT_MAP
-     ", deletionVector " DELETION_VECTOR ", baseRowId BIGINT, defaultRowCommitVersion BIGINT, clusteringProvider VARCHAR)"},
+/* Protocol, "Checkpoint Schema"; which part of a checkpoint has the column. */
+enum { IN_WHOLE = 1 << DELTA_CHECKPOINT_WHOLE, IN_TOP = 1 << DELTA_CHECKPOINT_TOP, IN_SIDECAR = 1 << DELTA_CHECKPOINT_SIDECAR };
+#define ADD_FIELDS "STRUCT(path VARCHAR, partitionValues " TEXT_MAP ", size BIGINT, modificationTime BIGINT, dataChange BOOLEAN"
+#define ADD_REST                                                                                                                                     \
+    ", tags " TEXT_MAP ", deletionVector " DELETION_VECTOR ", baseRowId BIGINT, defaultRowCommitVersion BIGINT, clusteringProvider VARCHAR"
+static const struct {
+    const char *name, *type;
+    unsigned parts;
+} checkpoint_schema[] = {
+    {"txn", "STRUCT(appId VARCHAR, version BIGINT, lastUpdated BIGINT)", IN_WHOLE | IN_TOP},
     {"remove",
      "STRUCT(path VARCHAR, deletionTimestamp BIGINT, dataChange BOOLEAN, extendedFileMetadata BOOLEAN, partitionValues " TEXT_MAP
-     ", size BIGINT, stats VARCHAR, tags " TEXT_MAP ", deletionVector " DELETION_VECTOR ", baseRowId BIGINT, defaultRowCommitVersion BIGINT)"},
-    {"metaData", "STRUCT(id VARCHAR, name VARCHAR, description VARCHAR, format STRUCT(provider VARCHAR, options " TEXT_MAP "), schemaString VARCHAR, "
-                 "partitionColumns VARCHAR[], createdTime BIGINT, configuration " TEXT_MAP ")"},
-    {"protocol", "STRUCT(minReaderVersion INTEGER, minWriterVersion INTEGER, readerFeatures VARCHAR[], writerFeatures VARCHAR[])"},
-    {"domainMetadata", "STRUCT(domain VARCHAR, configuration VARCHAR, removed BOOLEAN)"},
+     ", size BIGINT, stats VARCHAR, tags " TEXT_MAP ", deletionVector " DELETION_VECTOR ",  baseRowId BIGINT, defaultRowCommitVersion BIGINT)",
+     IN_WHOLE | IN_SIDECAR},
+    {"metaData",
+     "STRUCT(id VARCHAR, name VARCHAR, description VARCHAR, format STRUCT(provider VARCHAR, options " TEXT_MAP "), schemaString VARCHAR, "
+     "partitionColumns VARCHAR[], createdTime BIGINT, configuration " TEXT_MAP ")",
+     IN_WHOLE | IN_TOP},
+    {"protocol", "STRUCT(minReaderVersion INTEGER, minWriterVersion INTEGER, readerFeatures VARCHAR[], writerFeatures VARCHAR[])", IN_WHOLE | IN_TOP},
+    {"domainMetadata", "STRUCT(domain VARCHAR, configuration VARCHAR, removed BOOLEAN)", IN_WHOLE | IN_TOP},
+    {"checkpointMetadata", "STRUCT(version BIGINT, tags " TEXT_MAP ")", IN_TOP},
+    {"sidecar", "STRUCT(path VARCHAR, sizeInBytes BIGINT, modificationTime BIGINT, tags " TEXT_MAP ")", IN_TOP},
 };
 
-static void put_checkpoint_copy(struct str from, struct str to, struct buf *sql)
+static void put_typed_member(const char *name, const struct delta_type *type, struct buf *out)
 {
+    if (!type)
+        return;
+    buf_printf(out, ", %s ", name);
+    engine_type_sql(type, out);
+}
+
+static void put_column(const char *name, struct str type, bool *first, struct buf *sql)
+{
+    buf_printf(sql, "%s\"%s\": ", *first ? "" : ", ", name);
+    *first = false;
+    engine_quote_literal(type, sql);
+}
+
+static void put_add_column(const struct delta_checkpoint_shape *shape, bool *first, struct buf *sql)
+{
+    struct buf type = BUF_INIT;
+    buf_z(&type, ADD_FIELDS);
+    buf_z(&type, shape->stats_json ? ", stats VARCHAR" ADD_REST : ADD_REST);
+    put_typed_member("stats_parsed", shape->stats_parsed, &type);
+    put_typed_member("partitionValues_parsed", shape->partition_values_parsed, &type);
+    buf_char(&type, ')');
+    sql->failed |= type.failed;
+    put_column("add", buf_view(&type), first, sql);
+    buf_release(&type);
+}
+
+static void put_checkpoint_copy(struct str from, struct str to, const struct delta_checkpoint_shape *shape, struct buf *sql)
+{
+    bool first = true;
     buf_z(sql, "COPY (SELECT * FROM read_json(");
     engine_quote_literal(from, sql);
     buf_z(sql, ", format='newline_delimited', columns={");
-    for (size_t i = 0; i < VV_ARRAY_COUNT(checkpoint_schema); i++) {
-        buf_printf(sql, "%s\"%s\": ", i ? ", " : "", checkpoint_schema[i][0]);
-        engine_quote_literal(str_of(checkpoint_schema[i][1]), sql);
-    }
+    for (size_t i = 0; i < VV_ARRAY_COUNT(checkpoint_schema); i++)
+        if (checkpoint_schema[i].parts >> shape->part & 1)
+            put_column(checkpoint_schema[i].name, str_of(checkpoint_schema[i].type), &first, sql);
+    if (shape->part != DELTA_CHECKPOINT_TOP)
+        put_add_column(shape, &first, sql);
     buf_z(sql, "})) TO ");
     engine_quote_literal(to, sql);
     buf_z(sql, " (FORMAT parquet, USE_TMP_FILE false)");
@@ -507,14 +575,15 @@ static void remove_file(struct str path)
     mem_free(name);
 }
 
-static enum status write_checkpoint(struct delta_handler *h, struct ctx *ctx, struct str actions_ndjson_path, struct str path, struct error *err)
+static enum status write_checkpoint(struct delta_handler *h, struct ctx *ctx, struct str actions_ndjson_path, struct str path,
+                                    const struct delta_checkpoint_shape *shape, struct error *err)
 {
     struct engine_run run;
     struct buf sql = BUF_INIT;
     enum status st = run_begin(ctx, engine_of(h), STR_NULL, &run, err);
     if (st != STATUS_OK)
         return st;
-    put_checkpoint_copy(actions_ndjson_path, path, &sql);
+    put_checkpoint_copy(actions_ndjson_path, path, shape, &sql);
     st = buf_check(&sql, err);
     if (st == STATUS_OK)
         st = run_execute(&run, buf_view(&sql), err);

@@ -96,6 +96,8 @@ static struct str write_text(struct fixture *f, const char *name, const char *te
     return path;
 }
 
+static const struct delta_checkpoint_shape whole = {.part = DELTA_CHECKPOINT_WHOLE, .stats_json = true};
+
 static struct delta_handler *handler(struct fixture *f) { return engine_delta_handler(f->engine); }
 
 static const char actions[] =
@@ -122,7 +124,7 @@ static const char expected_adds[] = "0 p=a%2520b/x.parquet 123 1700000000001 p=N
 static struct str written_checkpoint(struct fixture *f, const char *name)
 {
     struct str ndjson = write_text(f, "actions.json", actions), path = file(f, name);
-    OK(f, handler(f)->write_checkpoint(handler(f), &f->ctx, ndjson, path, &f->err));
+    OK(f, handler(f)->write_checkpoint(handler(f), &f->ctx, ndjson, path, &whole, &f->err));
     return path;
 }
 
@@ -304,7 +306,7 @@ static void bad_files(void **state)
     FAILS(f, STATUS_CORRUPT_LOG, handler(f)->read_others(handler(f), &f->ctx, &junk, 1, false, see_action, &s, &f->err));
     FAILS(f, STATUS_FILE_NOT_FOUND, handler(f)->read_adds(handler(f), &f->ctx, &missing, 1, NULL, 0, false, see_batch, &s, &f->err));
     struct str text = write_text(f, "actions.json", "{\"add\":{\"path\":\"a\"}}\n{\"add\":");
-    enum status st = handler(f)->write_checkpoint(handler(f), &f->ctx, text, out, &f->err);
+    enum status st = handler(f)->write_checkpoint(handler(f), &f->ctx, text, out, &whole, &f->err);
     assert_int_not_equal(st, STATUS_OK);
     assert_int_not_equal(access(out.ptr, F_OK), 0); /* nothing half-written is left */
     f->ctx.cancelled = true;
@@ -337,9 +339,82 @@ static void the_written_schema_is_the_protocols(void **state)
     assert_string_equal(ask(f, str_of(sql)), "true|false");
 }
 
+/* ---- typed columns and the parts of V2 --------------------------------------------------------------- */
+
+static const char typed_actions[] =
+    "{\"add\":{\"path\":\"a\",\"partitionValues\":{},\"size\":1,\"modificationTime\":1,\"dataChange\":false,\"stats_parsed\":{\"numRecords\":3,"
+    "\"minValues\":{\"n\":\"1234567890123456789012345678.0123456789\",\"t\":\"2024-01-01T00:00:00.123Z\",\"w\":\"0001-01-01T00:00:00.000\","
+    "\"f\":\"NaN\",\"d\":\"2024-02-29\",\"q\\\"x\":{\"y "
+    "z\":\"\\u00e9\"}},\"nullCount\":{\"n\":9007199254740993}},\"partitionValues_parsed\":{\"p\":7}}}\n"
+    "{\"add\":{\"path\":\"b\",\"partitionValues\":{},\"size\":1,\"modificationTime\":1,\"dataChange\":false,\"stats_parsed\":null}}\n"
+    "{\"remove\":{\"path\":\"c\",\"deletionTimestamp\":5}}\n";
+
+static const struct delta_type *typed_stats(struct fixture *f)
+{
+    return schema_of(f, "STRUCT<numRecords: BIGINT, minValues: STRUCT<n: DECIMAL(38,10), t: TIMESTAMP, w: TIMESTAMP_NTZ, f: DOUBLE, d: DATE, "
+                        "`q\"x`: STRUCT<`y z`: STRING>>, nullCount: STRUCT<n: BIGINT>, tightBounds: BOOLEAN>");
+}
+
+static void typed_statistics_read_back_as_text(void **state)
+{
+    struct fixture *f = *state;
+    struct str ndjson = write_text(f, "typed.json", typed_actions), path = file(f, "typed.parquet");
+    struct delta_checkpoint_shape shape = {.part = DELTA_CHECKPOINT_SIDECAR,
+                                           .stats_json = false,
+                                           .stats_parsed = typed_stats(f),
+                                           .partition_values_parsed = schema_of(f, "STRUCT<p: INT>")};
+    OK(f, handler(f)->write_checkpoint(handler(f), &f->ctx, ndjson, path, &shape, &f->err));
+    struct seen s = {.f = f};
+    OK(f, handler(f)->read_adds(handler(f), &f->ctx, &path, 1, NULL, 0, true, see_batch, &s, &f->err));
+    const char *stats =
+        "{\"numRecords\":3,\"minValues\":{\"n\":1234567890123456789012345678.0123456789,\"t\":\"2024-01-01T00:00:00.123Z\",\"w\":"
+        "\"0001-01-01T00:00:00.000\",\"f\":null,\"d\":\"2024-02-29\",\"q\\\"x\":{\"y z\":\"é\"}},\"nullCount\":{\"n\":9007199254740993},"
+        "\"tightBounds\":null}";
+    assert_non_null(strstr(s.text.ptr, stats));
+    assert_non_null(strstr(s.text.ptr, "0 b 1 1 NULL\n"));
+    buf_release(&s.text);
+}
+
+static void each_part_has_its_columns(void **state)
+{
+    static const char *const columns[] = {
+        [DELTA_CHECKPOINT_WHOLE] = "txn remove metaData protocol domainMetadata add ",
+        [DELTA_CHECKPOINT_TOP] = "txn metaData protocol domainMetadata checkpointMetadata sidecar ",
+        [DELTA_CHECKPOINT_SIDECAR] = "remove add ",
+    };
+    struct fixture *f = *state;
+    struct str ndjson = write_text(f, "parts.json", "{\"sidecar\":{\"path\":\"x\",\"sizeInBytes\":1,\"modificationTime\":2,\"tags\":null}}\n");
+    for (int part = 0; part < 3; part++) {
+        struct delta_checkpoint_shape shape = {.part = (enum delta_checkpoint_part)part, .stats_json = true};
+        struct str path = file(f, "parts.parquet");
+        struct engine_run run;
+        struct arena arena = ARENA_INIT;
+        struct delta_type *found;
+        struct buf names = BUF_INIT, sql = BUF_INIT;
+        OK(f, handler(f)->write_checkpoint(handler(f), &f->ctx, ndjson, path, &shape, &f->err));
+        OK(f, run_begin(&f->ctx, f->engine, STR_NULL, &run, &f->err));
+        duckdb_prepared_statement statement;
+        buf_z(&sql, "SELECT * FROM read_parquet(");
+        engine_quote_literal(path, &sql);
+        buf_char(&sql, ')');
+        OK(f, run_prepare(&run, buf_view(&sql), &statement, &f->err));
+        OK(f, schema_from_prepared(&arena, statement, &found, &f->err));
+        for (uint32_t i = 0; i < found->field_count; i++)
+            buf_printf(&names, "%.*s ", STR_ARG(found->fields[i].name));
+        assert_string_equal(names.ptr, columns[part]);
+        duckdb_destroy_prepare(&statement);
+        run_end(&run);
+        buf_release(&names);
+        buf_release(&sql);
+        arena_release(&arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(typed_statistics_read_back_as_text),
+        cmocka_unit_test(each_part_has_its_columns),
         cmocka_unit_test(adds_go_there_and_back),
         cmocka_unit_test(others_go_there_and_back),
         cmocka_unit_test(raw_adds_keep_everything),
