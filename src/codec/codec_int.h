@@ -48,6 +48,16 @@ static inline uint64_t json_special_bytes(uint64_t x)
     return hits & JSON_HIGH;
 }
 
+/* Of eight bytes of text as they were loaded, the lowest set bit tells the first that is a backslash; 0: none. */
+static inline uint64_t json_slash_bytes(uint64_t word)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    uint64_t slash = word ^ (JSON_ONES * '\\');
+    return (slash - JSON_ONES) & ~slash & JSON_HIGH;
+}
+
 /* First byte at or after p that cannot stand in a JSON string as it is, or is not ASCII. */
 static inline const unsigned char *json_plain_end(const unsigned char *p, const unsigned char *end)
 {

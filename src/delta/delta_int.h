@@ -196,6 +196,14 @@ enum status delta_commit_add_action(struct delta_commit *c, struct str line, str
 /* Reads and parses <version>.json. STORE_NOT_FOUND when there is none. (log.c) */
 enum store_result delta_commit_read(struct ctx *ctx, struct delta_table *t, int64_t version, struct delta_commit *out, struct error *err);
 
+/* The commits first…last, read ahead by a few threads when they are many (commit_stream.c). */
+struct delta_commit_stream;
+struct delta_commit_stream *delta_commit_stream_new(struct ctx *ctx, struct delta_table *t, int64_t first,
+                                                    int64_t last); /* NULL when out of memory */
+/* As delta_commit_read, which is what happens when versions are not taken one after another. */
+enum store_result delta_commit_stream_next(struct delta_commit_stream *s, int64_t version, struct delta_commit *out, struct error *err);
+void delta_commit_stream_free(struct delta_commit_stream *s); /* accepts NULL */
+
 /* Action lines, written (action.c).  Each appends one line with its newline. */
 void delta_write_protocol(struct buf *out, const struct delta_protocol *p);
 void delta_write_metadata(struct buf *out, const struct delta_metadata *m);
