@@ -38,6 +38,8 @@ static const struct field add_fields[] = {
     FIELD(BOOL, "dataChange", false, delta_action_add, data_change),
     FIELD(TEXT, "stats", false, delta_action_add, stats),
     FIELD2(DV, "deletionVector", false, delta_action_add, dv, has_dv),
+    FIELD(SIZE, "baseRowId", false, delta_action_add, base_row_id),
+    FIELD(SIZE, "defaultRowCommitVersion", false, delta_action_add, row_commit_version),
 };
 static const struct field remove_fields[] = {
     FIELD(TEXT, "path", true, delta_action_remove, path),
@@ -306,7 +308,7 @@ static bool read_add(struct reading *r, uint32_t node)
         return out_of_memory(r);
     c->adds = adds;
     struct delta_action_add *add = &adds[c->add_count];
-    *add = (struct delta_action_add){.data_change = true, .raw = r->line};
+    *add = (struct delta_action_add){.data_change = true, .base_row_id = -1, .row_commit_version = -1, .raw = r->line};
     if (!READ(r, node, add_fields, add))
         return false;
     if (add->path.len == 0)

@@ -23,7 +23,7 @@ struct committer {
     struct ctx *ctx;
     struct delta_txn *txn;
     struct buf body;
-    int64_t version;                /* that is tried next */
+    struct delta_place place;       /* of the version that is tried next */
     struct delta_snapshot *tip;     /* version - 1, when it could be kept up; owned */
     struct delta_metadata metadata; /* of version - 1; texts in known */
     struct delta_protocol protocol;
@@ -31,63 +31,6 @@ struct committer {
     bool may_have_landed; /* a put of this version ended unknown and was not settled */
     uint32_t attempts;
 };
-
-/* ---- what is written ---------------------------------------------------------------------------- */
-
-static void put_text_member(struct buf *out, const char *key, struct str value, bool *first)
-{
-    json_put_key(out, key, first);
-    json_put_string(out, value);
-}
-
-static void put_object_member(struct buf *out, const char *key, const struct buf *members, bool *first)
-{
-    json_put_key(out, key, first);
-    buf_char(out, '{');
-    buf_str(out, buf_view(members));
-    buf_char(out, '}');
-}
-
-static void put_commit_info(struct ctx *ctx, const struct delta_txn *txn, struct buf *out)
-{
-    bool first = true;
-    buf_z(out, "{\"commitInfo\":{");
-    json_put_key(out, "timestamp", &first);
-    buf_i64(out, ctx_now_us(ctx) / 1000);
-    if (ctx->identity.len)
-        put_text_member(out, "userName", ctx->identity, &first);
-    put_text_member(out, "operation", str_of(txn->operation), &first);
-    put_object_member(out, "operationParameters", &txn->parameters, &first);
-    if (txn->base) {
-        json_put_key(out, "readVersion", &first);
-        buf_i64(out, txn->base->version);
-    }
-    put_text_member(out, "isolationLevel", delta_txn_is_rearrangement(txn) ? STR("SnapshotIsolation") : STR("Serializable"), &first);
-    json_put_key(out, "isBlindAppend", &first);
-    buf_z(out, delta_txn_is_blind_append(txn) ? "true" : "false");
-    put_object_member(out, "operationMetrics", &txn->metrics, &first);
-    if (txn->user_metadata.ptr)
-        put_text_member(out, "userMetadata", txn->user_metadata, &first);
-    if (ctx->client.len)
-        put_text_member(out, "client", ctx->client, &first);
-    put_text_member(out, "engineInfo", STR("Varve/" VARVE_VERSION), &first);
-    put_text_member(out, "txnId", str_of(txn->txn_id), &first);
-    buf_z(out, "}}\n");
-}
-
-static enum status put_body(struct ctx *ctx, const struct delta_txn *txn, struct buf *out, struct error *err)
-{
-    put_commit_info(ctx, txn, out);
-    if (txn->has_protocol)
-        delta_write_protocol(out, &txn->protocol);
-    if (txn->has_metadata)
-        delta_write_metadata(out, &txn->metadata);
-    buf_reserve(out, txn->apps.len + txn->removes.len + txn->adds.len);
-    buf_str(out, buf_view(&txn->apps));
-    buf_str(out, buf_view(&txn->removes));
-    buf_str(out, buf_view(&txn->adds));
-    return buf_check(out, err);
-}
 
 /* ---- is the change whole -------------------------------------------------------------------------- */
 
@@ -163,7 +106,7 @@ static bool is_ours(const struct committer *c, const struct delta_commit *commit
 /* Reads the version.  TRY_TAKEN: *winner is filled, to be released. */
 static enum try_outcome look(struct committer *c, struct delta_commit *winner, struct error *err)
 {
-    switch (delta_commit_read(c->ctx, c->txn->table, c->version, winner, err)) {
+    switch (delta_commit_read(c->ctx, c->txn->table, c->place.version, winner, err)) {
     case STORE_OK:
         break;
     case STORE_NOT_FOUND:
@@ -197,7 +140,7 @@ static enum try_outcome settle(struct committer *c, struct delta_commit *winner,
 static enum try_outcome try_put(struct committer *c, struct delta_commit *winner, struct error *err)
 {
     char key[64];
-    delta_log_key(key, c->version, ".json");
+    delta_log_key(key, c->place.version, ".json");
     c->attempts++;
     switch (store_put_if_absent(c->txn->table->store, c->ctx, str_of(key), c->body.ptr, c->body.len, err)) {
     case STORE_OK:
@@ -224,6 +167,27 @@ static enum status know(struct committer *c, const struct delta_metadata *m, con
     return ok ? STATUS_OK : error_oom(err);
 }
 
+/* What our commit has to go on from when it comes after this one. */
+static enum status follow_place(struct committer *c, const struct delta_commit *winner, int64_t file_us, struct error *err)
+{
+    struct delta_place *p = &c->place;
+    for (size_t i = 0; i < winner->domain_count; i++) {
+        int64_t mark;
+        if (!delta_is_row_tracking_domain(winner->domains[i].domain.domain) || winner->domains[i].removed)
+            continue;
+        if (!delta_row_high_water(winner->domains[i].domain.configuration, &mark))
+            return error_set(err, STATUS_CORRUPT_LOG, "the row id high-water mark of version %lld cannot be read", (long long)winner->version);
+        if (mark > p->row_high_water)
+            p->row_high_water = mark;
+    }
+    if (winner->in_commit_timestamp_ms != INT64_MIN && delta_in_commit_times(&c->metadata))
+        p->previous_ms = winner->in_commit_timestamp_ms;
+    else
+        p->previous_ms = delta_next_timestamp_ms(p->previous_ms, file_us);
+    p->version++;
+    return STATUS_OK;
+}
+
 /* The time that the file of a version got; now when the store does not say. */
 static int64_t commit_time_us(struct committer *c, int64_t version)
 {
@@ -235,10 +199,10 @@ static int64_t commit_time_us(struct committer *c, int64_t version)
 }
 
 /* Moves the tip over a commit.  Without memory it is given up, and the result will have no snapshot. */
-static void advance_tip(struct committer *c, const struct delta_commit *commit)
+static void advance_tip(struct committer *c, const struct delta_commit *commit, int64_t file_us)
 {
     struct delta_snapshot *next = NULL;
-    if (c->tip && delta_snapshot_apply(c->ctx, c->tip, commit, commit_time_us(c, commit->version), &next, NULL))
+    if (c->tip && delta_snapshot_apply(c->ctx, c->tip, commit, file_us, &next, NULL))
         next = NULL;
     delta_snapshot_unref(c->tip);
     c->tip = next;
@@ -255,9 +219,12 @@ static enum status pass(struct committer *c, const struct delta_commit *winner, 
         status = know(c, NULL, &winner->protocol, err);
     if (status)
         return status;
-    advance_tip(c, winner);
-    c->version++;
-    return STATUS_OK;
+    int64_t file_us = commit_time_us(c, winner->version);
+    advance_tip(c, winner, file_us);
+    status = follow_place(c, winner, file_us, err);
+    if (status || !delta_body_depends_on_place(c->txn))
+        return status;
+    return delta_txn_put_body(c->ctx, c->txn, &c->place, &c->body, err);
 }
 
 /* After one winner others may stand: reading them is cheaper than putting in vain. */
@@ -282,7 +249,7 @@ static enum status undecided(struct committer *c, struct error *err)
 {
     struct error cause = ERROR_INIT;
     error_move(&cause, err);
-    error_set(err, STATUS_COMMIT_UNKNOWN, "it is not known whether version %lld of table \"%s\" was committed", (long long)c->version,
+    error_set(err, STATUS_COMMIT_UNKNOWN, "it is not known whether version %lld of table \"%s\" was committed", (long long)c->place.version,
               c->txn->table->name);
     error_detail(err, "txnId %s%s%s", c->txn->txn_id, cause.message ? "; " : "", cause.message ? cause.message : "");
     error_hint(err, "look for txnId %s in the table's history before trying again", c->txn->txn_id);
@@ -290,7 +257,7 @@ static enum status undecided(struct committer *c, struct error *err)
     return STATUS_COMMIT_UNKNOWN;
 }
 
-/* STATUS_OK: the body is in the log as c->version. */
+/* STATUS_OK: the body is in the log as c->place.version. */
 static enum status commit_loop(struct committer *c, struct error *err)
 {
     for (;;) {
@@ -319,14 +286,14 @@ static void finish_tip(struct committer *c)
 {
     struct delta_commit commit;
     char key[64];
-    delta_log_key(key, c->version, ".json");
+    delta_log_key(key, c->place.version, ".json");
     if (!c->txn->base) {
-        if (delta_snapshot_at_version(c->ctx, c->txn->table, c->version, &c->tip, NULL))
+        if (delta_snapshot_at_version(c->ctx, c->txn->table, c->place.version, &c->tip, NULL))
             c->tip = NULL;
         return;
     }
-    if (c->tip && delta_commit_parse(&c->body, c->version, str_of(key), &commit, NULL) == STATUS_OK) {
-        advance_tip(c, &commit);
+    if (c->tip && delta_commit_parse(&c->body, c->place.version, str_of(key), &commit, NULL) == STATUS_OK) {
+        advance_tip(c, &commit, commit_time_us(c, c->place.version));
         delta_commit_release(&commit);
     } else {
         delta_snapshot_unref(c->tip);
@@ -349,14 +316,19 @@ static void after_commit(struct committer *c, struct delta_commit_result *result
 static enum status begin(struct committer *c, struct error *err)
 {
     const struct delta_snapshot *base = c->txn->base;
-    c->version = base ? base->version + 1 : 0;
+    c->place = (struct delta_place){.version = base ? base->version + 1 : 0,
+                                    .previous_ms = base ? base->timestamp_us / 1000 : INT64_MIN,
+                                    .row_high_water = -1,
+                                    .in_commit_ms = INT64_MIN};
     enum status status = check_change(c->txn, err);
     if (!status && !base)
         status = check_place_is_free(c, err);
     if (!status && base)
         status = know(c, &base->head->metadata, &base->head->protocol, err);
+    if (!status && base)
+        status = delta_snapshot_row_high_water(base, &c->place.row_high_water, err);
     if (!status)
-        status = put_body(c->ctx, c->txn, &c->body, err);
+        status = delta_txn_put_body(c->ctx, c->txn, &c->place, &c->body, err);
     if (!status && base)
         c->tip = delta_snapshot_ref(c->txn->base);
     return status;
@@ -377,7 +349,7 @@ enum status delta_txn_commit(struct ctx *ctx, struct delta_txn *txn, struct delt
     } else if (status == STATUS_COMMIT_UNKNOWN) {
         result->outcome = DELTA_UNKNOWN;
     }
-    result->version = c.version;
+    result->version = c.place.version;
     result->attempts = c.attempts;
     if (status)
         error_move(err, &failure);

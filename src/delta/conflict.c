@@ -1,8 +1,7 @@
 /* delta/conflict.c: may a change still be committed after another writer's commit came first?
  *
  * The checks and their order are those of Spark's ConflictChecker, under Serializable isolation:
- * protocol, metadata, application versions, appends against reads, deletes against reads, deletes against deletes.
- * Domain metadata is never written here, so it cannot conflict. */
+ * protocol, metadata, metadata domains, application versions, appends against reads, deletes against reads, deletes against deletes. */
 #include "delta/delta_int.h"
 
 struct rivalry {
@@ -44,6 +43,8 @@ static enum status check_protocol(const struct rivalry *r, const struct delta_me
         return STATUS_OK;
     if (r->txn->has_protocol || drops_feature(protocol, &r->winner->protocol))
         return conflict(r, name, "changed the protocol", STR_NULL);
+    if (delta_protocol_has(&r->winner->protocol, DELTA_FEATURE_ROW_TRACKING) && !delta_protocol_has(protocol, DELTA_FEATURE_ROW_TRACKING))
+        return conflict(r, name, "began to track rows", STR_NULL);
     const struct delta_metadata *m = r->winner->has_metadata ? &r->winner->metadata : metadata;
     enum status status = delta_schema_parse(&scratch, m->schema_string, &schema, &refusal);
     if (!status)
@@ -57,6 +58,16 @@ static enum status check_protocol(const struct rivalry *r, const struct delta_me
     error_release(&refusal);
     arena_release(&scratch);
     return status;
+}
+
+/* Row ids are given anew after a winner: that domain is never in the way. */
+static enum status check_domains(const struct rivalry *r)
+{
+    for (size_t i = 0; i < r->winner->domain_count; i++)
+        for (size_t k = 0; k < r->txn->domain_count; k++)
+            if (str_eq(r->winner->domains[i].domain.domain, r->txn->domains[k].domain))
+                return conflict(r, "ConcurrentTransactionException", "wrote the metadata domain", r->txn->domains[k].domain);
+    return STATUS_OK;
 }
 
 static enum status check_apps(const struct rivalry *r)
@@ -102,6 +113,8 @@ enum status delta_conflict_check(const struct delta_txn *txn, const struct delta
     enum status status = check_protocol(&r, metadata, protocol);
     if (!status && winner->has_metadata)
         status = conflict(&r, "MetadataChangedException", "changed the metadata", STR_NULL);
+    if (!status)
+        status = check_domains(&r);
     if (!status)
         status = check_apps(&r);
     if (!status)

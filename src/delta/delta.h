@@ -172,8 +172,10 @@ struct delta_checkpoint_batch {
     const int64_t *dv_offset; /* -1 when absent */
     const int64_t *dv_size;
     const int64_t *dv_cardinality;
-    const struct str *stats; /* only when asked for */
-    struct arena *texts;     /* not NULL: holds every text of the batch; the callback may take it over with arena_adopt */
+    const struct str *stats;    /* only when asked for */
+    const int64_t *base_row_id; /* only when asked for; -1 when absent */
+    const int64_t *row_version; /* defaultRowCommitVersion, the same way */
+    struct arena *texts;        /* not NULL: holds every text of the batch; the callback may take it over with arena_adopt */
     size_t part_index;
     int64_t first_row; /* in the part, where the batch began: one of a row that is no add, too.  -1: not known */
 };
@@ -183,6 +185,8 @@ struct delta_stats_batch {
     int64_t first_row;
     const struct str *path, *stats; /* borrowed; stats NULL ptr when there are none */
 };
+/* What read_adds fills besides what it always does. */
+enum { DELTA_READ_STATS = 1, DELTA_READ_ROW_IDS = 2 };
 enum delta_checkpoint_part {
     DELTA_CHECKPOINT_WHOLE,  /* every action (V1) */
     DELTA_CHECKPOINT_TOP,    /* V2: every action but add and remove, checkpointMetadata and sidecar too */
@@ -196,9 +200,9 @@ struct delta_checkpoint_shape {
 /* Reads and writes the Parquet and many-file JSON of the log.  Implemented by engine/log_reader.c. */
 struct delta_handler {
     /* Streams the add rows of the checkpoint parts (paths as store_locate gives them) in order; one call per batch.
-     * part_index says which part. want_stats: fill .stats. The callback returns false on failure (err set by it). */
+     * part_index says which part. wanted: DELTA_READ_…, or'ed. The callback returns false on failure (err set by it). */
     enum status (*read_adds)(struct delta_handler *, struct ctx *, const struct str *paths, size_t path_count, const struct str *partition_columns,
-                             size_t partition_column_count, bool want_stats,
+                             size_t partition_column_count, unsigned wanted,
                              bool (*batch)(void *user, size_t part_index, const struct delta_checkpoint_batch *batch, struct error *err), void *user,
                              struct error *err);
     /* Every row that is not an add: as one JSON object per row with just the non-null action, e.g. {"txn":{…}}; removes too (callers that
@@ -274,6 +278,8 @@ struct delta_file {
     struct str stats;                   /* raw JSON, NULL ptr when none or not loaded */
     int64_t record_count;               /* from stats: physical rows, deleted ones included; -1 unknown */
     const struct delta_dv *dv;          /* NULL: no deletion vector */
+    int64_t base_row_id;                /* of the first physical row (protocol "Row Tracking"); -1 absent */
+    int64_t row_commit_version;         /* defaultRowCommitVersion; -1 absent */
 };
 
 /* Opens the place; no I/O beyond what open needs. name is for messages. Takes no ownership: refs store. */
@@ -305,6 +311,14 @@ int64_t delta_snapshot_size_bytes(const struct delta_snapshot *s);
 int64_t delta_snapshot_txn_version(const struct delta_snapshot *s, struct str app_id);
 /* A domainMetadata configuration, NULL ptr when there is none. */
 struct str delta_snapshot_domain(const struct delta_snapshot *s, struct str domain);
+/* A column by its names from the top down. */
+struct delta_column_path {
+    const struct str *names;
+    uint32_t depth;
+};
+/* The columns that the table is clustered by, as logical names in the arena; *count 0 when it is not. CORRUPT_LOG when the domain cannot be read. */
+enum status delta_snapshot_clustering(const struct delta_snapshot *s, struct arena *arena, struct delta_column_path **columns, size_t *count,
+                                      struct error *err);
 
 /* ==== predicates and pruning =========================================================== */
 
@@ -386,6 +400,8 @@ struct delta_add {
     struct str stats; /* NULL ptr: none */
     const struct delta_property *tags;
     uint32_t tag_count;
+    bool has_row_ids; /* the rows keep the ids they had (a file that is added once more); else new ones are given where rows are tracked */
+    int64_t base_row_id, row_commit_version;
 };
 /* Starts on a snapshot; base NULL starts a table that does not exist yet (version 0). Holds a reference.  ctx must outlive the txn.
  * UNSUPPORTED_FEATURE when the table may not be written. */
@@ -401,6 +417,14 @@ enum status delta_txn_add(struct delta_txn *txn, const struct delta_add *add, st
 enum status delta_txn_set_dv(struct delta_txn *txn, const struct delta_file *file, const struct delta_dv *dv, struct error *err);
 /* A change data file (protocol "Add CDC File"); path as for delta_add, below _change_data/. */
 enum status delta_txn_cdc(struct delta_txn *txn, struct str path, const struct str *partition_values, int64_t size_bytes, struct error *err);
+/* A domainMetadata configuration from this change on; NULL ptr takes the domain away.  The feature domainMetadata must be there, and
+ * domains "delta.…" are the protocol's own (INVALID_ARGUMENT). */
+enum status delta_txn_domain(struct delta_txn *txn, struct str domain, struct str configuration, struct error *err);
+/* Clusters the table by these columns (paths of names as the schema has them; physical names go into the domain); none: no longer.  The feature
+ * clustering must be there (property delta.feature.clustering in delta_txn_set_metadata). */
+enum status delta_txn_cluster_by(struct delta_txn *txn, const struct delta_column_path *columns, size_t count, struct error *err);
+/* Rows were copied into other files without their ids: said in commitInfo, as Spark does. */
+void delta_txn_loses_row_ids(struct delta_txn *txn);
 /* Removes a file of the base snapshot (found by delta_scan with want_stats). */
 enum status delta_txn_remove(struct delta_txn *txn, const struct delta_file *file, bool data_change, struct error *err);
 enum status delta_txn_remove_all(struct delta_txn *txn, struct error *err); /* every file of the base: overwrite; counts as reading all */
@@ -426,6 +450,10 @@ struct delta_commit_result {
  * (in the background when the table has a worker, else at once); their failure never fails the commit (logged).
  * Status is OK only for COMMITTED; CONFLICT gives COMMIT_CONFLICT, UNKNOWN gives COMMIT_UNKNOWN, both also in *result. */
 enum status delta_txn_commit(struct ctx *ctx, struct delta_txn *txn, struct delta_commit_result *result, struct error *err);
+
+/* Makes a table ready for delta.enableRowTracking: takes up the feature rowTracking and gives every file its row ids, in commits of a bounded
+ * size that add files once more with dataChange=false.  A file that another writer removes meanwhile is left to the next round. */
+enum status delta_row_tracking_backfill(struct ctx *ctx, struct delta_table *t, struct error *err);
 
 /* Writes a checkpoint of the snapshot and _last_checkpoint: classic, or V2 with sidecars when delta.checkpointPolicy says so.  Idempotent.
  * Then takes expired files off the log (protocol "Metadata Cleanup"); a failure of that is only logged. */

@@ -38,6 +38,7 @@ struct delta_segment {
     struct delta_dictionary *dictionaries;
     struct delta_dv_row *dvs; /* sorted by row */
     size_t dv_count, dv_cap;
+    int64_t *base_row_ids, *row_versions; /* -1 absent; NULL while no row has any */
     int64_t total_bytes;
     /* Statistics texts: at once for commit segments; for checkpoint segments read from the parts when first asked for. */
     pthread_mutex_t lazy_lock;
@@ -130,7 +131,8 @@ struct delta_action_add {
     struct str stats;
     bool has_dv;
     struct delta_dv dv;
-    struct str raw; /* the whole {"add":…} line: for checkpoints */
+    int64_t base_row_id, row_commit_version; /* -1 absent */
+    struct str raw;                          /* the whole {"add":…} line: for checkpoints */
 };
 struct delta_action_remove {
     struct str path;
@@ -317,6 +319,8 @@ void delta_segment_unref(struct delta_segment *g);
 /* Appends a row, copying the texts. stats may be NULL ptr. */
 enum status delta_segment_append(struct delta_segment *g, struct str path, int64_t size_bytes, int64_t modified_ms,
                                  const struct str *partition_values, const struct delta_dv *dv, struct str stats, struct error *err);
+/* Row tracking of a row; -1 absent. */
+enum status delta_segment_set_row_ids(struct delta_segment *g, size_t row, int64_t base_row_id, int64_t row_version, struct error *err);
 /* Appends the rows of a checkpoint; g->part_keys is set before. */
 enum status delta_segment_append_batch(struct delta_segment *g, const struct delta_checkpoint_batch *b, struct error *err);
 /* Copies a row of another commit segment; partition_scratch has room for its partition values. */
@@ -532,6 +536,11 @@ static inline size_t delta_words(size_t rows) { return (rows + 63) / 64; }
 
 /* ---- transactions (txn.c, conflict.c, commit.c) ----------------------------------------------------------- */
 
+/* An add of new rows: its ids are put into the line when the version is known. */
+struct delta_fresh_add {
+    size_t offset; /* in txn->adds */
+    int64_t rows;
+};
 /* Actions are kept as the lines they will be: a commit joins a few buffers. */
 struct delta_txn {
     struct ctx *ctx; /* of delta_txn_begin */
@@ -553,11 +562,43 @@ struct delta_txn {
     struct str *removed;     /* percent-decoded paths */
     uint32_t *removed_slots; /* open addressing over removed: index + 1 */
     size_t removed_cap, removed_slot_count;
+    struct delta_domain *domains; /* configuration NULL ptr: taken away */
+    size_t domain_count, domain_cap;
+    struct delta_fresh_add *fresh; /* adds whose rows get ids, in order */
+    size_t fresh_count, fresh_cap;
+    bool loses_row_ids;
     const char *operation;
     struct buf parameters, metrics; /* members of JSON objects */
     struct str user_metadata;
     bool finished; /* delta_txn_commit was called */
 };
+/* The metadata and protocol that the table has after the change; metadata NULL before a new table's is set (domain.c). */
+const struct delta_metadata *delta_txn_metadata(const struct delta_txn *txn);
+const struct delta_protocol *delta_txn_protocol(const struct delta_txn *txn);
+void delta_txn_put_domains(const struct delta_txn *txn, struct buf *out);
+bool delta_is_row_tracking_domain(struct str domain);
+bool delta_row_high_water(struct str configuration, int64_t *mark); /* false when it cannot be read */
+/* -1: no row has an id yet. */
+enum status delta_snapshot_row_high_water(const struct delta_snapshot *s, int64_t *mark, struct error *err);
+void delta_write_row_high_water(struct buf *out, int64_t mark);
+bool delta_in_commit_times(const struct delta_metadata *m);
+bool delta_gives_row_ids(const struct delta_metadata *m, const struct delta_protocol *p);
+
+/* Where in the log a change is to stand, and what the version before it says that it has to go on from. */
+struct delta_place {
+    int64_t version;
+    int64_t previous_ms;    /* time of version - 1, INT64_MIN for a new table */
+    int64_t row_high_water; /* of version - 1 */
+    int64_t in_commit_ms;   /* filled by delta_txn_put_body; INT64_MIN: the table does not have them */
+};
+/* The text of the commit at that place (body.c). */
+enum status delta_txn_put_body(struct ctx *ctx, const struct delta_txn *txn, struct delta_place *place, struct buf *out, struct error *err);
+bool delta_body_depends_on_place(const struct delta_txn *txn);
+
+/* A file of the base (found by delta_scan with want_stats) added once more as it is, dataChange=false, to get row ids; counts as removed too:
+ * a winner that removes it is in the way. */
+enum status delta_txn_add_again(struct delta_txn *txn, const struct delta_file *file, struct error *err);
+
 /* What the winner's change is checked against: the table as it was just before it. */
 enum status delta_conflict_check(const struct delta_txn *txn, const struct delta_metadata *metadata, const struct delta_protocol *protocol,
                                  const struct delta_commit *winner, struct error *err);

@@ -229,6 +229,8 @@ static enum status fold_add(struct delta_fold *f, const struct delta_action_add 
     if (status == STATUS_OK)
         status = delta_segment_append(f->segment, add->path, add->size_bytes, add->modified_ms, values_in_order(f, add),
                                       add->has_dv ? &add->dv : NULL, add->stats, err);
+    if (status == STATUS_OK && add->base_row_id >= 0)
+        status = delta_segment_set_row_ids(f->segment, f->segment->count - 1, add->base_row_id, add->row_commit_version, err);
     if (status == STATUS_OK) {
         f->file_count++;
         f->size_bytes = delta_sum(f->size_bytes, add->size_bytes);

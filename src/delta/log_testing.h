@@ -73,7 +73,7 @@ static inline bool parse_located(struct lines_handler *h, struct ctx *ctx, struc
 
 struct column_copy {
     struct str *path, *dv_storage, *dv_path, *stats, **partition;
-    int64_t *size, *modified, *dv_offset, *dv_size, *dv_cardinality;
+    int64_t *size, *modified, *dv_offset, *dv_size, *dv_cardinality, *base_row_id, *row_version;
 };
 
 static inline void fill_row(struct column_copy *c, size_t at, const struct delta_action_add *add, const struct str *columns, size_t column_count)
@@ -87,6 +87,8 @@ static inline void fill_row(struct column_copy *c, size_t at, const struct delta
     c->dv_offset[at] = add->has_dv ? add->dv.offset : -1;
     c->dv_size[at] = add->dv.size_bytes;
     c->dv_cardinality[at] = add->dv.cardinality;
+    c->base_row_id[at] = add->base_row_id;
+    c->row_version[at] = add->row_commit_version;
     for (size_t p = 0; p < column_count; p++) {
         c->partition[p][at] = STR_NULL;
         for (uint32_t i = 0; i < add->partition_value_count; i++)
@@ -96,7 +98,7 @@ static inline void fill_row(struct column_copy *c, size_t at, const struct delta
 }
 
 static inline enum status lines_read_adds(struct delta_handler *self, struct ctx *ctx, const struct str *paths, size_t path_count,
-                                          const struct str *columns, size_t column_count, bool want_stats,
+                                          const struct str *columns, size_t column_count, unsigned wanted,
                                           bool (*batch)(void *, size_t, const struct delta_checkpoint_batch *, struct error *), void *user,
                                           struct error *err)
 {
@@ -120,8 +122,10 @@ static inline enum status lines_read_adds(struct delta_handler *self, struct ctx
                                     ARENA_ARRAY(&arena, int64_t, n),
                                     ARENA_ARRAY(&arena, int64_t, n),
                                     ARENA_ARRAY(&arena, int64_t, n),
+                                    ARENA_ARRAY(&arena, int64_t, n),
+                                    ARENA_ARRAY(&arena, int64_t, n),
                                     ARENA_ARRAY(&arena, int64_t, n)};
-            ok = c.dv_cardinality && c.partition && c.path;
+            ok = c.dv_cardinality && c.row_version && c.partition && c.path;
             for (size_t p = 0; ok && p < column_count; p++)
                 ok = (c.partition[p] = ARENA_ARRAY(&arena, struct str, n)) != NULL;
             if (!ok)
@@ -140,7 +144,9 @@ static inline enum status lines_read_adds(struct delta_handler *self, struct ctx
                                                c.dv_offset,
                                                c.dv_size,
                                                c.dv_cardinality,
-                                               want_stats ? c.stats : NULL,
+                                               wanted & DELTA_READ_STATS ? c.stats : NULL,
+                                               wanted & DELTA_READ_ROW_IDS ? c.base_row_id : NULL,
+                                               wanted & DELTA_READ_ROW_IDS ? c.row_version : NULL,
                                                NULL,
                                                part,
                                                (int64_t)from};
@@ -170,7 +176,7 @@ static inline enum status lines_read_stats(struct delta_handler *self, struct ct
                                            bool (*batch)(void *, const struct delta_stats_batch *), void *user, struct error *err)
 {
     struct stats_reading r = {batch, user};
-    return lines_read_adds(self, ctx, paths, path_count, NULL, 0, true, pass_stats, &r, err);
+    return lines_read_adds(self, ctx, paths, path_count, NULL, 0, DELTA_READ_STATS, pass_stats, &r, err);
 }
 
 /* Hands the lines that hold (or do not hold) an add to a callback. */

@@ -85,8 +85,6 @@ static void what_is_not_built_is_refused_by_name(void **state)
         {"delta.enableDeletionVectors", "true", "deletionVectors"},
         {"delta.columnMapping.mode", "name", "columnMapping"},
         {"delta.enableChangeDataFeed", "true", "changeDataFeed"},
-        {"delta.enableRowTracking", "true", "rowTracking"},
-        {"delta.enableInCommitTimestamps", "true", "inCommitTimestamp"},
         {"delta.enableTypeWidening", "true", "typeWidening"},
         {"delta.enableVariantShredding", "true", "variantShredding"},
         {"delta.enableIcebergCompatV2", "true", "icebergCompatV2"},

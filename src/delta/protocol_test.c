@@ -91,11 +91,11 @@ static void unknown_features_are_named(void **state)
     assert_non_null(strstr(message, "\"foo\""));
     assert_non_null(strstr(message, "\"geospatial\""));
     arena_release(&t.arena);
-    table_init(&t, 1, 7, "", "bar,rowTracking", "STRUCT<a: INT>");
+    table_init(&t, 1, 7, "", "bar,clustering", "STRUCT<a: INT>");
     assert_int_equal(check(&t, false, message), STATUS_OK);
     assert_int_equal(check(&t, true, message), STATUS_UNSUPPORTED_FEATURE);
     assert_non_null(strstr(message, "\"bar\""));
-    assert_non_null(strstr(message, "\"rowTracking\""));
+    assert_non_null(strstr(message, "\"clustering\""));
     arena_release(&t.arena);
 }
 

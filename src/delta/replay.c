@@ -138,8 +138,9 @@ static enum status read_file_rows(struct replay *r, struct delta_segment *g, str
         if (!g->part_keys[i].ptr)
             return error_oom(err);
     }
-    return h->read_adds(h, r->ctx, f->located, f->key_count, r->metadata.partition_columns, r->metadata.partition_column_count, false, take_adds, g,
-                        err);
+    unsigned wanted = delta_protocol_has(&r->protocol, DELTA_FEATURE_ROW_TRACKING) ? DELTA_READ_ROW_IDS : 0;
+    return h->read_adds(h, r->ctx, f->located, f->key_count, r->metadata.partition_columns, r->metadata.partition_column_count, wanted, take_adds,
+                        g, err);
 }
 
 /* The adds that stand in a JSON top level; its removes hide nothing that is in it. */

@@ -73,7 +73,12 @@ static enum status fill_file(struct scan *s, struct delta_segment *g, size_t row
     struct delta_file_list *list = s->list;
     uint32_t partition_count = s->snapshot->head->metadata.partition_column_count;
     struct delta_file *f = &list->files[list->count];
-    *f = (struct delta_file){.path = g->paths[row], .size_bytes = g->size_bytes[row], .modified_ms = g->modified_ms[row], .record_count = -1};
+    *f = (struct delta_file){.path = g->paths[row],
+                             .size_bytes = g->size_bytes[row],
+                             .modified_ms = g->modified_ms[row],
+                             .record_count = -1,
+                             .base_row_id = g->base_row_ids ? g->base_row_ids[row] : -1,
+                             .row_commit_version = g->row_versions ? g->row_versions[row] : -1};
     if (g->dv_count && delta_segment_dv(g, row))
         return refuse_dv(s, f->path, err);
     if (partition_count && !(f->partition_values = partition_values(list, g, row, partition_count)))

@@ -91,6 +91,8 @@ void delta_segment_unref(struct delta_segment *g)
     mem_free(g->stats);
     mem_free(g->batches);
     mem_free(g->dvs);
+    mem_free(g->base_row_ids);
+    mem_free(g->row_versions);
     mem_free(g->modified_ms);
     mem_free(g->size_bytes);
     mem_free(g->paths);
@@ -127,6 +129,8 @@ static enum status reserve(struct delta_segment *g, size_t more, struct error *e
               resize(&g->modified_ms, cap, sizeof *g->modified_ms) && (g->part_count > 0 || resize(&g->stats, cap, sizeof *g->stats));
     for (uint32_t p = 0; ok && p < g->partition_count; p++)
         ok = resize(&g->partition_codes[p], cap, sizeof **g->partition_codes);
+    if (ok && g->base_row_ids)
+        ok = resize(&g->base_row_ids, cap, sizeof *g->base_row_ids) && resize(&g->row_versions, cap, sizeof *g->row_versions);
     if (!ok)
         return error_oom(err);
     g->cap = cap;
@@ -202,6 +206,34 @@ static enum status append_dv(struct delta_segment *g, size_t row, const struct d
     return STATUS_OK;
 }
 
+/* The arrays appear with the first row that has ids. */
+static enum status reserve_row_ids(struct delta_segment *g, size_t known, struct error *err)
+{
+    if (g->base_row_ids)
+        return STATUS_OK;
+    int64_t *ids = mem_alloc(g->cap * sizeof *ids), *versions = mem_alloc(g->cap * sizeof *versions);
+    if (!ids || !versions) {
+        mem_free(ids);
+        mem_free(versions);
+        return error_oom(err);
+    }
+    for (size_t i = 0; i < known; i++)
+        ids[i] = versions[i] = -1;
+    g->base_row_ids = ids;
+    g->row_versions = versions;
+    return STATUS_OK;
+}
+
+enum status delta_segment_set_row_ids(struct delta_segment *g, size_t row, int64_t base_row_id, int64_t row_version, struct error *err)
+{
+    enum status status = reserve_row_ids(g, g->count, err);
+    if (status != STATUS_OK)
+        return status;
+    g->base_row_ids[row] = base_row_id;
+    g->row_versions[row] = row_version;
+    return STATUS_OK;
+}
+
 enum status delta_segment_append(struct delta_segment *g, struct str path, int64_t size_bytes, int64_t modified_ms,
                                  const struct str *partition_values, const struct delta_dv *dv, struct str stats, struct error *err)
 {
@@ -220,6 +252,8 @@ enum status delta_segment_append(struct delta_segment *g, struct str path, int64
         return status;
     g->size_bytes[row] = size_bytes;
     g->modified_ms[row] = modified_ms;
+    if (g->base_row_ids)
+        g->base_row_ids[row] = g->row_versions[row] = -1;
     g->total_bytes = delta_sum(g->total_bytes, size_bytes);
     g->count++;
     return STATUS_OK;
@@ -297,6 +331,32 @@ static enum status note_place(struct delta_segment *g, const struct delta_checkp
     return STATUS_OK;
 }
 
+static bool any_known(const int64_t *ids, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (ids[i] >= 0)
+            return true;
+    return false;
+}
+
+static void copy_row_ids(int64_t *to, const int64_t *from, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        to[i] = from ? from[i] : -1;
+}
+
+static enum status append_row_ids(struct delta_segment *g, const struct delta_checkpoint_batch *b, struct error *err)
+{
+    if (!g->base_row_ids && !(b->base_row_id && any_known(b->base_row_id, b->rows)))
+        return STATUS_OK;
+    enum status status = reserve_row_ids(g, g->count, err);
+    if (status != STATUS_OK)
+        return status;
+    copy_row_ids(g->base_row_ids + g->count, b->base_row_id, b->rows);
+    copy_row_ids(g->row_versions + g->count, b->row_version, b->rows);
+    return STATUS_OK;
+}
+
 enum status delta_segment_append_batch(struct delta_segment *g, const struct delta_checkpoint_batch *b, struct error *err)
 {
     if (!b->path || !b->size_bytes)
@@ -325,6 +385,8 @@ enum status delta_segment_append_batch(struct delta_segment *g, const struct del
         if (!append_codes(g, p, b->partition ? b->partition[p] : NULL, b->rows))
             return error_oom(err);
     status = append_dvs(g, b, err);
+    if (status == STATUS_OK)
+        status = append_row_ids(g, b, err);
     if (status != STATUS_OK)
         return status;
     if (b->texts)
@@ -338,8 +400,11 @@ enum status delta_segment_append_row(struct delta_segment *g, const struct delta
 {
     for (uint32_t p = 0; p < from->partition_count; p++)
         partition_scratch[p] = from->dictionaries[p].values[from->partition_codes[p][row]];
-    return delta_segment_append(g, from->paths[row], from->size_bytes[row], from->modified_ms[row], partition_scratch, delta_segment_dv(from, row),
-                                from->stats[row], err);
+    enum status status = delta_segment_append(g, from->paths[row], from->size_bytes[row], from->modified_ms[row], partition_scratch,
+                                              delta_segment_dv(from, row), from->stats[row], err);
+    if (status == STATUS_OK && from->base_row_ids && from->base_row_ids[row] >= 0)
+        status = delta_segment_set_row_ids(g, g->count - 1, from->base_row_ids[row], from->row_versions[row], err);
+    return status;
 }
 
 const struct delta_dv *delta_segment_dv(const struct delta_segment *g, size_t row)
@@ -600,7 +665,7 @@ static enum status load_stats(struct ctx *ctx, struct delta_table *t, struct del
         status = error_oom(err);
         goto out;
     }
-    status = t->handler->read_adds(t->handler, ctx, located, g->part_count, NULL, 0, true, stats_batch, &load, err);
+    status = t->handler->read_adds(t->handler, ctx, located, g->part_count, NULL, 0, DELTA_READ_STATS, stats_batch, &load, err);
     if (status == STATUS_OK && load.found < g->count)
         status = error_set(err, STATUS_CORRUPT_DATA, "the checkpoint has changed: %zu of %zu files are left", load.found, g->count);
     if (status != STATUS_OK) {

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-enum { FIRST_PATHS = 16, SLOTS_PER_PATH = 2 };
+enum { FIRST_PATHS = 16, SLOTS_PER_PATH = 2, KEPT_PROPERTIES = 4 };
 
 /* ---- life ------------------------------------------------------------------------------ */
 
@@ -39,6 +39,8 @@ void delta_txn_free(struct delta_txn *txn)
     buf_release(&txn->apps);
     buf_release(&txn->removes);
     buf_release(&txn->adds);
+    mem_free(txn->domains);
+    mem_free(txn->fresh);
     mem_free(txn->app_ids);
     mem_free(txn->removed);
     mem_free(txn->removed_slots);
@@ -46,13 +48,6 @@ void delta_txn_free(struct delta_txn *txn)
     delta_snapshot_unref(txn->base);
     delta_table_unref(txn->table);
     mem_free(txn);
-}
-
-static const struct delta_metadata *effective_metadata(const struct delta_txn *txn)
-{
-    if (txn->has_metadata)
-        return &txn->metadata;
-    return txn->base ? &txn->base->head->metadata : NULL;
 }
 
 /* ---- metadata ----------------------------------------------------------------------------- */
@@ -123,7 +118,7 @@ static bool copy_partition_columns(struct delta_txn *txn, const struct delta_met
 
 static bool copy_configuration(struct delta_txn *txn, const struct delta_metadata *m, struct delta_metadata *to)
 {
-    to->configuration = ARENA_ARRAY(&txn->arena, struct delta_property, m->configuration_count);
+    to->configuration = ARENA_ARRAY(&txn->arena, struct delta_property, m->configuration_count + KEPT_PROPERTIES);
     to->configuration_count = 0;
     for (uint32_t i = 0; to->configuration && i < m->configuration_count; i++) {
         struct str key = m->configuration[i].key;
@@ -178,6 +173,86 @@ static enum status derive_protocol(struct delta_txn *txn, const struct delta_met
     return status ? status : delta_protocol_check_write(out, requested, schema, err);
 }
 
+/* ---- properties that the program keeps ------------------------------------------------------------- */
+
+#define ENABLEMENT "delta.inCommitTimestampEnablement"
+#define ROW_ID_COLUMN "delta.rowTracking.materializedRowIdColumnName"
+#define ROW_VERSION_COLUMN "delta.rowTracking.materializedRowCommitVersionColumnName"
+
+static void drop_properties(struct delta_metadata *m, struct str prefix)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < m->configuration_count; i++)
+        if (!str_starts(m->configuration[i].key, prefix))
+            m->configuration[kept++] = m->configuration[i];
+    m->configuration_count = kept;
+}
+
+/* There is room for KEPT_PROPERTIES more than the caller gave. */
+static void keep_property(struct delta_metadata *m, const char *key, struct str value)
+{
+    if (value.ptr && !delta_config(m, key).ptr)
+        m->configuration[m->configuration_count++] = (struct delta_property){.key = str_of(key), .value = value};
+}
+
+/* Since when commits carry their time: as it was while they go on doing so; body.c says it when they begin. */
+static void keep_enablement(const struct delta_metadata *old, struct delta_metadata *m)
+{
+    bool goes_on = old && delta_in_commit_times(old) && delta_in_commit_times(m);
+    drop_properties(m, STR(ENABLEMENT));
+    if (!goes_on)
+        return;
+    keep_property(m, ENABLEMENT "Version", delta_config(old, ENABLEMENT "Version"));
+    keep_property(m, ENABLEMENT "Timestamp", delta_config(old, ENABLEMENT "Timestamp"));
+}
+
+/* The hidden columns that carry row ids through rewrites: named once for all time. */
+static enum status keep_row_columns(struct delta_txn *txn, const struct delta_metadata *old, struct delta_metadata *m, struct error *err)
+{
+    char uuid[37];
+    if (old) {
+        keep_property(m, ROW_ID_COLUMN, delta_config(old, ROW_ID_COLUMN));
+        keep_property(m, ROW_VERSION_COLUMN, delta_config(old, ROW_VERSION_COLUMN));
+    }
+    if (!delta_config_bool(m, "delta.enableRowTracking", false))
+        return STATUS_OK;
+    uuid_make(txn->ctx->rng, uuid);
+    char *id = arena_printf(&txn->arena, "_row-id-col-%s", uuid);
+    uuid_make(txn->ctx->rng, uuid);
+    char *version = arena_printf(&txn->arena, "_row-commit-version-col-%s", uuid);
+    if (!id || !version)
+        return error_oom(err);
+    keep_property(m, ROW_ID_COLUMN, str_of(id));
+    keep_property(m, ROW_VERSION_COLUMN, str_of(version));
+    return STATUS_OK;
+}
+
+static enum status check_row_tracking(const struct delta_txn *txn, const struct delta_metadata *m, struct error *err)
+{
+    struct delta_file_list files;
+    bool enabled = delta_config_bool(m, "delta.enableRowTracking", false);
+    if (enabled && delta_config_bool(m, "delta.rowTrackingSuspended", false))
+        return error_set(err, STATUS_INVALID_ARGUMENT, "the rows of table \"%s\" cannot be tracked while delta.rowTrackingSuspended is set",
+                         txn->table->name);
+    if (!enabled || !txn->base || delta_config_bool(&txn->base->head->metadata, "delta.enableRowTracking", false))
+        return STATUS_OK;
+    enum status status = delta_scan(txn->ctx, txn->base, NULL, false, &files, err);
+    for (size_t i = 0; !status && i < files.count; i++)
+        if (files.files[i].base_row_id < 0)
+            status = error_set(err, STATUS_INVALID_ARGUMENT, "file \"%.*s\" has no row ids yet: they are given first, then rows can be tracked",
+                               STR_ARG(files.files[i].path));
+    delta_file_list_release(&files);
+    return status;
+}
+
+static enum status keep_log_properties(struct delta_txn *txn, struct delta_metadata *m, struct error *err)
+{
+    const struct delta_metadata *old = txn->base ? &txn->base->head->metadata : NULL;
+    enum status status = check_row_tracking(txn, m, err);
+    keep_enablement(old, m);
+    return status ? status : keep_row_columns(txn, old, m, err);
+}
+
 enum status delta_txn_set_metadata(struct delta_txn *txn, const struct delta_metadata *m, const struct delta_type *schema, struct error *err)
 {
     struct delta_metadata copy = {0};
@@ -200,6 +275,9 @@ enum status delta_txn_set_metadata(struct delta_txn *txn, const struct delta_met
     if (!copy_identity(txn, m, &copy) || !copy_optional(txn, m->name, &copy.name) || !copy_optional(txn, m->description, &copy.description) ||
         !copy_schema(txn, schema, &copy) || !copy_partition_columns(txn, m, schema, &copy) || !copy_configuration(txn, m, &copy))
         return error_oom(err);
+    status = keep_log_properties(txn, &copy, err);
+    if (status)
+        return status;
     txn->metadata = copy;
     txn->has_metadata = true;
     txn->protocol = protocol;
@@ -270,11 +348,44 @@ static void put_encoded_path(struct buf *out, struct str path)
     buf_release(&encoded);
 }
 
+/* Notes where the ids of new rows will go (body.c), which needs their number. */
+static enum status note_fresh(struct delta_txn *txn, struct str path, struct str stats, struct error *err)
+{
+    struct arena scratch = ARENA_INIT;
+    int64_t rows = -1;
+    enum status status = delta_stats_record_count(stats, &scratch, &rows) ? error_oom(err) : STATUS_OK;
+    arena_release(&scratch);
+    if (!status && rows < 0)
+        return error_set(err, STATUS_INVALID_ARGUMENT, "file \"%.*s\" has no statistics that say how many rows it has: they cannot be tracked",
+                         STR_ARG(path));
+    if (!status && txn->fresh_count == txn->fresh_cap) {
+        size_t cap = txn->fresh_cap ? txn->fresh_cap * 2 : FIRST_PATHS;
+        struct delta_fresh_add *grown = mem_realloc(txn->fresh, cap * sizeof *grown);
+        if (!grown)
+            return error_oom(err);
+        txn->fresh = grown;
+        txn->fresh_cap = cap;
+    }
+    if (!status)
+        txn->fresh[txn->fresh_count++] = (struct delta_fresh_add){.offset = txn->adds.len, .rows = rows};
+    return status;
+}
+
+static enum status put_row_ids(struct delta_txn *txn, const struct delta_add *add, struct error *err)
+{
+    if (add->has_row_ids)
+        buf_printf(&txn->adds, ",\"baseRowId\":%lld,\"defaultRowCommitVersion\":%lld", (long long)add->base_row_id,
+                   (long long)add->row_commit_version);
+    else if (!txn->adds.failed && delta_gives_row_ids(delta_txn_metadata(txn), delta_txn_protocol(txn)))
+        return note_fresh(txn, add->path, add->stats, err);
+    return STATUS_OK;
+}
+
 enum status delta_txn_add(struct delta_txn *txn, const struct delta_add *add, struct error *err)
 {
-    const struct delta_metadata *m = effective_metadata(txn);
+    const struct delta_metadata *m = delta_txn_metadata(txn);
     struct buf *out = &txn->adds;
-    size_t start = out->len;
+    size_t start = out->len, fresh = txn->fresh_count;
     if (!m)
         return error_set(err, STATUS_INTERNAL, "a new table needs metadata before files");
     if (!add->path.len)
@@ -287,10 +398,14 @@ enum status delta_txn_add(struct delta_txn *txn, const struct delta_add *add, st
                add->data_change ? "true" : "false");
     put_stats(out, add->stats);
     put_tags(out, add->tags, add->tag_count);
+    enum status status = put_row_ids(txn, add, err);
     buf_z(out, "}}\n");
-    enum status status = line_check(out, start, err);
-    if (status)
-        return status;
+    enum status written = line_check(out, start, status ? NULL : err);
+    if (status || written) {
+        out->len = start;
+        txn->fresh_count = fresh;
+        return status ? status : written;
+    }
     txn->add_count++;
     txn->data_change_count += add->data_change;
     return STATUS_OK;
@@ -374,12 +489,55 @@ enum status delta_txn_remove(struct delta_txn *txn, const struct delta_file *fil
     put_partition_values(out, &txn->base->head->metadata, file->partition_values);
     buf_printf(out, ",\"size\":%lld", (long long)file->size_bytes);
     put_stats(out, file->stats);
+    if (delta_protocol_has(&txn->base->head->protocol, DELTA_FEATURE_ROW_TRACKING) && file->base_row_id >= 0)
+        buf_printf(out, ",\"baseRowId\":%lld,\"defaultRowCommitVersion\":%lld", (long long)file->base_row_id, (long long)file->row_commit_version);
     buf_z(out, "}}\n");
     if ((status = line_check(out, start, err)))
         return status;
     txn->removed_slots[slot] = (uint32_t)++txn->remove_count;
     txn->data_change_count += data_change;
     txn->removes_data |= data_change;
+    return STATUS_OK;
+}
+
+static void put_dv(struct buf *out, const struct delta_dv *dv)
+{
+    if (!dv)
+        return;
+    buf_z(out, ",\"deletionVector\":{\"storageType\":");
+    json_put_string(out, dv->storage);
+    buf_z(out, ",\"pathOrInlineDv\":");
+    json_put_string(out, dv->path);
+    if (dv->offset >= 0)
+        buf_printf(out, ",\"offset\":%lld", (long long)dv->offset);
+    buf_printf(out, ",\"sizeInBytes\":%lld,\"cardinality\":%lld}", (long long)dv->size_bytes, (long long)dv->cardinality);
+}
+
+enum status delta_txn_add_again(struct delta_txn *txn, const struct delta_file *file, struct error *err)
+{
+    struct buf *out = &txn->adds;
+    size_t start = out->len, slot = 0, fresh = txn->fresh_count;
+    bool known;
+    enum status status = note_removed(txn, file->path, &slot, &known, err);
+    if (status || known)
+        return status;
+    buf_z(out, "{\"add\":{\"path\":");
+    json_put_string(out, file->path);
+    buf_char(out, ',');
+    put_partition_values(out, &txn->base->head->metadata, file->partition_values);
+    buf_printf(out, ",\"size\":%lld,\"modificationTime\":%lld,\"dataChange\":false", (long long)file->size_bytes, (long long)file->modified_ms);
+    put_stats(out, file->stats);
+    put_dv(out, file->dv);
+    status = out->failed ? STATUS_OK : note_fresh(txn, file->path, file->stats, err);
+    buf_z(out, "}}\n");
+    enum status written = line_check(out, start, status ? NULL : err);
+    if (status || written) {
+        out->len = start;
+        txn->fresh_count = fresh;
+        return status ? status : written;
+    }
+    txn->removed_slots[slot] = (uint32_t)++txn->remove_count;
+    txn->add_count++;
     return STATUS_OK;
 }
 
@@ -423,6 +581,8 @@ enum status delta_txn_app(struct delta_txn *txn, struct str app_id, int64_t vers
 }
 
 void delta_txn_reads_all(struct delta_txn *txn) { txn->reads_all = true; }
+
+void delta_txn_loses_row_ids(struct delta_txn *txn) { txn->loses_row_ids = true; }
 
 enum status delta_txn_operation(struct delta_txn *txn, const char *operation, struct error *err)
 {

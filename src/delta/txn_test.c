@@ -347,11 +347,11 @@ static void unwritable_tables(void **state)
     fixture_open(&f);
     put_commit(
         &f, 0,
-        "{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":7,\"writerFeatures\":[\"rowTracking\",\"novel\"]}}\n" METADATA_LINE("", ""));
+        "{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":7,\"writerFeatures\":[\"clustering\",\"novel\"]}}\n" METADATA_LINE("", ""));
     struct delta_snapshot *s = latest(&f);
     assert_int_equal(delta_txn_begin(&f.ctx, f.table, s, &txn, &err), STATUS_UNSUPPORTED_FEATURE);
     assert_null(txn);
-    assert_non_null(strstr(err.message, "rowTracking"));
+    assert_non_null(strstr(err.message, "clustering"));
     assert_non_null(strstr(err.message, "novel"));
     error_release(&err);
     delta_snapshot_unref(s);
@@ -493,7 +493,7 @@ static void protocol_changes_that_can_be_followed(void **state)
     add(lost, "b");
     put_commit(&f, 3,
                "{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":7,\"writerFeatures\":[\"appendOnly\",\"invariants\","
-               "\"vacuumProtocolCheck\",\"rowTracking\"]}}\n");
+               "\"vacuumProtocolCheck\",\"clustering\"]}}\n");
     expect_conflict(&f, lost, 3, "ProtocolChangedException");
     fixture_close(&f);
     open_with_table(&f);

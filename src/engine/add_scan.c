@@ -14,7 +14,7 @@ enum { VECTOR_ROWS_MAX = 8192 };
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
 enum add_text { TEXT_PATH, TEXT_DV_STORAGE, TEXT_DV_PATH, TEXT_STATS, TEXT_COUNT };
-enum add_number { NUMBER_SIZE, NUMBER_TIME, NUMBER_DV_OFFSET, NUMBER_DV_SIZE, NUMBER_DV_ROWS, NUMBER_COUNT };
+enum add_number { NUMBER_SIZE, NUMBER_TIME, NUMBER_DV_OFFSET, NUMBER_DV_SIZE, NUMBER_DV_ROWS, NUMBER_ROW_ID, NUMBER_ROW_VERSION, NUMBER_COUNT };
 
 /* The add rows of one vector. */
 struct add_block {
@@ -102,15 +102,15 @@ enum {
     ARG_DV_SIZE,
     ARG_DV_ROWS,
     ARG_STATS,
+    ARG_ROW_ID,
+    ARG_ROW_VERSION,
     ARG_COUNT
 };
 static const int text_argument[TEXT_COUNT] = {
     [TEXT_PATH] = ARG_PATH, [TEXT_DV_STORAGE] = ARG_DV_STORAGE, [TEXT_DV_PATH] = ARG_DV_PATH, [TEXT_STATS] = ARG_STATS};
-static const int number_argument[NUMBER_COUNT] = {[NUMBER_SIZE] = ARG_SIZE,
-                                                  [NUMBER_TIME] = ARG_TIME,
-                                                  [NUMBER_DV_OFFSET] = ARG_DV_OFFSET,
-                                                  [NUMBER_DV_SIZE] = ARG_DV_SIZE,
-                                                  [NUMBER_DV_ROWS] = ARG_DV_ROWS};
+static const int number_argument[NUMBER_COUNT] = {
+    [NUMBER_SIZE] = ARG_SIZE,       [NUMBER_TIME] = ARG_TIME,     [NUMBER_DV_OFFSET] = ARG_DV_OFFSET,    [NUMBER_DV_SIZE] = ARG_DV_SIZE,
+    [NUMBER_DV_ROWS] = ARG_DV_ROWS, [NUMBER_ROW_ID] = ARG_ROW_ID, [NUMBER_ROW_VERSION] = ARG_ROW_VERSION};
 
 /* All texts of a column in one piece of memory. */
 static bool take_texts(struct arena *arena, duckdb_vector v, const uint32_t *live, size_t rows, struct str *out)
@@ -185,13 +185,15 @@ static bool block_room(const struct add_scan *scan, struct add_block *b, size_t 
         if (scan->has_text[t])
             ok = (b->text_columns[t] = ARENA_ARRAY(&b->arena, struct str, rows)) && ok;
     for (int n = 0; n < NUMBER_COUNT; n++)
-        if (n <= NUMBER_TIME || scan->has_text[TEXT_DV_STORAGE])
+        if (n <= NUMBER_TIME || (n >= NUMBER_ROW_ID ? scan->has_row_ids : scan->has_text[TEXT_DV_STORAGE]))
             ok = (b->numbers[n] = ARENA_ARRAY(&b->arena, int64_t, rows)) && ok;
     b->partitions = ARENA_ARRAY(&b->arena, struct str *, scan->partition_count + 1);
     for (size_t c = 0; b->partitions && c < scan->partition_count; c++)
         ok = (b->partitions[c] = ARENA_ARRAY(&b->arena, struct str, rows)) && ok;
     return ok && b->partitions;
 }
+
+static int64_t number_when_null(int number) { return number == NUMBER_DV_OFFSET || number >= NUMBER_ROW_ID ? -1 : 0; }
 
 static bool block_fill(const struct add_scan *scan, struct add_block *b, duckdb_data_chunk input, const uint32_t *live)
 {
@@ -201,8 +203,7 @@ static bool block_fill(const struct add_scan *scan, struct add_block *b, duckdb_
              take_texts(&b->texts, duckdb_data_chunk_get_vector(input, (idx_t)text_argument[t]), live, b->rows, b->text_columns[t]);
     for (int n = 0; n < NUMBER_COUNT && ok; n++)
         if (b->numbers[n])
-            take_numbers(duckdb_data_chunk_get_vector(input, (idx_t)number_argument[n]), live, b->rows, n == NUMBER_DV_OFFSET ? -1 : 0,
-                         b->numbers[n]);
+            take_numbers(duckdb_data_chunk_get_vector(input, (idx_t)number_argument[n]), live, b->rows, number_when_null(n), b->numbers[n]);
     if (ok && scan->partition_count && scan->has_partitions)
         ok = take_partitions(scan, duckdb_data_chunk_get_vector(input, ARG_PARTITIONS), live, b);
     return ok;
@@ -319,7 +320,7 @@ static void describe_function(duckdb_scalar_function f, struct add_scans *all)
         [ARG_TIME] = DUCKDB_TYPE_BIGINT,      [ARG_FILE] = DUCKDB_TYPE_BIGINT,        [ARG_ROW] = DUCKDB_TYPE_BIGINT,
         [ARG_PARTITIONS] = DUCKDB_TYPE_MAP,   [ARG_DV_STORAGE] = DUCKDB_TYPE_VARCHAR, [ARG_DV_PATH] = DUCKDB_TYPE_VARCHAR,
         [ARG_DV_OFFSET] = DUCKDB_TYPE_BIGINT, [ARG_DV_SIZE] = DUCKDB_TYPE_BIGINT,     [ARG_DV_ROWS] = DUCKDB_TYPE_BIGINT,
-        [ARG_STATS] = DUCKDB_TYPE_VARCHAR};
+        [ARG_STATS] = DUCKDB_TYPE_VARCHAR,    [ARG_ROW_ID] = DUCKDB_TYPE_BIGINT,      [ARG_ROW_VERSION] = DUCKDB_TYPE_BIGINT};
     duckdb_logical_type result = duckdb_create_logical_type(DUCKDB_TYPE_BIGINT);
     duckdb_scalar_function_set_name(f, FUNCTION_NAME);
     for (int i = 0; i < ARG_COUNT; i++) {
@@ -376,7 +377,7 @@ static void put_query(struct add_scan *scan, const struct delta_type *add, uint6
 {
     const struct delta_type *dv = scan->stats ? NULL : member_struct(add, "deletionVector");
     struct buf stats = BUF_INIT;
-    bool has_stats = scan->want_stats && checkpoint_stats_sql(add, &stats), all = !scan->stats;
+    bool has_stats = scan->wanted & DELTA_READ_STATS && checkpoint_stats_sql(add, &stats), all = !scan->stats;
     buf_printf(sql, "SELECT max(" FUNCTION_NAME "(CAST(%llu AS UBIGINT)", (unsigned long long)id);
     scan->has_text[TEXT_PATH] = put_argument(sql, true, "add.path", "VARCHAR");
     put_argument(sql, all && has_member(add, "size"), "add.size", "BIGINT");
@@ -393,6 +394,9 @@ static void put_query(struct add_scan *scan, const struct delta_type *add, uint6
     scan->has_text[TEXT_STATS] = put_argument(sql, has_stats, stats.ptr, "VARCHAR");
     sql->failed |= stats.failed;
     buf_release(&stats);
+    bool row_ids = scan->wanted & DELTA_READ_ROW_IDS;
+    scan->has_row_ids = put_argument(sql, row_ids && has_member(add, "baseRowId"), "add.baseRowId", "BIGINT");
+    put_argument(sql, row_ids && has_member(add, "defaultRowCommitVersion"), "add.defaultRowCommitVersion", "BIGINT");
     buf_z(sql, "))");
     buf_str(sql, files);
 }
@@ -421,7 +425,9 @@ static enum status hand_out(const struct add_scan *scan, struct add_block *b, st
                                            .dv_path = b->text_columns[TEXT_DV_PATH],
                                            .dv_offset = b->numbers[NUMBER_DV_OFFSET],
                                            .dv_size = b->numbers[NUMBER_DV_SIZE],
-                                           .dv_cardinality = b->numbers[NUMBER_DV_ROWS]};
+                                           .dv_cardinality = b->numbers[NUMBER_DV_ROWS],
+                                           .base_row_id = b->numbers[NUMBER_ROW_ID],
+                                           .row_version = b->numbers[NUMBER_ROW_VERSION]};
     if (scan->batch(scan->user, scan->parts[b->file], &batch, err))
         return STATUS_OK;
     return err && err->code != STATUS_OK ? err->code : STATUS_CANCELLED;

@@ -129,19 +129,19 @@ static enum status scan_all(struct delta_handler *h, struct ctx *ctx, const stru
 }
 
 static enum status read_adds(struct delta_handler *h, struct ctx *ctx, const struct str *paths, size_t path_count,
-                             const struct str *partition_columns, size_t partition_column_count, bool want_stats,
+                             const struct str *partition_columns, size_t partition_column_count, unsigned wanted,
                              bool (*batch)(void *user, size_t part_index, const struct delta_checkpoint_batch *batch, struct error *err), void *user,
                              struct error *err)
 {
     struct add_scan scan = {
-        .partition_columns = partition_columns, .partition_count = partition_column_count, .want_stats = want_stats, .batch = batch, .user = user};
+        .partition_columns = partition_columns, .partition_count = partition_column_count, .wanted = wanted, .batch = batch, .user = user};
     return scan_all(h, ctx, paths, path_count, &scan, err);
 }
 
 static enum status read_stats(struct delta_handler *h, struct ctx *ctx, const struct str *paths, size_t path_count,
                               bool (*batch)(void *user, const struct delta_stats_batch *batch), void *user, struct error *err)
 {
-    struct add_scan scan = {.want_stats = true, .stats = batch, .user = user};
+    struct add_scan scan = {.wanted = DELTA_READ_STATS, .stats = batch, .user = user};
     return scan_all(h, ctx, paths, path_count, &scan, err);
 }
 
