@@ -34,14 +34,6 @@ struct committer {
 
 /* ---- is the change whole -------------------------------------------------------------------------- */
 
-static bool same_columns(const struct delta_metadata *a, const struct delta_metadata *b)
-{
-    bool same = a->partition_column_count == b->partition_column_count;
-    for (uint32_t i = 0; same && i < a->partition_column_count; i++)
-        same = str_eq(a->partition_columns[i], b->partition_columns[i]);
-    return same;
-}
-
 static enum status check_change(const struct delta_txn *txn, struct error *err)
 {
     const char *name = txn->table->name;
@@ -54,7 +46,7 @@ static enum status check_change(const struct delta_txn *txn, struct error *err)
         delta_config_bool(old, "delta.appendOnly", false) || (txn->has_metadata && delta_config_bool(&txn->metadata, "delta.appendOnly", false));
     if (append_only && txn->removes_data)
         return error_set(err, STATUS_APPEND_ONLY, "rows of table \"%s\" cannot be changed or removed: it is append-only", name);
-    if (txn->has_metadata && !same_columns(old, &txn->metadata) && !txn->removes_all && txn->base->file_count > 0)
+    if (txn->has_metadata && !delta_same_partition_keys(old, &txn->metadata) && !txn->removes_all && txn->base->file_count > 0)
         return error_set(err, STATUS_INVALID_ARGUMENT, "the partition columns of table \"%s\" can only change when all its files are replaced", name);
     return STATUS_OK;
 }

@@ -140,7 +140,10 @@ struct delta_metadata {
     int64_t created_time_ms; /* INT64_MIN when absent */
     struct delta_property *configuration;
     uint32_t configuration_count;
+    bool materializes_partitions; /* of a snapshot: its protocol has materializePartitionColumns.  Not part of the action */
 };
+/* Whether data files are to hold the partition columns too: by the table's feature, or by a property. */
+bool delta_materializes_partitions(const struct delta_metadata *m);
 struct str delta_config(const struct delta_metadata *m, const char *key); /* NULL ptr when unset */
 bool delta_config_bool(const struct delta_metadata *m, const char *key, bool fallback);
 /* UNSUPPORTED_FEATURE naming every feature that is missing; needs metadata because some features only matter when used. */
@@ -233,6 +236,35 @@ enum delta_mapping delta_mapping_mode(const struct delta_metadata *m); /* unknow
  * mapped, else the logical name. */
 struct str delta_physical_name(enum delta_mapping mode, const struct delta_field *field);
 int64_t delta_column_id(const struct delta_field *field); /* delta.columnMapping.id; -1 when absent */
+/* The schema as files have it: every field, nested ones too, under its physical name; metadata as it was.  NULL when out of memory. */
+struct delta_type *delta_physical_schema(struct arena *arena, enum delta_mapping mode, const struct delta_type *schema);
+/* The keys under which partitionValues hold the partition columns, in their order: physical names when the table is mapped. */
+enum status delta_partition_keys(struct arena *arena, const struct delta_metadata *m, struct str **out, struct error *err);
+/* The schema for metadata `m`, whose mode says whether columns are mapped: fields without a column id and a physical name get them ("col-<uuid>",
+ * or the logical name when files of a table that was not mapped stay), and m's delta.columnMapping.maxColumnId follows.  To be called before
+ * files are written, whenever a table is made or changes its columns or its mode.  old: the metadata that m replaces, NULL for a new table;
+ * replaced: no file of the old table stays.  A change of mode that would lose columns is INVALID_ARGUMENT. */
+enum status delta_mapping_assign(struct ctx *ctx, struct arena *arena, const struct delta_metadata *old, bool replaced, struct delta_metadata *m,
+                                 const struct delta_type *schema, struct delta_type **out, struct error *err);
+/* INTERNAL when a field of a table that is mapped has no id or no physical name: what delta_mapping_assign is for. */
+enum status delta_mapping_check(const struct delta_metadata *m, const struct delta_type *schema, struct error *err);
+/* ALTER TABLE RENAME COLUMN and DROP COLUMN of a mapped table, nested columns too ("element", "key" and "value" lead through containers).
+ * RENAME also renames in m's partition columns.  *out is a new schema in the arena.  NOT_SUPPORTED when the table is not mapped. */
+enum status delta_schema_rename_column(struct arena *arena, struct delta_metadata *m, const struct delta_type *schema, const struct str *path,
+                                       uint32_t depth, struct str new_name, struct delta_type **out, struct error *err);
+enum status delta_schema_drop_column(struct arena *arena, const struct delta_metadata *m, const struct delta_type *schema, const struct str *path,
+                                     uint32_t depth, struct delta_type **out, struct error *err);
+
+/* ==== type widening (protocol "Type Widening") ========================================= */
+
+/* Whether every value of one type is a value of the other, wider one, by the protocol's list of changes; not for equal types. */
+bool delta_type_can_widen(const struct delta_type *from, const struct delta_type *to);
+/* Whether every change on record in delta.typeChanges is one of these: others are UNSUPPORTED_FEATURE naming column and types. */
+enum status delta_type_changes_check(const struct delta_type *schema, struct error *err);
+/* ALTER COLUMN TYPE: *out is a new schema in which the column ("element", "key" and "value" lead into containers) has the wider type and its
+ * field's delta.typeChanges says so.  The same type changes nothing; any other change is INVALID_ARGUMENT naming both types. */
+enum status delta_schema_widen_column(struct arena *arena, const struct delta_type *schema, const struct str *path, uint32_t depth,
+                                      const struct delta_type *to, struct delta_type **out, struct error *err);
 
 /* ==== deletion vectors (protocol "Deletion Vectors") =================================== */
 
@@ -377,7 +409,7 @@ enum status delta_history(struct ctx *ctx, struct delta_table *t, int64_t limit,
 
 /* Per-leaf statistics of a written file, as the Parquet writer reported them (DuckDB's text forms). */
 struct delta_column_stats {
-    const struct str *path; /* names from the top column down */
+    const struct str *path; /* names from the top column down: physical ones when the table is mapped */
     uint32_t depth;
     struct str min, max; /* NULL ptr: none */
     int64_t null_count;  /* -1 unknown */

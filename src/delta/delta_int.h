@@ -81,6 +81,7 @@ struct delta_head {
     struct delta_metadata metadata;
     struct delta_protocol protocol;
     struct delta_type *schema;
+    struct str *partition_keys; /* delta_partition_keys */
 };
 /* Texts of the apps and domains of snapshots, shared until a commit changes one. */
 struct delta_ids {
@@ -359,14 +360,14 @@ struct delta_fold {
     struct delta_segment *segment;
     uint64_t *dead; /* of segment */
     size_t dead_words, dead_count;
-    struct str *partition_columns; /* texts of the segment's arena */
+    struct str *partition_keys; /* of partitionValues; in the segment's arena */
     struct str *partition_scratch;
     int64_t file_count, size_bytes; /* live files, all layers: the caller sets what older layers have */
     struct delta_path_key key;
 };
 enum status delta_fold_init(struct delta_fold *f, struct delta_layer *older, size_t older_count, const struct delta_metadata *m, struct error *err);
 void delta_fold_release(struct delta_fold *f);
-bool delta_fold_fits(const struct delta_fold *f, const struct delta_metadata *m); /* same partition columns */
+bool delta_fold_fits(const struct delta_fold *f, const struct delta_metadata *m); /* same keys of partitionValues */
 enum status delta_fold_commit(struct delta_fold *f, const struct delta_commit *commit, struct error *err);
 /* The new segment as a layer, which the caller owns. */
 enum status delta_fold_layer(struct delta_fold *f, struct delta_layer *out, struct error *err);
@@ -431,6 +432,16 @@ void delta_table_offer(struct delta_table *t, struct delta_snapshot *s);
 /* Deep copy into the arena; false when out of memory. */
 bool delta_field_copy(struct arena *arena, const struct delta_field *from, struct delta_field *to);
 
+/* ---- column mapping (column_mapping.c) --------------------------------------------------------------- */
+
+/* Whether both hold the same partitionValues under the same keys in the same order: then files of one may stay under the other. */
+bool delta_same_partition_keys(const struct delta_metadata *a, const struct delta_metadata *b);
+
+/* ---- type widening (type_widening.c) -------------------------------------------------------------- */
+
+/* Whether files may hold the column as FLOAT: their statistics are rounded to that. */
+bool delta_field_was_float(const struct delta_field *field);
+
 /* ---- values (value.c) ------------------------------------------------------------------------------ */
 
 /* The range of BYTE…LONG; false for other types. */
@@ -451,6 +462,8 @@ enum status delta_protocol_derive(struct arena *arena, const struct delta_protoc
                                   const struct delta_type *schema, struct delta_protocol *out, bool *changed, struct error *err);
 /* True for keys that steer the protocol and are not stored: delta.feature.*, delta.minReaderVersion, delta.minWriterVersion. */
 bool delta_property_is_protocol(struct str key);
+/* True for keys that this program keeps and that cannot be set by hand: delta.columnMapping.maxColumnId… */
+bool delta_property_is_internal(struct str key);
 
 /* ---- statistics (stats.c) ---------------------------------------------------------------------------- */
 
@@ -484,6 +497,7 @@ struct delta_stats_column {
     const char **path; /* NUL-terminated names as the schema spells them */
     uint32_t depth;
     struct delta_type type;
+    bool was_float;
     enum delta_bound_kind kind;
     union {
         int64_t *i64;
@@ -507,6 +521,7 @@ struct delta_stats_leaf {
     const struct str *path;
     uint32_t depth;
     const struct delta_type *type;
+    bool was_float; /* a DOUBLE whose bounds may have been rounded to FLOAT */
 };
 /* The columns of some leaves, made now where no one asked before: from the statistics texts where the segment has them, else straight
  * from the checkpoint. */
@@ -550,6 +565,7 @@ struct delta_txn {
     char txn_id[37];
     bool has_metadata, has_protocol;
     struct delta_metadata metadata;
+    struct str *partition_keys; /* of metadata */
     struct delta_protocol protocol;
     struct buf apps, removes, adds;
     size_t app_count, remove_count, add_count;

@@ -66,16 +66,11 @@ enum status delta_fold_init(struct delta_fold *f, struct delta_layer *older, siz
     f->segment = delta_segment_new(columns);
     f->owned = mem_calloc(older_count + 1, sizeof *f->owned);
     f->partition_scratch = mem_calloc((size_t)columns + 1, sizeof *f->partition_scratch);
-    f->partition_columns = mem_calloc((size_t)columns + 1, sizeof *f->partition_columns);
-    bool ok = f->segment && f->owned && f->partition_scratch && f->partition_columns;
-    for (uint32_t p = 0; ok && p < columns; p++) {
-        f->partition_columns[p] = arena_str(&f->segment->arena, m->partition_columns[p]);
-        ok = f->partition_columns[p].ptr != NULL;
-    }
-    if (ok)
-        return STATUS_OK;
-    delta_fold_release(f);
-    return error_oom(err);
+    bool ok = f->segment && f->owned && f->partition_scratch;
+    enum status status = ok ? delta_partition_keys(&f->segment->arena, m, &f->partition_keys, err) : error_oom(err);
+    if (status != STATUS_OK)
+        delta_fold_release(f);
+    return status;
 }
 
 void delta_fold_release(struct delta_fold *f)
@@ -84,19 +79,19 @@ void delta_fold_release(struct delta_fold *f)
     mem_free(f->owned);
     mem_free(f->dead);
     mem_free(f->partition_scratch);
-    mem_free(f->partition_columns);
     buf_release(&f->key.scratch);
     *f = (struct delta_fold){0};
 }
 
 bool delta_fold_fits(const struct delta_fold *f, const struct delta_metadata *m)
 {
-    if (f->segment->partition_count != m->partition_column_count)
-        return false;
-    for (uint32_t p = 0; p < m->partition_column_count; p++)
-        if (!str_eq(f->partition_columns[p], m->partition_columns[p]))
-            return false;
-    return true;
+    struct arena arena = ARENA_INIT;
+    struct str *keys;
+    bool fits = f->segment->partition_count == m->partition_column_count && delta_partition_keys(&arena, m, &keys, NULL) == STATUS_OK;
+    for (uint32_t p = 0; fits && p < m->partition_column_count; p++)
+        fits = str_eq(f->partition_keys[p], keys[p]);
+    arena_release(&arena);
+    return fits;
 }
 
 struct place {
@@ -209,7 +204,7 @@ static const struct str *values_in_order(struct delta_fold *f, const struct delt
     for (uint32_t p = 0; p < f->segment->partition_count; p++) {
         f->partition_scratch[p] = STR_NULL;
         for (uint32_t i = 0; i < add->partition_value_count; i++)
-            if (str_eq(add->partition_values[i].key, f->partition_columns[p]))
+            if (str_eq(add->partition_values[i].key, f->partition_keys[p]))
                 f->partition_scratch[p] = add->partition_values[i].value;
     }
     return f->partition_scratch;

@@ -280,6 +280,12 @@ enum status delta_property_check(struct str key, struct str value, struct error 
     return STATUS_OK;
 }
 
+bool delta_property_is_internal(struct str key)
+{
+    const struct property *p = property_find(key);
+    return p && p->kind == KIND_INTERNAL;
+}
+
 bool delta_property_is_protocol(struct str key)
 {
     return str_starts(key, STR("delta.feature.")) || str_eq(key, STR("delta.minReaderVersion")) || str_eq(key, STR("delta.minWriterVersion"));

@@ -83,16 +83,14 @@ static void what_is_not_built_is_refused_by_name(void **state)
 {
     static const char *const rows[][3] = {
         {"delta.enableDeletionVectors", "true", "deletionVectors"},
-        {"delta.columnMapping.mode", "name", "columnMapping"},
         {"delta.enableChangeDataFeed", "true", "changeDataFeed"},
-        {"delta.enableTypeWidening", "true", "typeWidening"},
         {"delta.enableVariantShredding", "true", "variantShredding"},
         {"delta.enableIcebergCompatV2", "true", "icebergCompatV2"},
         {"delta.universalFormat.enabledFormats", "iceberg", "icebergCompatV2"},
         {"delta.compatibility.symlinkFormatManifest.enabled", "true", "symlinkFormatManifest"},
         {"delta.constraints.positive", "a > 0", "checkConstraints"},
         {"delta.feature.allowColumnDefaults", "supported", "allowColumnDefaults"},
-        {"delta.feature.typeWidening", "supported", "typeWidening"},
+        {"delta.feature.geospatial", "supported", "geospatial"},
     };
     for (size_t i = 0; i < VV_ARRAY_COUNT(rows); i++)
         expect(rows[i][0], rows[i][1], STATUS_UNSUPPORTED_FEATURE, rows[i][2]);

@@ -173,7 +173,8 @@ enum status delta_protocol_check_read(const struct delta_protocol *p, const stru
     for (uint32_t i = 0; i < p->reader_feature_count; i++)
         if (delta_feature_find(p->reader_features[i]) == DELTA_FEATURE_COUNT)
             add_missing(&missing, &count, p->reader_features[i]);
-    return report_missing(&missing, count, "needs", "read", err);
+    status = report_missing(&missing, count, "needs", "read", err);
+    return status ? status : delta_type_changes_check(schema, err);
 }
 
 enum status delta_protocol_check_write(const struct delta_protocol *p, const struct delta_metadata *m, const struct delta_type *schema,
@@ -196,6 +197,13 @@ enum status delta_protocol_check_write(const struct delta_protocol *p, const str
         if (delta_feature_find(p->writer_features[i]) == DELTA_FEATURE_COUNT)
             add_missing(&missing, &count, p->writer_features[i]);
     return report_missing(&missing, count, "uses", "written", err);
+}
+
+bool delta_materializes_partitions(const struct delta_metadata *m)
+{
+    return m->materializes_partitions || delta_config(m, "delta.feature.materializePartitionColumns").ptr ||
+           delta_config_bool(m, "delta.enableMaterializePartitionColumnsFeature", false) ||
+           delta_config_bool(m, "delta.writePartitionColumnsToParquet", false);
 }
 
 /* ---- the protocol that new metadata needs -------------------------------------------------- */
@@ -245,16 +253,31 @@ static enum status gather_wanted(const struct delta_metadata *m, const struct de
     }
     if (delta_config_bool(m, "delta.appendOnly", false))
         w->feature[DELTA_FEATURE_APPEND_ONLY] = true;
+    if (delta_config_bool(m, "delta.enableTypeWidening", false))
+        w->feature[DELTA_FEATURE_TYPE_WIDENING] = true;
+    if (delta_config_bool(m, "delta.enableMaterializePartitionColumnsFeature", false))
+        w->feature[DELTA_FEATURE_MATERIALIZE_PARTITION_COLUMNS] = true;
+    if (delta_mapping_mode(m) != DELTA_MAPPING_NONE)
+        w->feature[DELTA_FEATURE_COLUMN_MAPPING] = true;
     if (schema_has_type(schema, DELTA_TIMESTAMP_NTZ))
         w->feature[DELTA_FEATURE_TIMESTAMP_NTZ] = true;
     want_log_features(m, w);
     return STATUS_OK;
 }
 
-/* The old alias counts as the feature. */
+/* The old alias counts as the feature, and so does the name it had before it was final. */
 static bool supports(const struct delta_protocol *p, enum delta_feature_id id)
 {
-    return delta_protocol_has(p, id) || (id == DELTA_FEATURE_TIMESTAMP_NTZ && delta_protocol_has(p, DELTA_FEATURE_TIMESTAMP_NTZ_ALIAS));
+    static const struct {
+        enum delta_feature_id feature, alias;
+    } aliases[] = {{DELTA_FEATURE_TIMESTAMP_NTZ, DELTA_FEATURE_TIMESTAMP_NTZ_ALIAS},
+                   {DELTA_FEATURE_TYPE_WIDENING, DELTA_FEATURE_TYPE_WIDENING_PREVIEW}};
+    if (delta_protocol_has(p, id))
+        return true;
+    for (size_t i = 0; i < VV_ARRAY_COUNT(aliases); i++)
+        if (aliases[i].feature == id && delta_protocol_has(p, aliases[i].alias))
+            return true;
+    return false;
 }
 
 /* The lowest legacy versions that hold everything wanted, or (3|existing reader, 7). */

@@ -131,7 +131,7 @@ static void features_that_matter_when_used(void **state)
     expect_checks(&t, STATUS_OK, STATUS_OK, NULL);
     table_init(&t, 2, 5, "", "", "STRUCT<a: INT>");
     set(&t, "delta.columnMapping.mode", "name");
-    expect_checks(&t, STATUS_UNSUPPORTED_FEATURE, STATUS_UNSUPPORTED_FEATURE, "columnMapping");
+    expect_checks(&t, STATUS_OK, STATUS_OK, NULL);
     table_init(&t, 1, 3, "", "", "STRUCT<a: INT>");
     set(&t, "delta.constraints.positive", "a > 0");
     expect_checks(&t, STATUS_OK, STATUS_UNSUPPORTED_FEATURE, "checkConstraints");

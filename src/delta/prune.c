@@ -307,18 +307,19 @@ static int64_t partition_index(const struct delta_metadata *m, struct str name)
     return -1;
 }
 
-/* The field at the end of a path of structs, with the names as the schema spells them. */
-static const struct delta_type *resolve(const struct delta_type *schema, const struct delta_pred *pred, struct str *spelled)
+/* The field at the end of a path of structs, with the names that statistics have. */
+static const struct delta_field *resolve(const struct delta_type *schema, enum delta_mapping mode, const struct delta_pred *pred, struct str *stored)
 {
     const struct delta_type *type = schema;
+    const struct delta_field *field = NULL;
     for (uint32_t i = 0; i < pred->column_depth; i++) {
-        const struct delta_field *field = type->id == DELTA_STRUCT ? delta_field_find(type, pred->column[i]) : NULL;
+        field = type->id == DELTA_STRUCT ? delta_field_find(type, pred->column[i]) : NULL;
         if (!field)
             return NULL;
-        spelled[i] = field->name;
+        stored[i] = delta_physical_name(mode, field);
         type = field->type;
     }
-    return pred->column_depth ? type : NULL;
+    return field;
 }
 
 static bool same_path(const struct delta_stats_leaf *leaf, const struct str *path, uint32_t depth)
@@ -329,12 +330,12 @@ static bool same_path(const struct delta_stats_leaf *leaf, const struct str *pat
     return same;
 }
 
-static uint32_t leaf_index(struct delta_prune *p, const struct str *path, uint32_t depth, const struct delta_type *type)
+static uint32_t leaf_index(struct delta_prune *p, const struct str *path, uint32_t depth, const struct delta_field *field)
 {
     for (uint32_t i = 0; i < p->leaf_count; i++)
         if (same_path(&p->leaves[i], path, depth))
             return i;
-    p->leaves[p->leaf_count] = (struct delta_stats_leaf){path, depth, type};
+    p->leaves[p->leaf_count] = (struct delta_stats_leaf){path, depth, field->type, delta_field_was_float(field)};
     return p->leaf_count++;
 }
 
@@ -374,8 +375,9 @@ static enum status compile_leaf(struct delta_prune *p, const struct delta_pred *
     struct str *path = ARENA_ARRAY(&p->arena, struct str, pred->column_depth);
     if (!path)
         return error_oom(err);
+    const struct delta_field *field = resolve(schema, delta_mapping_mode(m), pred, path);
     n->source = LEAF_KEEP;
-    n->type = resolve(schema, pred, path);
+    n->type = field ? field->type : NULL;
     bool null_test = pred->op == DELTA_PRED_IS_NULL || pred->op == DELTA_PRED_IS_NOT_NULL;
     if (!n->type || n->type->id == DELTA_STRUCT || (!null_test && pred->value_count == 0))
         return STATUS_OK;
@@ -390,10 +392,10 @@ static enum status compile_leaf(struct delta_prune *p, const struct delta_pred *
         if (!n->any_value && !copies_values(p, n))
             return error_oom(err);
     }
-    int64_t partition = pred->column_depth == 1 ? partition_index(m, path[0]) : -1;
+    int64_t partition = pred->column_depth == 1 ? partition_index(m, field->name) : -1;
     n->source = partition >= 0 ? LEAF_PARTITION : LEAF_STATS;
     p->has_partition |= partition >= 0;
-    n->index = partition >= 0 ? (uint32_t)partition : leaf_index(p, path, pred->column_depth, n->type);
+    n->index = partition >= 0 ? (uint32_t)partition : leaf_index(p, path, pred->column_depth, field);
     return STATUS_OK;
 }
 

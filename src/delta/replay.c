@@ -139,8 +139,11 @@ static enum status read_file_rows(struct replay *r, struct delta_segment *g, str
             return error_oom(err);
     }
     unsigned wanted = delta_protocol_has(&r->protocol, DELTA_FEATURE_ROW_TRACKING) ? DELTA_READ_ROW_IDS : 0;
-    return h->read_adds(h, r->ctx, f->located, f->key_count, r->metadata.partition_columns, r->metadata.partition_column_count, wanted, take_adds,
-                        g, err);
+    struct str *columns;
+    enum status status = delta_partition_keys(&g->arena, &r->metadata, &columns, err);
+    if (status != STATUS_OK)
+        return status;
+    return h->read_adds(h, r->ctx, f->located, f->key_count, columns, r->metadata.partition_column_count, wanted, take_adds, g, err);
 }
 
 /* The adds that stand in a JSON top level; its removes hide nothing that is in it. */

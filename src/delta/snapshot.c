@@ -25,6 +25,9 @@ enum status delta_head_new(const struct delta_table *t, const struct delta_metad
         status = error_oom(err);
     if (status == STATUS_OK)
         status = delta_protocol_check_read(&h->protocol, &h->metadata, h->schema, err);
+    h->metadata.materializes_partitions = delta_protocol_has(&h->protocol, DELTA_FEATURE_MATERIALIZE_PARTITION_COLUMNS);
+    if (status == STATUS_OK)
+        status = delta_partition_keys(&h->arena, &h->metadata, &h->partition_keys, err);
     if (status != STATUS_OK) {
         error_context(err, "while opening table \"%s\"", t->name);
         delta_head_unref(h);
@@ -400,16 +403,6 @@ static void apply_timestamp(struct delta_snapshot *next, const struct delta_snap
         next->timestamp_us = delta_ms_to_us(delta_next_timestamp_ms(base->timestamp_us / 1000, file_modified_us));
 }
 
-static bool same_partition_columns(const struct delta_metadata *a, const struct delta_metadata *b)
-{
-    if (a->partition_column_count != b->partition_column_count)
-        return false;
-    for (uint32_t i = 0; i < a->partition_column_count; i++)
-        if (!str_eq(a->partition_columns[i], b->partition_columns[i]))
-            return false;
-    return true;
-}
-
 enum status delta_snapshot_apply(struct ctx *ctx, struct delta_snapshot *base, const struct delta_commit *commit, int64_t file_modified_us,
                                  struct delta_snapshot **out, struct error *err)
 {
@@ -417,7 +410,7 @@ enum status delta_snapshot_apply(struct ctx *ctx, struct delta_snapshot *base, c
     if (commit->version != base->version + 1)
         return error_set(err, STATUS_INTERNAL, "version %lld cannot follow version %lld", (long long)commit->version, (long long)base->version);
     /* Layers hold partition values by column: a table partitioned anew is read anew. */
-    if (commit->has_metadata && !same_partition_columns(&commit->metadata, &base->head->metadata)) {
+    if (commit->has_metadata && !delta_same_partition_keys(&commit->metadata, &base->head->metadata)) {
         enum status status = delta_snapshot_load(ctx, base->table, commit->version, out, err);
         if (*out)
             delta_table_ref(base->table);

@@ -10,13 +10,15 @@ enum { STRING_PREFIX = 32, INDEXED_COLUMNS = 32, DEPTH_MAX = 130 };
 
 struct stats_writer {
     const struct delta_metadata *metadata;
+    enum delta_mapping mapping;
     const struct delta_column_stats *columns;
     size_t column_count;
     struct str listed;      /* delta.dataSkippingStatsColumns, NULL ptr when unset */
     int64_t indexed_leaves; /* otherwise: leaves from the first on; INT64_MAX = all */
     size_t prefix_len;      /* code points of a string that are kept */
     int64_t leaves_seen;
-    struct str path[DEPTH_MAX];
+    struct str path[DEPTH_MAX];   /* as the schema names it */
+    struct str stored[DEPTH_MAX]; /* as files and statistics name it */
     uint32_t depth;
     struct buf *out;
 };
@@ -89,7 +91,7 @@ static const struct delta_column_stats *find_column(const struct stats_writer *w
         const struct delta_column_stats *c = &w->columns[i];
         bool same = c->depth == w->depth;
         for (uint32_t k = 0; same && k < w->depth; k++)
-            same = str_ieq(c->path[k], w->path[k]);
+            same = str_ieq(c->path[k], w->stored[k]);
         if (same)
             return c;
     }
@@ -257,9 +259,10 @@ static bool put_field(struct stats_writer *w, const struct delta_field *field, b
     bool written;
     if (!first)
         buf_char(w->out, ',');
-    json_put_string(w->out, field->name);
+    w->path[w->depth] = field->name;
+    w->stored[w->depth] = delta_physical_name(w->mapping, field);
+    json_put_string(w->out, w->stored[w->depth++]);
     buf_char(w->out, ':');
-    w->path[w->depth++] = field->name;
     if (field->type->id == DELTA_STRUCT) {
         buf_char(w->out, '{');
         written = put_members(w, field->type, section);
@@ -297,6 +300,7 @@ static void stats_writer_init(struct stats_writer *w, const struct delta_metadat
     int64_t indexed = property_number(m, "delta.dataSkippingNumIndexedCols", INDEXED_COLUMNS);
     int64_t prefix = property_number(m, "delta.dataSkippingStringPrefixLength", STRING_PREFIX);
     w->metadata = m;
+    w->mapping = delta_mapping_mode(m);
     w->out = out;
     w->depth = 0;
     w->listed = delta_config(m, "delta.dataSkippingStatsColumns");

@@ -78,8 +78,8 @@ void delta_stats_columns_free(struct delta_stats_columns *c)
 
 static bool column_is(const struct delta_stats_column *c, const struct delta_stats_leaf *leaf)
 {
-    bool same =
-        c->depth == leaf->depth && c->type.id == leaf->type->id && c->type.precision == leaf->type->precision && c->type.scale == leaf->type->scale;
+    bool same = c->depth == leaf->depth && c->was_float == leaf->was_float && c->type.id == leaf->type->id &&
+                c->type.precision == leaf->type->precision && c->type.scale == leaf->type->scale;
     for (uint32_t i = 0; same && i < leaf->depth; i++)
         same = str_eq(str_of(c->path[i]), leaf->path[i]);
     return same;
@@ -119,6 +119,7 @@ static struct delta_stats_column *column_new(struct arena *arena, const struct d
     size_t item = kind_size(delta_bound_kind(leaf->type)), words = delta_words(rows) + 1;
     c->kind = delta_bound_kind(leaf->type);
     c->type = (struct delta_type){.id = leaf->type->id, .precision = leaf->type->precision, .scale = leaf->type->scale};
+    c->was_float = leaf->was_float;
     c->depth = leaf->depth;
     c->path = ARENA_ARRAY(arena, const char *, leaf->depth);
     c->min.any = mem_alloc((rows + 1) * (item ? item : 1));

@@ -28,12 +28,20 @@ struct shape {
     uint32_t count;
     struct str after;
     int64_t records_slot; /* -1: none */
-    struct str *values;   /* of the row under way, beside slots */
+    struct value *values; /* of the row under way, or the last one; beside slots */
 };
 
-/* Neighbouring rows often have the same text or date. */
+struct value {
+    struct str text;
+    int64_t whole; /* when is_whole: the number */
+    bool is_whole;
+};
+
+/* Neighbouring rows often have the same values and dates. */
 struct memory {
-    struct str text; /* the last string kept */
+    struct str text; /* the last string kept, or what `bound` was made of */
+    bool has_bound, of_string;
+    struct delta_value bound;
     char date[DATE_BYTES];
     int32_t days;
     bool has_date;
@@ -149,6 +157,13 @@ static bool set_string(const struct fill *f, struct column_fill *to, size_t row,
     return true;
 }
 
+/* 0.1 in the statistics of a FLOAT file stands for the float nearest to it, which is a little more as a DOUBLE. */
+static double float_bound(double v, bool max)
+{
+    double rounded = (double)(float)v;
+    return max == (rounded > v) ? rounded : v;
+}
+
 /* False when memory is out. */
 static bool set_bound(const struct fill *f, struct column_fill *to, size_t row, const struct delta_value *v, bool max)
 {
@@ -160,7 +175,7 @@ static bool set_bound(const struct fill *f, struct column_fill *to, size_t row, 
         (max ? c->max.i64 : c->min.i64)[row] = c->type.id == DELTA_DECIMAL ? (int64_t)v->dec : v->i64;
         break;
     case DELTA_BOUND_F64:
-        (max ? c->max.f64 : c->min.f64)[row] = v->f64;
+        (max ? c->max.f64 : c->min.f64)[row] = c->was_float ? float_bound(v->f64, max) : v->f64;
         break;
     case DELTA_BOUND_I128:
         (max ? c->max.i128 : c->min.i128)[row] = v->dec;
@@ -298,7 +313,7 @@ static bool learn_shape(const struct fill *f, struct shape *s, struct str text, 
     s->count = 0;
     const uint32_t *slots = number_slots(j, &s->arena, &count);
     s->slots = ARENA_ARRAY(&s->arena, struct slot, count + 1);
-    s->values = ARENA_ARRAY(&s->arena, struct str, count + 1);
+    s->values = ARENA_ARRAY(&s->arena, struct value, count + 1);
     if (!slots || !s->slots || !s->values)
         return false;
     const char *at = text.ptr;
@@ -371,18 +386,45 @@ static const char *number_end(const char *p, const char *end)
     return p;
 }
 
+/* A number; most are whole ones of a few digits. */
+static const char *take_number(const char *p, const char *end, struct value *out)
+{
+    const char *start = p;
+    int64_t v = 0;
+    bool negative = p < end && *p == '-';
+    const char *first = p += negative;
+    for (; p < end && is_digit(*p) && p - first < I64_SAFE_DIGITS; p++)
+        v = v * 10 + (*p - '0');
+    bool goes_on = p < end && (is_digit(*p) || *p == '.' || (*p | 0x20) == 'e');
+    out->is_whole = !goes_on && p > first && (*first != '0' || p == first + 1);
+    out->whole = negative ? -v : v;
+    if (!out->is_whole)
+        p = number_end(start, end);
+    return p;
+}
+
 /* At the closing quote of a string without escapes, or NULL. */
 static const char *string_end(const char *p, const char *end)
 {
-    while (p < end && *p != '"') {
-        size_t step = 1;
-        if ((unsigned char)*p < 0x20 || *p == '\\')
+    for (;;) {
+        p = (const char *)json_plain_end((const unsigned char *)p, (const unsigned char *)end);
+        if (p == end)
             return NULL;
-        if ((unsigned char)*p >= 0x80 && (step = utf8_step(between(p, end), NULL)) == 0)
+        if (*p == '"')
+            return p;
+        size_t step = (unsigned char)*p >= 0x80 ? utf8_step(between(p, end), NULL) : 0;
+        if (step == 0)
             return NULL;
         p += step;
     }
-    return p < end ? p : NULL;
+}
+
+/* The string that the last row had here, or another one. */
+static const char *take_string(const char *p, const char *end, struct str last)
+{
+    if (last.ptr && (size_t)(end - p) > last.len && p[last.len] == '"' && same_bytes(p, last.ptr, last.len))
+        return p + last.len;
+    return string_end(p, end);
 }
 
 /* Finds the values of a text, if it has the shape. */
@@ -394,10 +436,11 @@ static bool match_shape(const struct shape *s, struct str text)
         if ((size_t)(end - p) < slot->before.len || !same_bytes(p, slot->before.ptr, slot->before.len))
             return false;
         p += slot->before.len;
-        const char *stop = slot->is_string ? string_end(p, end) : number_end(p, end);
+        struct value *value = &s->values[i];
+        const char *stop = slot->is_string ? take_string(p, end, value->text) : take_number(p, end, value);
         if (!stop)
             return false;
-        s->values[i] = between(p, stop);
+        value->text = between(p, stop);
         p = stop;
     }
     return s->count > 0 && (size_t)(end - p) == s->after.len && same_bytes(p, s->after.ptr, s->after.len);
@@ -409,18 +452,13 @@ static struct json_node value_node(const struct slot *slot, struct str text)
 }
 
 /* What json_i64 says. */
-static bool read_i64(const struct slot *slot, struct str text, int64_t *out)
+static bool read_i64(const struct slot *slot, const struct value *value, int64_t *out)
 {
-    size_t negative = text.len && text.ptr[0] == '-';
-    int64_t v = 0;
-    size_t i = negative;
-    for (; i < text.len && is_digit(text.ptr[i]) && i < I64_SAFE_DIGITS; i++)
-        v = v * 10 + (text.ptr[i] - '0');
-    if (i == text.len && !slot->is_string) {
-        *out = negative ? -v : v;
+    if (value->is_whole) {
+        *out = value->whole;
         return true;
     }
-    struct json_node node = value_node(slot, text);
+    struct json_node node = value_node(slot, value->text);
     struct json one = {&node, 1};
     return json_i64(&one, 0, out);
 }
@@ -439,7 +477,7 @@ static bool read_iso_ms(struct memory *m, struct str text, int64_t *us)
     int64_t hour, minute, second, centis, millis;
     if (text.len != ISO_MS_BYTES || p[10] != 'T' || p[13] != ':' || p[16] != ':' || p[19] != '.' || p[23] != 'Z')
         return false;
-    if (!m->has_date || memcmp(m->date, p, DATE_BYTES) != 0) {
+    if (!m->has_date || !same_bytes(m->date, p, DATE_BYTES)) {
         m->has_date = date_from_text(str_sub(text, 0, DATE_BYTES), &m->days);
         memcpy(m->date, p, DATE_BYTES);
         if (!m->has_date)
@@ -455,40 +493,52 @@ static bool read_iso_ms(struct memory *m, struct str text, int64_t *us)
 
 static bool is_instant(enum delta_type_id id) { return id == DELTA_TIMESTAMP || id == DELTA_TIMESTAMP_NTZ; }
 
-/* A bound as delta_stats_bound makes it, the frequent kinds by hand.  False when memory is out. */
-static bool take_bound(const struct fill *f, const struct slot *slot, struct str text, bool max, size_t row)
+/* A bound as delta_stats_bound makes it, or made it for the row before.  False when memory is out. */
+static bool take_other_bound(const struct fill *f, const struct slot *slot, struct str text, bool max, size_t row)
+{
+    struct column_fill *to = &f->columns[slot->column];
+    struct memory *m = &to->memory[max];
+    if (!m->has_bound || m->of_string != slot->is_string || !str_eq(text, m->text)) {
+        struct json_node node = value_node(slot, text);
+        struct json one = {&node, 1};
+        m->text = text;
+        m->of_string = slot->is_string;
+        m->has_bound = delta_stats_bound(&one, 0, &to->column->type, max, f->texts, &m->bound);
+    }
+    return !m->has_bound || set_bound(f, to, row, &m->bound, max);
+}
+
+/* The frequent kinds by hand.  False when memory is out. */
+static bool take_bound(const struct fill *f, const struct slot *slot, const struct value *value, bool max, size_t row)
 {
     struct column_fill *to = &f->columns[slot->column];
     struct delta_stats_column *c = to->column;
-    struct delta_value v;
-    int64_t *bounds = max ? c->max.i64 : c->min.i64, lowest, highest;
+    int64_t *bounds = max ? c->max.i64 : c->min.i64, lowest, highest, v;
     if (c->type.id == DELTA_STRING)
-        return !slot->is_string || set_string(f, to, row, text, max);
+        return !slot->is_string || set_string(f, to, row, value->text, max);
     if (delta_integer_range(c->type.id, &lowest, &highest)) {
-        if (read_i64(slot, text, &v.i64) && v.i64 >= lowest && v.i64 <= highest)
-            bounds[row] = v.i64;
+        if (read_i64(slot, value, &v) && v >= lowest && v <= highest)
+            bounds[row] = v;
         return true;
     }
-    if (is_instant(c->type.id) && slot->is_string && read_iso_ms(&to->memory[max], text, &v.i64)) {
-        bounds[row] = v.i64 + (max ? DELTA_STATS_MS_SLACK_US : 0);
+    if (is_instant(c->type.id) && slot->is_string && read_iso_ms(&to->memory[max], value->text, &v)) {
+        bounds[row] = v + (max ? DELTA_STATS_MS_SLACK_US : 0);
         return true;
     }
-    struct json_node node = value_node(slot, text);
-    struct json one = {&node, 1};
-    return !delta_stats_bound(&one, 0, &c->type, max, f->texts, &v) || set_bound(f, to, row, &v, max);
+    return take_other_bound(f, slot, value->text, max, row);
 }
 
 static bool take_row(const struct fill *f, const struct shape *s, size_t row)
 {
     int64_t records = -1, nulls;
     bool ok = true;
-    if (s->records_slot >= 0 && !read_i64(&s->slots[s->records_slot], s->values[s->records_slot], &records))
+    if (s->records_slot >= 0 && !read_i64(&s->slots[s->records_slot], &s->values[s->records_slot], &records))
         records = -1;
     for (uint32_t i = 0; i < s->count && ok; i++) {
         const struct slot *slot = &s->slots[i];
         if (slot->use == USE_MIN || slot->use == USE_MAX)
-            ok = take_bound(f, slot, s->values[i], slot->use == USE_MAX, row);
-        else if (slot->use == USE_NULLS && read_i64(slot, s->values[i], &nulls))
+            ok = take_bound(f, slot, &s->values[i], slot->use == USE_MAX, row);
+        else if (slot->use == USE_NULLS && read_i64(slot, &s->values[i], &nulls))
             set_nulls(f, &f->columns[slot->column], row, nulls, records);
     }
     return ok;

@@ -93,7 +93,7 @@ static enum status check_properties(const struct delta_txn *txn, const struct de
         for (uint32_t k = i + 1; k < m->configuration_count; k++)
             if (str_eq(p->key, m->configuration[k].key))
                 return error_set(err, STATUS_INVALID_ARGUMENT, "property \"%.*s\" is set twice", STR_ARG(p->key));
-        bool same = false;
+        bool same = delta_property_is_internal(p->key); /* set above this layer, after the check of what was asked for */
         for (uint32_t k = 0; k < old->configuration_count && !same; k++)
             same = str_eq(p->key, old->configuration[k].key) && str_eq(p->value, old->configuration[k].value);
         enum status status = same ? STATUS_OK : delta_property_check(p->key, p->value, err);
@@ -265,6 +265,8 @@ enum status delta_txn_set_metadata(struct delta_txn *txn, const struct delta_met
     if (!status)
         status = check_partition_columns(m, schema, err);
     if (!status)
+        status = delta_mapping_check(m, schema, err);
+    if (!status)
         status = check_properties(txn, m, err);
     if (!status)
         status = derive_protocol(txn, m, schema, &protocol, &protocol_changed, err);
@@ -276,6 +278,8 @@ enum status delta_txn_set_metadata(struct delta_txn *txn, const struct delta_met
         !copy_schema(txn, schema, &copy) || !copy_partition_columns(txn, m, schema, &copy) || !copy_configuration(txn, m, &copy))
         return error_oom(err);
     status = keep_log_properties(txn, &copy, err);
+    if (!status)
+        status = delta_partition_keys(&txn->arena, &copy, &txn->partition_keys, err);
     if (status)
         return status;
     txn->metadata = copy;
@@ -287,13 +291,13 @@ enum status delta_txn_set_metadata(struct delta_txn *txn, const struct delta_met
 
 /* ---- files ------------------------------------------------------------------------------------- */
 
-static void put_partition_values(struct buf *out, const struct delta_metadata *m, const struct str *values)
+static void put_partition_values(struct buf *out, const struct str *keys, uint32_t count, const struct str *values)
 {
     buf_z(out, "\"partitionValues\":{");
-    for (uint32_t i = 0; i < m->partition_column_count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         if (i)
             buf_char(out, ',');
-        json_put_string(out, m->partition_columns[i]);
+        json_put_string(out, keys[i]);
         buf_char(out, ':');
         if (values && values[i].ptr)
             json_put_string(out, values[i]);
@@ -393,7 +397,8 @@ enum status delta_txn_add(struct delta_txn *txn, const struct delta_add *add, st
     buf_z(out, "{\"add\":{\"path\":");
     put_encoded_path(out, add->path);
     buf_char(out, ',');
-    put_partition_values(out, m, add->partition_values);
+    put_partition_values(out, txn->has_metadata ? txn->partition_keys : txn->base->head->partition_keys, m->partition_column_count,
+                         add->partition_values);
     buf_printf(out, ",\"size\":%lld,\"modificationTime\":%lld,\"dataChange\":%s", (long long)add->size_bytes, (long long)add->modified_ms,
                add->data_change ? "true" : "false");
     put_stats(out, add->stats);
@@ -486,7 +491,7 @@ enum status delta_txn_remove(struct delta_txn *txn, const struct delta_file *fil
     json_put_string(out, file->path);
     buf_printf(out, ",\"deletionTimestamp\":%lld,\"dataChange\":%s,\"extendedFileMetadata\":true,", (long long)(ctx_now_us(txn->ctx) / 1000),
                data_change ? "true" : "false");
-    put_partition_values(out, &txn->base->head->metadata, file->partition_values);
+    put_partition_values(out, txn->base->head->partition_keys, txn->base->head->metadata.partition_column_count, file->partition_values);
     buf_printf(out, ",\"size\":%lld", (long long)file->size_bytes);
     put_stats(out, file->stats);
     if (delta_protocol_has(&txn->base->head->protocol, DELTA_FEATURE_ROW_TRACKING) && file->base_row_id >= 0)
@@ -524,7 +529,7 @@ enum status delta_txn_add_again(struct delta_txn *txn, const struct delta_file *
     buf_z(out, "{\"add\":{\"path\":");
     json_put_string(out, file->path);
     buf_char(out, ',');
-    put_partition_values(out, &txn->base->head->metadata, file->partition_values);
+    put_partition_values(out, txn->base->head->partition_keys, txn->base->head->metadata.partition_column_count, file->partition_values);
     buf_printf(out, ",\"size\":%lld,\"modificationTime\":%lld,\"dataChange\":false", (long long)file->size_bytes, (long long)file->modified_ms);
     put_stats(out, file->stats);
     put_dv(out, file->dv);

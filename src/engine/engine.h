@@ -120,16 +120,18 @@ struct engine_write {
     const struct delta_type *schema;
     const struct str *partition_columns;
     uint32_t partition_column_count;
-    struct store *store;       /* files are made under the store's root */
-    int64_t target_file_bytes; /* 0: 128 MiB */
-    struct str compression;    /* "snappy" (default), "zstd", "uncompressed", "gzip", "lz4_raw" */
+    enum delta_mapping mapping;  /* NAME, ID: files, statistics and directories have the schema's physical names */
+    bool materialize_partitions; /* partition columns are in the files too, after the others */
+    struct store *store;         /* files are made under the store's root */
+    int64_t target_file_bytes;   /* 0: 128 MiB */
+    struct str compression;      /* "snappy" (default), "zstd", "uncompressed", "gzip", "lz4_raw" */
     struct str session_settings;
 };
 struct engine_written_file {
     struct str path; /* relative to the store's root, not URI-encoded; partition directories hive-escaped */
     int64_t size_bytes, row_count;
     const struct str *partition_values; /* Delta serialisation, NULL ptr = NULL */
-    struct delta_column_stats *columns; /* leaves */
+    struct delta_column_stats *columns; /* leaves, by physical names */
     size_t column_count;
 };
 struct engine_written {

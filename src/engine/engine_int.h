@@ -57,24 +57,37 @@ struct engine_hold {
     struct engine_hold *next;
 };
 
+/* ---- convert.c: values of one type as values of another ------------------------------------------ */
+
+/* How fields of structs find each other. */
+enum convert_match { CONVERT_BY_NAME, CONVERT_BY_PHYSICAL_NAME, CONVERT_BY_ID, CONVERT_BY_POSITION };
+enum convert_match convert_match_of(enum delta_mapping mapping);
+/* Whether going from one type to the other by a plain cast would be wrong or would depend on the session. */
+bool convert_is_needed(enum convert_match match, const struct delta_type *from, const struct delta_type *to);
+/* Appends an expression over `value` (SQL): value itself where the types are the same and exact says that `from` is what the engine has. */
+void convert_put(enum convert_match match, const struct delta_type *from, const struct delta_type *to, bool exact, struct str value, struct buf *sql);
+void convert_put_cast(const struct delta_type *to, struct str value, struct buf *sql);
+
 /* ---- footer.c: physical schemas of data files -------------------------------------------------- */
 
 struct footer_column {
     struct str name;
     const struct delta_type *type; /* what the engine reads, as the nearest Delta type */
     bool exact;                    /* the engine's type is just that */
+    int64_t id;                    /* field id, -1 when none; those of fields in `type` are in their metadata.  Only for mapping by id */
 };
 /* Files with equal footers. Never freed before the cache. */
 struct footer_class {
     uint64_t hash;
     struct footer_column *columns;
     size_t column_count;
+    bool has_ids;            /* ids were looked for, and there are some */
     bool shadows_file_index; /* a column is called like the virtual one */
     struct arena arena;
     struct footer_class *next;
 };
 struct footer_slot {
-    uint64_t key[2]; /* of path and size; both zero: free */
+    uint64_t key[2]; /* of path, size and whether ids are wanted; both zero: free */
     struct footer_class *class;
 };
 struct footer_cache {
@@ -88,10 +101,11 @@ void footer_cache_release(struct footer_cache *c);
 /* The class of each located path; footers that are not known yet are read. */
 enum status footer_classes(struct ctx *ctx, struct engine *e, const struct engine_scan *scan, const struct str *paths,
                            const struct footer_class **out, struct error *err);
-/* Notes that these files, just written here, have the columns of schema (less partition and void columns). */
-void footer_cache_prime(struct engine *e, const struct delta_type *schema, const struct str *partition_columns, size_t partition_count,
-                        const struct str *paths, const int64_t *sizes, size_t count);
+/* Notes that these files, just written here, have just these columns. */
+void footer_cache_prime(struct engine *e, enum delta_mapping mapping, const struct delta_type *stored, const struct str *paths, const int64_t *sizes,
+                        size_t count);
 const struct footer_column *footer_column_find(const struct footer_class *c, struct str name); /* case-insensitive; NULL */
+const struct footer_column *footer_column_by_id(const struct footer_class *c, int64_t id);     /* NULL; of footers read for mapping by id */
 
 /* ---- planner.c: the second instance -------------------------------------------------------------- */
 

@@ -27,10 +27,14 @@ void footer_cache_release(struct footer_cache *c)
     pthread_mutex_destroy(&c->lock);
 }
 
-static void key_of(struct str path, int64_t size_bytes, uint64_t key[2])
+/* Classes with field ids are others than those without. */
+static uint64_t salt_of(enum delta_mapping mapping) { return mapping == DELTA_MAPPING_ID ? 0x6669656c646964 : 0; }
+
+static void key_of(struct str path, int64_t size_bytes, enum delta_mapping mapping, uint64_t key[2])
 {
-    key[0] = hash_bytes(path.ptr, path.len, (uint64_t)size_bytes) | 1;
-    key[1] = hash_bytes(path.ptr, path.len, ~(uint64_t)size_bytes);
+    uint64_t seed = (uint64_t)size_bytes ^ salt_of(mapping);
+    key[0] = hash_bytes(path.ptr, path.len, seed) | 1;
+    key[1] = hash_bytes(path.ptr, path.len, ~seed);
 }
 
 static struct footer_slot *slot_of(struct footer_slot *slots, size_t count, const uint64_t key[2])
@@ -62,12 +66,12 @@ static bool grow(struct footer_cache *c)
     return true;
 }
 
-static void note_path(struct footer_cache *c, struct str path, int64_t size_bytes, struct footer_class *class)
+static void note_path(struct footer_cache *c, struct str path, int64_t size_bytes, enum delta_mapping mapping, struct footer_class *class)
 {
     uint64_t key[2];
     if (2 * (c->used + 1) > c->slot_count && !grow(c))
         return;
-    key_of(path, size_bytes, key);
+    key_of(path, size_bytes, mapping, key);
     struct footer_slot *slot = slot_of(c->slots, c->slot_count, key);
     c->used += slot->class == NULL;
     *slot = (struct footer_slot){{key[0], key[1]}, class};
@@ -95,17 +99,19 @@ const struct footer_column *footer_column_find(const struct footer_class *c, str
     return NULL;
 }
 
+const struct footer_column *footer_column_by_id(const struct footer_class *c, int64_t id)
+{
+    for (size_t i = 0; id >= 0 && i < c->column_count; i++)
+        if (c->columns[i].id == id)
+            return &c->columns[i];
+    return NULL;
+}
+
 static void find_shadows(struct footer_class *class) { class->shadows_file_index = footer_column_find(class, STR("file_index")) != NULL; }
 
 /* ---- files that this process wrote --------------------------------------------------------- */
 
-/* Fields that are in the files: neither partition columns nor void. */
-static bool is_stored(const struct delta_field *field, const struct str *partition_columns, size_t partition_count)
-{
-    return field->type->id != DELTA_VOID && !field_is_partition(partition_columns, partition_count, field->name);
-}
-
-static struct footer_class *class_of_schema(const struct delta_type *schema, const struct str *partition_columns, size_t partition_count)
+static struct footer_class *class_of_schema(const struct delta_type *schema)
 {
     struct footer_class *class = mem_calloc(1, sizeof(*class));
     if (!class)
@@ -113,11 +119,10 @@ static struct footer_class *class_of_schema(const struct delta_type *schema, con
     class->columns = ARENA_ARRAY(&class->arena, struct footer_column, schema->field_count + 1);
     bool ok = class->columns != NULL;
     for (uint32_t i = 0; ok && i < schema->field_count; i++) {
-        if (!is_stored(&schema->fields[i], partition_columns, partition_count))
-            continue;
         struct footer_column *column = &class->columns[class->column_count++];
-        *column =
-            (struct footer_column){arena_str(&class->arena, schema->fields[i].name), delta_type_copy(&class->arena, schema->fields[i].type), true};
+        *column = (struct footer_column){arena_str(&class->arena, schema->fields[i].name), delta_type_copy(&class->arena, schema->fields[i].type),
+                                         true, delta_column_id(&schema->fields[i])};
+        class->has_ids |= column->id >= 0;
         ok = column->name.ptr && column->type;
     }
     if (ok) {
@@ -129,36 +134,48 @@ static struct footer_class *class_of_schema(const struct delta_type *schema, con
     return NULL;
 }
 
-static uint64_t hash_of_schema(const struct delta_type *schema, const struct str *partition_columns, size_t partition_count)
+static void put_ids(const struct delta_type *type, struct buf *text)
+{
+    if (type->element)
+        put_ids(type->element, text);
+    if (type->key)
+        put_ids(type->key, text);
+    for (uint32_t i = 0; type->id == DELTA_STRUCT && i < type->field_count; i++) {
+        buf_printf(text, "%lld,", (long long)delta_column_id(&type->fields[i]));
+        put_ids(type->fields[i].type, text);
+    }
+}
+
+static uint64_t hash_of_schema(enum delta_mapping mapping, const struct delta_type *schema)
 {
     struct buf text = BUF_INIT;
     for (uint32_t i = 0; i < schema->field_count; i++) {
-        if (!is_stored(&schema->fields[i], partition_columns, partition_count))
-            continue;
         engine_quote_identifier(schema->fields[i].name, &text);
         engine_type_sql(schema->fields[i].type, &text);
     }
-    uint64_t hash = text.failed ? 0 : hash_bytes(text.ptr, text.len, 0x77726974746e);
+    if (mapping == DELTA_MAPPING_ID)
+        put_ids(schema, &text);
+    uint64_t hash = text.failed ? 0 : hash_bytes(text.ptr, text.len, 0x77726974746e ^ salt_of(mapping));
     buf_release(&text);
     return hash;
 }
 
-void footer_cache_prime(struct engine *e, const struct delta_type *schema, const struct str *partition_columns, size_t partition_count,
-                        const struct str *paths, const int64_t *sizes, size_t count)
+void footer_cache_prime(struct engine *e, enum delta_mapping mapping, const struct delta_type *stored, const struct str *paths, const int64_t *sizes,
+                        size_t count)
 {
     struct footer_cache *c = &e->footers;
-    uint64_t hash = hash_of_schema(schema, partition_columns, partition_count);
+    uint64_t hash = hash_of_schema(mapping, stored);
     pthread_mutex_lock(&c->lock);
     struct footer_class *class = hash ? class_by_hash(c, hash) : NULL;
     if (!class && hash) {
-        class = class_of_schema(schema, partition_columns, partition_count);
+        class = class_of_schema(stored);
         if (class) {
             class->hash = hash;
             enter_class(c, class);
         }
     }
     for (size_t i = 0; class && i < count; i++)
-        note_path(c, paths[i], sizes[i], class);
+        note_path(c, paths[i], sizes[i], mapping, class);
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -224,6 +241,144 @@ static enum status blame(const struct reading *r, enum status code, struct error
     return code;
 }
 
+/* ---- field ids -------------------------------------------------------------------------------- */
+
+/* One row of parquet_schema: the tree in preorder. */
+struct parquet_node {
+    struct str name;
+    uint32_t children;
+    int64_t id; /* -1: none */
+    bool repeated;
+};
+struct parquet_tree {
+    struct arena *arena;
+    struct parquet_node *nodes;
+    uint32_t count;
+};
+
+static uint32_t subtree_end(const struct parquet_tree *t, uint32_t at)
+{
+    uint64_t open = 1;
+    while (open && at < t->count)
+        open += t->nodes[at++].children - UINT64_C(1);
+    return at;
+}
+
+static bool put_type_ids(struct parquet_tree *t, uint32_t at, struct delta_type *type);
+
+static bool put_field_id(struct parquet_tree *t, uint32_t at, struct delta_field *field)
+{
+    if (t->nodes[at].id >= 0) {
+        const char *text = arena_printf(t->arena, "%lld", (long long)t->nodes[at].id);
+        field->metadata = ARENA_NEW(t->arena, struct delta_property);
+        if (!text || !field->metadata)
+            return false;
+        *field->metadata = (struct delta_property){.key = STR("delta.columnMapping.id"), .value = str_of(text)};
+        field->metadata_count = 1;
+    }
+    return put_type_ids(t, at, field->type);
+}
+
+static bool is_group_of(const struct parquet_tree *t, uint32_t at, const struct delta_type *type)
+{
+    return t->nodes[at].children == type->field_count && type->field_count && at + 1 < t->count &&
+           str_ieq(t->nodes[at + 1].name, type->fields[0].name);
+}
+
+/* Lists have a repeated group around the element, a repeated element, or are themselves repeated. */
+static uint32_t element_at(const struct parquet_tree *t, uint32_t at, const struct delta_type *element)
+{
+    uint32_t inner = at + 1;
+    if (t->nodes[at].repeated || t->nodes[at].children != 1 || inner >= t->count)
+        return at;
+    bool wrapped = t->nodes[inner].children == 1 && inner + 1 < t->count;
+    if (element->id == DELTA_STRUCT)
+        wrapped = wrapped && (is_group_of(t, inner + 1, element) || !is_group_of(t, inner, element));
+    return wrapped ? inner + 1 : inner;
+}
+
+static bool put_type_ids(struct parquet_tree *t, uint32_t at, struct delta_type *type)
+{
+    uint32_t child = at + 1;
+    switch (type->id) {
+    case DELTA_STRUCT:
+        for (uint32_t i = 0; i < type->field_count && child < t->count; i++, child = subtree_end(t, child))
+            if (!put_field_id(t, child, &type->fields[i]))
+                return false;
+        return true;
+    case DELTA_ARRAY:
+        return put_type_ids(t, element_at(t, at, type->element), type->element);
+    case DELTA_MAP: /* map, key_value, key, value */
+        child = at + 2;
+        if (child >= t->count || !put_type_ids(t, child, type->key))
+            return child >= t->count;
+        child = subtree_end(t, child);
+        return child >= t->count || put_type_ids(t, child, type->element);
+    default:
+        return true;
+    }
+}
+
+static bool put_column_ids(struct parquet_tree *t, struct footer_class *class)
+{
+    uint32_t at = 1; /* after the root */
+    for (size_t i = 0; i < class->column_count && at < t->count; i++, at = subtree_end(t, at)) {
+        class->columns[i].id = t->nodes[at].id;
+        class->has_ids |= t->nodes[at].id >= 0;
+        if (!put_type_ids(t, at, (struct delta_type *)(uintptr_t) class->columns[i].type))
+            return false;
+    }
+    return true;
+}
+
+static bool read_node(duckdb_data_chunk chunk, idx_t row, struct parquet_node *out, struct arena *arena)
+{
+    duckdb_vector name = duckdb_data_chunk_get_vector(chunk, 0);
+    const int64_t *children = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 1));
+    const int64_t *ids = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 2));
+    const bool *repeated = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 3));
+    out->name = arena_str(arena, vector_str((const duckdb_string_t *)duckdb_vector_get_data(name) + row));
+    out->children = (uint32_t)children[row];
+    out->id = ids[row];
+    out->repeated = repeated[row];
+    return out->name.ptr != NULL;
+}
+
+static enum status read_tree(duckdb_result *result, struct parquet_tree *t, struct error *err)
+{
+    duckdb_data_chunk chunk;
+    bool ok = (t->nodes = ARENA_ARRAY(t->arena, struct parquet_node, duckdb_row_count(result) + 1)) != NULL;
+    while (ok && (chunk = duckdb_fetch_chunk(*result))) {
+        for (idx_t i = 0; ok && i < duckdb_data_chunk_get_size(chunk); i++)
+            ok = read_node(chunk, i, &t->nodes[t->count++], t->arena);
+        duckdb_destroy_data_chunk(&chunk);
+    }
+    return ok ? STATUS_OK : error_oom(err);
+}
+
+/* Gives the class's columns and their fields the ids that the file has. */
+static enum status describe_ids(const struct reading *r, struct str path, struct footer_class *class, struct error *err)
+{
+    struct buf sql = BUF_INIT;
+    struct parquet_tree tree = {.arena = &class->arena};
+    duckdb_result result;
+    buf_z(&sql, "SELECT name, coalesce(num_children, 0)::BIGINT, coalesce(field_id, -1)::BIGINT, coalesce(repetition_type = 'REPEATED', false) "
+                "FROM parquet_schema(");
+    engine_quote_literal(path, &sql);
+    buf_z(&sql, ") ORDER BY column_id");
+    enum status st = run_query((struct engine_run *)&r->run, buf_view(&sql), &result, err);
+    if (st == STATUS_OK) {
+        st = read_tree(&result, &tree, err);
+        duckdb_destroy_result(&result);
+    }
+    if (st == STATUS_OK && !put_column_ids(&tree, class))
+        st = error_oom(err);
+    buf_release(&sql);
+    return st;
+}
+
+/* ---- columns ----------------------------------------------------------------------------------- */
+
 static enum status describe(const struct reading *r, struct str path, struct footer_class *class, struct error *err)
 {
     struct buf sql = BUF_INIT;
@@ -242,6 +397,7 @@ static enum status describe(const struct reading *r, struct str path, struct foo
         const char *name = duckdb_prepared_statement_column_name(statement, i);
         duckdb_logical_type type = duckdb_prepared_statement_column_logical_type(statement, i);
         column->exact = true;
+        column->id = -1;
         column->type = type_from_duck(&class->arena, type, &column->exact);
         column->name = arena_str(&class->arena, str_of(name));
         duckdb_free((void *)name);
@@ -250,7 +406,9 @@ static enum status describe(const struct reading *r, struct str path, struct foo
             st = error_oom(err);
     }
     duckdb_destroy_prepare(&statement);
-    return class->columns ? st : error_oom(err);
+    if (!class->columns)
+        return error_oom(err);
+    return st == STATUS_OK && r->scan->mapping == DELTA_MAPPING_ID ? describe_ids(r, path, class, err) : st;
 }
 
 /* The class with this hash, described from the file when it is new. */
@@ -321,12 +479,12 @@ static enum status read_chunk(const struct reading *r, const struct path_index *
         int64_t file = find_path(r, index, vector_str(&paths[i]));
         if (file < 0)
             continue;
-        st = class_of(r, hashes[i], r->paths[file], &class, err);
+        st = class_of(r, hashes[i] ^ salt_of(r->scan->mapping), r->paths[file], &class, err);
         if (st != STATUS_OK)
             break;
         out[file] = class;
         pthread_mutex_lock(&r->engine->footers.lock);
-        note_path(&r->engine->footers, r->paths[file], r->scan->files[file].size_bytes, class);
+        note_path(&r->engine->footers, r->paths[file], r->scan->files[file].size_bytes, r->scan->mapping, class);
         pthread_mutex_unlock(&r->engine->footers.lock);
     }
     return st;
@@ -384,7 +542,7 @@ enum status footer_classes(struct ctx *ctx, struct engine *e, const struct engin
     pthread_mutex_lock(&c->lock);
     for (size_t i = 0; i < scan->file_count; i++) {
         uint64_t key[2];
-        key_of(paths[i], scan->files[i].size_bytes, key);
+        key_of(paths[i], scan->files[i].size_bytes, scan->mapping, key);
         out[i] = c->slot_count ? slot_of(c->slots, c->slot_count, key)->class : NULL;
         if (!out[i])
             r.unknown[r.unknown_count++] = i;

@@ -4,13 +4,13 @@
  *   plain      every wanted column is there in its type: read_parquet([…]) as it is, so that filters reach the
  *              reader and its row counts reach the join order
  *   adapted    columns are missing or of another width: read_parquet with a schema, which casts file by file
- *   expressed  timestamps that are (not) adjusted to UTC, strings without their annotation: one branch per class,
- *              with an expression per column, so that the session's TimeZone never matters
+ *   expressed  timestamps that are (not) adjusted to UTC, strings without their annotation, fields of structs that
+ *              have another name in the file: one branch per class, with an expression per column (convert.c), so
+ *              that the session's TimeZone never matters
+ * Mapped columns are found by physical name or by field id and get their names by an alias.
  * Branches are joined by UNION ALL.  Partition values are literals when a branch has one set of them, else they
  * come from a dictionary by file_index (partition.c). */
 #include "engine/engine_int.h"
-
-#include <stdio.h>
 
 enum fit { FIT_PLAIN, FIT_ADAPTED, FIT_EXPRESSED };
 
@@ -44,25 +44,26 @@ static bool is_partition(const struct scan *s, const struct delta_field *field)
     return field_is_partition(s->in->partition_columns, s->in->partition_column_count, field->name);
 }
 
-/* Whether going from one type to the other by a plain cast would be wrong or would depend on the session. */
-static bool needs_expression(const struct delta_type *from, const struct delta_type *to)
+/* What the column is called in data files, unless ids say otherwise. */
+static struct str stored_name(const struct scan *s, const struct delta_field *field) { return delta_physical_name(s->in->mapping, field); }
+
+/* The file's column for a field; NULL when it has none. */
+static const struct footer_column *stored_column(const struct scan *s, const struct footer_class *class, const struct delta_field *field)
 {
-    if (to->id == DELTA_TIMESTAMP || to->id == DELTA_TIMESTAMP_NTZ)
-        return from->id != to->id && !(from->id == DELTA_DATE && to->id == DELTA_TIMESTAMP_NTZ);
-    if (to->id == DELTA_STRING || to->id == DELTA_BINARY)
-        return (from->id == DELTA_STRING || from->id == DELTA_BINARY) && from->id != to->id;
-    if (to->id != from->id)
-        return false;
-    if (to->id == DELTA_ARRAY)
-        return needs_expression(from->element, to->element);
-    if (to->id == DELTA_MAP)
-        return needs_expression(from->key, to->key) || needs_expression(from->element, to->element);
-    for (uint32_t i = 0; to->id == DELTA_STRUCT && i < to->field_count; i++) {
-        const struct delta_field *child = delta_field_find(from, to->fields[i].name);
-        if (child && needs_expression(child->type, to->fields[i].type))
-            return true;
-    }
-    return false;
+    if (s->in->mapping == DELTA_MAPPING_ID)
+        return footer_column_by_id(class, delta_column_id(field));
+    return footer_column_find(class, stored_name(s, field));
+}
+
+/* By id a file's column may be another than the one that has the name. */
+static enum fit fit_of_column(const struct scan *s, const struct footer_class *class, const struct delta_field *field)
+{
+    const struct footer_column *column = stored_column(s, class, field);
+    if (column != footer_column_find(class, stored_name(s, field)))
+        return FIT_EXPRESSED;
+    if (column && convert_is_needed(convert_match_of(s->in->mapping), column->type, field->type))
+        return FIT_EXPRESSED;
+    return column && column->exact && delta_type_equal(column->type, field->type) ? FIT_PLAIN : FIT_ADAPTED;
 }
 
 static enum fit fit_of(const struct scan *s, const struct footer_class *class)
@@ -72,136 +73,34 @@ static enum fit fit_of(const struct scan *s, const struct footer_class *class)
         const struct delta_field *field = &s->in->schema->fields[i];
         if (field->type->id == DELTA_VOID || is_partition(s, field))
             continue;
-        const struct footer_column *column = footer_column_find(class, field->name);
-        if (column && needs_expression(column->type, field->type))
-            fit = FIT_EXPRESSED;
-        else if (!column || !column->exact || !delta_type_equal(column->type, field->type))
-            fit = FIT_ADAPTED;
+        enum fit one = fit_of_column(s, class, field);
+        fit = one > fit ? one : fit;
     }
     return fit;
 }
 
-/* ---- expressions ------------------------------------------------------------------------------- */
-
-static void put_convert(const struct delta_type *from, const struct delta_type *to, bool exact, struct str value, int depth, struct buf *sql);
-
-static void put_cast(const struct delta_type *to, struct str value, struct buf *sql)
-{
-    buf_z(sql, "CAST(");
-    buf_str(sql, value);
-    buf_z(sql, " AS ");
-    engine_type_sql(to, sql);
-    buf_char(sql, ')');
-}
-
-/* CASE keeps a NULL struct from becoming a struct of NULLs. */
-static void put_struct(const struct delta_type *from, const struct delta_type *to, struct str value, int depth, struct buf *sql)
-{
-    struct buf child = BUF_INIT;
-    buf_printf(sql, "CASE WHEN %.*s IS NULL THEN NULL ELSE struct_pack(", STR_ARG(value));
-    for (uint32_t i = 0; i < to->field_count; i++) {
-        const struct delta_field *source = delta_field_find(from, to->fields[i].name);
-        buf_clear(&child);
-        if (source) {
-            buf_str(&child, value);
-            buf_char(&child, '.');
-            engine_quote_identifier(source->name, &child);
-        } else {
-            buf_z(&child, "NULL");
-        }
-        buf_z(sql, i ? ", " : "");
-        engine_quote_identifier(to->fields[i].name, sql);
-        buf_z(sql, " := ");
-        if (source)
-            put_convert(source->type, to->fields[i].type, false, buf_view(&child), depth + 1, sql);
-        else
-            put_cast(to->fields[i].type, STR("NULL"), sql);
-    }
-    buf_z(sql, ") END");
-    sql->failed |= child.failed;
-    buf_release(&child);
-}
-
-static void put_list(const struct delta_type *from, const struct delta_type *to, struct str value, int depth, struct buf *sql)
-{
-    char item[16];
-    int len = snprintf(item, sizeof(item), "v%d", depth);
-    buf_printf(sql, "list_transform(%.*s, lambda %s: ", STR_ARG(value), item);
-    put_convert(from, to, false, (struct str){item, (size_t)len}, depth + 1, sql);
-    buf_char(sql, ')');
-}
-
-static void put_map(const struct delta_type *from, const struct delta_type *to, struct str value, int depth, struct buf *sql)
-{
-    char key[24], element[24];
-    int key_len = snprintf(key, sizeof(key), "v%d.\"key\"", depth), element_len = snprintf(element, sizeof(element), "v%d.\"value\"", depth);
-    buf_printf(sql, "map_from_entries(list_transform(map_entries(%.*s), lambda v%d: struct_pack(k := ", STR_ARG(value), depth);
-    put_convert(from->key, to->key, false, (struct str){key, (size_t)key_len}, depth + 1, sql);
-    buf_z(sql, ", v := ");
-    put_convert(from->element, to->element, false, (struct str){element, (size_t)element_len}, depth + 1, sql);
-    buf_z(sql, ")))");
-}
-
-/* Timestamps stored in UTC without saying so, or saying so where the table has none: the instant is UTC both ways. */
-static void put_zone_change(const struct delta_type *from, struct str value, struct buf *sql)
-{
-    const char *through = from->id == DELTA_TIMESTAMP ? "TIMESTAMP WITH TIME ZONE" : "TIMESTAMP";
-    buf_printf(sql, "timezone('UTC', CAST(%.*s AS %s))", STR_ARG(value), through);
-}
-
-static void put_expressed(const struct delta_type *from, const struct delta_type *to, struct str value, int depth, struct buf *sql)
-{
-    switch (to->id) {
-    case DELTA_STRUCT:
-        put_struct(from, to, value, depth, sql);
-        break;
-    case DELTA_ARRAY:
-        put_list(from->element, to->element, value, depth, sql);
-        break;
-    case DELTA_MAP:
-        put_map(from, to, value, depth, sql);
-        break;
-    case DELTA_STRING:
-    case DELTA_BINARY:
-        buf_printf(sql, "%s(%.*s)", to->id == DELTA_STRING ? "decode" : "encode", STR_ARG(value));
-        break;
-    default:
-        put_zone_change(from, value, sql);
-    }
-}
-
-static void put_convert(const struct delta_type *from, const struct delta_type *to, bool exact, struct str value, int depth, struct buf *sql)
-{
-    if (needs_expression(from, to))
-        put_expressed(from, to, value, depth, sql);
-    else if (exact && delta_type_equal(from, to))
-        buf_str(sql, value);
-    else
-        put_cast(to, value, sql);
-}
-
 /* ---- one column --------------------------------------------------------------------------------- */
 
-static void put_expressed_column(const struct footer_class *class, const struct delta_field *field, struct buf *sql)
+static void put_expressed_column(const struct scan *s, const struct footer_class *class, const struct delta_field *field, struct buf *sql)
 {
-    const struct footer_column *column = footer_column_find(class, field->name);
+    const struct footer_column *column = stored_column(s, class, field);
     struct buf name = BUF_INIT;
     if (!column) {
-        put_cast(field->type, STR("NULL"), sql);
+        convert_put_cast(field->type, STR("NULL"), sql);
         return;
     }
     engine_quote_identifier(column->name, &name);
-    put_convert(column->type, field->type, column->exact, buf_view(&name), 0, sql);
+    convert_put(convert_match_of(s->in->mapping), column->type, field->type, column->exact, buf_view(&name), sql);
     sql->failed |= name.failed;
     buf_release(&name);
 }
 
-static bool needs_alias(const struct branch *b, const struct delta_field *field)
+static bool needs_alias(const struct scan *s, const struct branch *b, const struct delta_field *field)
 {
-    if (b->fit != FIT_PLAIN)
-        return b->fit == FIT_EXPRESSED;
-    const struct footer_column *column = footer_column_find(b->class, field->name);
-    return !column || !str_eq(column->name, field->name);
+    if (b->fit == FIT_EXPRESSED)
+        return true;
+    const struct footer_column *column = b->fit == FIT_PLAIN ? stored_column(s, b->class, field) : NULL;
+    return !str_eq(column ? column->name : stored_name(s, field), field->name);
 }
 
 static size_t partition_index(const struct scan *s, const struct delta_field *field)
@@ -232,7 +131,7 @@ static enum status put_literal(struct scan *s, const struct delta_field *field, 
     } else {
         engine_quote_literal(text, &value);
     }
-    put_cast(field->type, buf_view(&value), s->sql);
+    convert_put_cast(field->type, buf_view(&value), s->sql);
     s->sql->failed |= value.failed;
     buf_release(&value);
     return STATUS_OK;
@@ -253,12 +152,12 @@ static enum status put_column(struct scan *s, const struct branch *b, const stru
     if (partition)
         st = put_partition_column(s, b, field, err);
     else if (field->type->id == DELTA_VOID)
-        put_cast(field->type, STR("NULL"), s->sql);
+        convert_put_cast(field->type, STR("NULL"), s->sql);
     else if (b->fit == FIT_EXPRESSED)
-        put_expressed_column(b->class, field, s->sql);
+        put_expressed_column(s, b->class, field, s->sql);
     else
-        engine_quote_identifier(field->name, s->sql);
-    if (partition || field->type->id == DELTA_VOID || needs_alias(b, field)) {
+        engine_quote_identifier(stored_name(s, field), s->sql);
+    if (partition || field->type->id == DELTA_VOID || needs_alias(s, b, field)) {
         buf_z(s->sql, " AS ");
         engine_quote_identifier(field->name, s->sql);
     }
@@ -280,9 +179,9 @@ static void put_schema_option(struct scan *s)
         buf_clear(&type);
         engine_type_sql(field->type, &type);
         buf_z(s->sql, first ? "" : ", ");
-        engine_quote_literal(field->name, s->sql);
+        engine_quote_literal(stored_name(s, field), s->sql);
         buf_z(s->sql, ": {'name': ");
-        engine_quote_literal(field->name, s->sql);
+        engine_quote_literal(stored_name(s, field), s->sql);
         buf_z(s->sql, ", 'type': ");
         engine_quote_literal(buf_view(&type), s->sql);
         buf_z(s->sql, ", 'default_value': NULL}");
@@ -509,11 +408,21 @@ static void put_empty(struct scan *s)
     buf_z(s->sql, "SELECT ");
     for (uint32_t i = 0; i < s->in->schema->field_count; i++) {
         buf_z(s->sql, i ? ", " : "");
-        put_cast(s->in->schema->fields[i].type, STR("NULL"), s->sql);
+        convert_put_cast(s->in->schema->fields[i].type, STR("NULL"), s->sql);
         buf_z(s->sql, " AS ");
         engine_quote_identifier(s->in->schema->fields[i].name, s->sql);
     }
     buf_z(s->sql, " WHERE false");
+}
+
+/* Protocol "Reader Requirements for Column Mapping": a file without ids cannot be read by id. */
+static enum status check_ids(const struct scan *s, struct error *err)
+{
+    for (size_t i = 0; i < s->in->file_count; i++)
+        if (!s->classes[i]->has_ids)
+            return error_set(err, STATUS_CORRUPT_DATA, "data file \"%.*s\" of table \"%.*s\" has no field ids, by which the table finds its columns",
+                             STR_ARG(s->in->files[i].path), STR_ARG(s->in->table_name));
+    return STATUS_OK;
 }
 
 static enum status put_relation(struct scan *s, struct error *err)
@@ -532,6 +441,8 @@ static enum status put_relation(struct scan *s, struct error *err)
         st = locate_files(s, err);
     if (st == STATUS_OK)
         st = footer_classes(s->ctx, s->engine, s->in, s->paths, s->classes, err);
+    if (st == STATUS_OK && s->in->mapping == DELTA_MAPPING_ID)
+        st = check_ids(s, err);
     return st == STATUS_OK ? put_branches(s, err) : st;
 }
 

@@ -297,7 +297,7 @@ static void cache_is_bounded_and_right(void **state)
             paths[i] = str_of(arena_printf(&f->arena, "/x/%d-%d", round, i));
             sizes[i] = i;
         }
-        footer_cache_prime(f->engine, schema_of(f, "STRUCT<i: INT>"), NULL, 0, paths, sizes, 100);
+        footer_cache_prime(f->engine, DELTA_MAPPING_NONE, schema_of(f, "STRUCT<i: INT>"), paths, sizes, 100);
     }
     assert_true(c->used >= 30000 && c->slot_count >= 2 * c->used);
     (void)class;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #define DEFAULT_TARGET_BYTES ((int64_t)128 << 20)
+#define PARTITION_TEXT "varve_partition_text_"
 
 struct writing {
     struct ctx *ctx;
@@ -16,7 +17,8 @@ struct writing {
     struct engine_written *out;
     struct engine_run run;
     char id[37];
-    struct str root; /* where the store is, with a slash at the end */
+    struct str root;                 /* where the store is, with a slash at the end */
+    const struct delta_type *stored; /* the schema with the names that files have, without void fields */
     const struct delta_field **partition_fields;
     bool flat; /* no directories: a partition value is too long for a file name */
 };
@@ -28,9 +30,21 @@ static bool is_partition(const struct writing *w, const struct delta_field *fiel
     return field_is_partition(w->in->partition_columns, w->in->partition_column_count, field->name);
 }
 
-/* Text of a partition value from which delta_partition_value reads the value back, whatever the session. */
-static void put_partition_text(const struct delta_field *field, struct buf *sql)
+static struct str stored_name(const struct writing *w, const struct delta_field *field) { return delta_physical_name(w->in->mapping, field); }
+
+/* What the engine takes as partition column p.  A column that is in the files as well has its value apart. */
+static void put_partition_name(const struct writing *w, uint32_t p, struct buf *sql)
 {
+    if (w->in->materialize_partitions)
+        buf_printf(sql, "\"" PARTITION_TEXT "%u\"", p);
+    else
+        engine_quote_identifier(stored_name(w, w->partition_fields[p]), sql);
+}
+
+/* Text of a partition value from which delta_partition_value reads the value back, whatever the session. */
+static void put_partition_text(const struct writing *w, uint32_t p, struct buf *sql)
+{
+    const struct delta_field *field = w->partition_fields[p];
     struct buf name = BUF_INIT;
     engine_quote_identifier(field->name, &name);
     const char *c = name.failed ? "" : name.ptr;
@@ -57,7 +71,20 @@ static void put_partition_text(const struct delta_field *field, struct buf *sql)
     default:
         buf_printf(sql, "CAST(%s AS VARCHAR)", c);
     }
-    buf_printf(sql, ", '') AS %s", c);
+    buf_z(sql, ", '') AS ");
+    put_partition_name(w, p, sql);
+    sql->failed |= name.failed;
+    buf_release(&name);
+}
+
+static void put_stored_column(const struct writing *w, const struct delta_field *field, struct buf *sql)
+{
+    struct buf name = BUF_INIT;
+    const struct delta_type *type = delta_field_find(w->stored, stored_name(w, field))->type;
+    engine_quote_identifier(field->name, &name);
+    convert_put(CONVERT_BY_POSITION, field->type, type, true, buf_view(&name), sql);
+    buf_z(sql, " AS ");
+    engine_quote_identifier(stored_name(w, field), sql);
     sql->failed |= name.failed;
     buf_release(&name);
 }
@@ -65,16 +92,19 @@ static void put_partition_text(const struct delta_field *field, struct buf *sql)
 static void put_columns(const struct writing *w, struct buf *sql)
 {
     bool first = true;
-    for (uint32_t i = 0; i < w->in->schema->field_count; i++) {
-        const struct delta_field *field = &w->in->schema->fields[i];
-        if (field->type->id == DELTA_VOID)
-            continue;
-        buf_z(sql, first ? "" : ", ");
-        first = false;
-        if (is_partition(w, field))
-            put_partition_text(field, sql);
-        else
-            engine_quote_identifier(field->name, sql);
+    for (int partitions = 0; partitions <= w->in->materialize_partitions; partitions++) {
+        for (uint32_t i = 0; i < w->in->schema->field_count; i++) {
+            const struct delta_field *field = &w->in->schema->fields[i];
+            if (field->type->id == DELTA_VOID || is_partition(w, field) != (partitions > 0))
+                continue;
+            buf_z(sql, first ? "" : ", ");
+            first = false;
+            put_stored_column(w, field, sql);
+        }
+    }
+    for (uint32_t p = 0; p < w->in->partition_column_count; p++) {
+        buf_z(sql, ", ");
+        put_partition_text(w, p, sql);
     }
 }
 
@@ -93,40 +123,51 @@ static void put_rows_source(const struct writing *w, struct buf *sql)
     buf_char(sql, ')');
 }
 
-static void put_field_id(const struct delta_field *field, bool *first, struct buf *sql);
+static void put_ids_below(const struct delta_type *type, bool *first, struct buf *sql);
 
-static void put_field_ids(const struct delta_type *type, bool *first, struct buf *sql)
+/* name: {…}, left out when nothing below has an id. */
+static void put_ids_of_child(const char *name, const struct delta_type *type, bool *first, struct buf *sql)
 {
-    for (uint32_t i = 0; i < type->field_count; i++)
-        put_field_id(&type->fields[i], first, sql);
+    struct buf inner = BUF_INIT;
+    bool first_inner = true;
+    put_ids_below(type, &first_inner, &inner);
+    if (!first_inner)
+        buf_printf(sql, "%s%s: {%s}", *first ? "" : ", ", name, inner.failed ? "" : inner.ptr);
+    *first = *first && first_inner;
+    sql->failed |= inner.failed;
+    buf_release(&inner);
 }
 
 static void put_field_id(const struct delta_field *field, bool *first, struct buf *sql)
 {
-    struct str id = delta_field_meta(field, "delta.columnMapping.id");
-    int64_t number;
-    if (!id.ptr || !str_to_i64(id, &number))
+    int64_t id = delta_column_id(field);
+    bool first_inner = false;
+    if (id < 0)
         return;
     buf_z(sql, *first ? "" : ", ");
     *first = false;
     engine_quote_identifier(field->name, sql);
-    if (field->type->id != DELTA_STRUCT) {
-        buf_printf(sql, ": %lld", (long long)number);
-        return;
-    }
-    bool first_child = false;
-    buf_printf(sql, ": {__duckdb_field_id: %lld", (long long)number);
-    put_field_ids(field->type, &first_child, sql);
+    buf_printf(sql, ": {__duckdb_field_id: %lld", (long long)id);
+    put_ids_below(field->type, &first_inner, sql);
     buf_char(sql, '}');
+}
+
+static void put_ids_below(const struct delta_type *type, bool *first, struct buf *sql)
+{
+    if (type->key)
+        put_ids_of_child("key", type->key, first, sql);
+    if (type->element)
+        put_ids_of_child(type->id == DELTA_MAP ? "value" : "element", type->element, first, sql);
+    for (uint32_t i = 0; type->id == DELTA_STRUCT && i < type->field_count; i++)
+        put_field_id(&type->fields[i], first, sql);
 }
 
 static void put_field_ids_option(const struct writing *w, struct buf *sql)
 {
     struct buf ids = BUF_INIT;
     bool first = true;
-    for (uint32_t i = 0; i < w->in->schema->field_count; i++)
-        if (!is_partition(w, &w->in->schema->fields[i]) && w->in->schema->fields[i].type->id != DELTA_VOID)
-            put_field_id(&w->in->schema->fields[i], &first, &ids);
+    for (uint32_t i = 0; i < w->stored->field_count; i++)
+        put_field_id(&w->stored->fields[i], &first, &ids);
     if (!first)
         buf_printf(sql, ", FIELD_IDS {%s}", ids.failed ? "" : ids.ptr);
     sql->failed |= ids.failed;
@@ -138,7 +179,7 @@ static void put_partition_option(const struct writing *w, struct buf *sql)
     buf_z(sql, ", PARTITION_BY (");
     for (uint32_t i = 0; i < w->in->partition_column_count; i++) {
         buf_z(sql, i ? ", " : "");
-        engine_quote_identifier(w->in->partition_columns[i], sql);
+        put_partition_name(w, i, sql);
     }
     buf_char(sql, ')');
     if (w->flat)
@@ -311,6 +352,15 @@ static enum status canonical_text(struct writing *w, const struct delta_field *f
     return st;
 }
 
+static bool is_partition_key(const struct writing *w, uint32_t p, struct str key)
+{
+    char apart[48];
+    if (!w->in->materialize_partitions)
+        return str_eq(key, stored_name(w, w->partition_fields[p]));
+    int len = snprintf(apart, sizeof(apart), PARTITION_TEXT "%u", p);
+    return str_eq(key, (struct str){apart, (size_t)len});
+}
+
 /* partition_keys: MAP(column name, text). */
 static enum status read_partition_values(struct writing *w, duckdb_vector vector, idx_t row, struct engine_written_file *file, struct error *err)
 {
@@ -320,7 +370,7 @@ static enum status read_partition_values(struct writing *w, duckdb_vector vector
     enum status st = values ? STATUS_OK : error_oom(err);
     for (uint64_t i = span.offset; i < span.offset + span.length && st == STATUS_OK; i++) {
         for (uint32_t p = 0; p < w->in->partition_column_count && st == STATUS_OK; p++) {
-            if (!str_eq(vector_str(&keys.key_data[i]), w->in->partition_columns[p]))
+            if (!is_partition_key(w, p, vector_str(&keys.key_data[i])))
                 continue;
             struct str text = vector_valid(keys.value_validity, i) ? vector_str(&keys.value_data[i]) : STR_NULL;
             st = canonical_text(w, w->partition_fields[p], text, &values[p], err);
@@ -352,7 +402,7 @@ static enum status read_file(struct writing *w, duckdb_data_chunk chunk, idx_t r
     file->size_bytes = ((const int64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 2)))[row];
     w->out->row_count += file->row_count;
     w->out->size_bytes += file->size_bytes;
-    if (!read_file_stats(&w->out->arena, duckdb_data_chunk_get_vector(chunk, 4), row, w->in->schema, file))
+    if (!read_file_stats(&w->out->arena, duckdb_data_chunk_get_vector(chunk, 4), row, w->stored, file))
         return error_oom(err);
     return w->in->partition_column_count ? read_partition_values(w, keys, row, file, err) : STATUS_OK;
 }
@@ -403,7 +453,7 @@ static enum status prime(struct writing *w, struct error *err)
         paths[i] = str_of(path);
         sizes[i] = w->out->files[i].size_bytes;
     }
-    footer_cache_prime(w->engine, w->in->schema, w->in->partition_columns, w->in->partition_column_count, paths, sizes, w->out->file_count);
+    footer_cache_prime(w->engine, w->in->mapping, w->stored, paths, sizes, w->out->file_count);
     return STATUS_OK;
 }
 
@@ -473,6 +523,40 @@ static enum status check_request(const struct writing *w, struct error *err)
     return STATUS_OK;
 }
 
+/* Fields without a type are never in a file. */
+static void drop_void(struct delta_type *type)
+{
+    uint32_t kept = 0;
+    if (type->key)
+        drop_void(type->key);
+    if (type->element)
+        drop_void(type->element);
+    if (type->id != DELTA_STRUCT)
+        return;
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        if (type->fields[i].type->id == DELTA_VOID)
+            continue;
+        drop_void(type->fields[i].type);
+        type->fields[kept++] = type->fields[i];
+    }
+    type->field_count = kept;
+}
+
+static enum status find_stored(struct writing *w, struct error *err)
+{
+    struct delta_type *stored = delta_physical_schema(&w->out->arena, w->in->mapping, w->in->schema);
+    uint32_t kept = 0;
+    if (!stored)
+        return error_oom(err);
+    for (uint32_t i = 0; i < stored->field_count; i++)
+        if (w->in->materialize_partitions || !is_partition(w, &w->in->schema->fields[i]))
+            stored->fields[kept++] = stored->fields[i];
+    stored->field_count = kept;
+    drop_void(stored);
+    w->stored = stored;
+    return STATUS_OK;
+}
+
 static enum status prepare_place(struct writing *w, struct error *err)
 {
     struct buf root = BUF_INIT;
@@ -527,6 +611,8 @@ static enum status write_all(struct writing *w, struct error *err)
     w->partition_fields = ARENA_ARRAY(&w->out->arena, const struct delta_field *, w->in->partition_column_count + 1);
     enum status st = w->partition_fields ? check_request(w, err) : error_oom(err);
     if (st == STATUS_OK)
+        st = find_stored(w, err);
+    if (st == STATUS_OK)
         st = prepare_place(w, err);
     if (st != STATUS_OK)
         return st;
@@ -544,7 +630,7 @@ static enum status write_all(struct writing *w, struct error *err)
 
 enum status engine_write_files(struct ctx *ctx, struct engine *e, struct engine_write *write, struct engine_written *out, struct error *err)
 {
-    struct writing w = {.ctx = ctx, .engine = e, .in = write, .out = out};
+    struct writing w = {.ctx = ctx, .engine = e, .in = write, .out = out, .flat = write->materialize_partitions};
     *out = (struct engine_written){0};
     uuid_make(ctx->rng, w.id);
     enum status st = run_begin(ctx, e, write->session_settings, &w.run, err);

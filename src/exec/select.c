@@ -312,6 +312,7 @@ static enum status relate_ref(struct ctx *ctx, struct exec_select *p, struct sel
                                    .schema = ref_schema(ref),
                                    .partition_columns = m->partition_columns,
                                    .partition_column_count = m->partition_column_count,
+                                   .mapping = delta_mapping_mode(m),
                                    .store = delta_table_store(ref->place.table),
                                    .files = files.files,
                                    .file_count = files.count};

@@ -231,8 +231,10 @@ enum status table_add_columns(struct ctx *ctx, struct catalog_table *t, const st
     enum status status = table_snapshot(ctx, t, &base, err);
     if (!status)
         status = build_schema(&a, base, columns, column_count, err);
-    if (!status)
-        status = table_metadata_with_schema(&a.arena, delta_snapshot_metadata(base), a.schema, &metadata, err);
+    if (!status) {
+        metadata = *delta_snapshot_metadata(base);
+        status = table_map_columns(ctx, &a.arena, delta_snapshot_metadata(base), false, &metadata, &a.schema, err);
+    }
     if (!status)
         status = delta_txn_begin(ctx, t->table, base, &txn, err);
     if (!status)

@@ -48,7 +48,7 @@ static enum status write_rows(struct copying *c, struct error *err)
     c->metadata = *delta_snapshot_metadata(c->base);
     enum status status = load_plan(c->ctx, c->e, &c->attempt, table_name_of(c->table), table, c->copy, c->wanted, c->wanted_count, &c->load, err);
     if (!status && c->load.schema_changed)
-        status = table_metadata_with_schema(&c->attempt, &c->metadata, c->load.schema, &c->metadata, err);
+        status = table_map_columns(c->ctx, &c->attempt, delta_snapshot_metadata(c->base), false, &c->metadata, &c->load.schema, err);
     if (status || !c->load.select.ptr)
         return status;
     struct table_rows rows = {

@@ -127,7 +127,8 @@ static enum status build_metadata(struct creation *c, struct error *err)
     enum status status = c->metadata.id.ptr ? take_partitioning(c, err) : error_oom(err);
     if (!status)
         status = take_properties(c, err);
-    return status ? status : table_metadata_with_schema(&c->arena, &c->metadata, c->schema, &c->metadata, err);
+    const struct delta_metadata *old = c->existing ? delta_snapshot_metadata(c->existing) : NULL;
+    return status ? status : table_map_columns(c->ctx, &c->arena, old, true, &c->metadata, &c->schema, err);
 }
 
 /* ---- the rows ----------------------------------------------------------------------------------- */

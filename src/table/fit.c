@@ -135,9 +135,26 @@ static enum status map_columns(struct fitting *g, struct error *err)
 
 /* ---- NULL literals ------------------------------------------------------------------------------- */
 
-/* A NULL literal's column is announced as an integer.  Whether it is one shows when it is put beside a value of the table's type. */
-static bool is_null_literal(struct fitting *g, uint32_t source, const struct delta_type *wanted)
+/* Nothing but NULL goes into void; beside a boolean an integer stays one, and a NULL does not. */
+static void void_as_boolean(struct delta_type *type)
 {
+    if (type->id == DELTA_VOID)
+        type->id = DELTA_BOOLEAN;
+    if (type->key)
+        void_as_boolean(type->key);
+    if (type->element)
+        void_as_boolean(type->element);
+    for (uint32_t i = 0; type->id == DELTA_STRUCT && i < type->field_count; i++)
+        void_as_boolean(type->fields[i].type);
+}
+
+/* A NULL literal's column is announced as an integer.  Whether it is one shows when it is put beside a value of the table's type. */
+static bool is_null_literal(struct fitting *g, uint32_t source, const struct delta_type *target)
+{
+    struct delta_type *wanted = delta_type_copy(g->arena, target);
+    if (!wanted)
+        return false;
+    void_as_boolean(wanted);
     struct buf sql = BUF_INIT;
     struct error reason = ERROR_INIT;
     struct delta_type *schema = NULL;

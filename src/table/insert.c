@@ -88,8 +88,10 @@ static enum status fit(struct insertion *n, struct error *err)
     enum status status = fit_rows(n->ctx, n->e, &n->arena, &request, &n->fitted, err);
     if (status)
         return status;
-    n->schema_changed = n->fitted.schema_changed || (replaces && !delta_type_equal(n->target, delta_snapshot_schema(n->base)));
-    return n->schema_changed ? table_metadata_with_schema(&n->arena, &n->metadata, n->fitted.schema, &n->metadata, err) : STATUS_OK;
+    const struct delta_metadata *old = delta_snapshot_metadata(n->base);
+    bool renewed = replaces && (delta_mapping_mode(old) != DELTA_MAPPING_NONE || !delta_type_equal(n->target, delta_snapshot_schema(n->base)));
+    n->schema_changed = n->fitted.schema_changed || renewed;
+    return n->schema_changed ? table_map_columns(n->ctx, &n->arena, old, replaces, &n->metadata, &n->fitted.schema, err) : STATUS_OK;
 }
 
 /* ---- rows --------------------------------------------------------------------------------------- */

@@ -44,7 +44,10 @@ static int64_t find(const struct delta_metadata *m, struct str key)
 
 static enum status commit(struct alteration *a, struct delta_txn *txn, struct table_change *out, struct error *err)
 {
-    enum status status = delta_txn_set_metadata(txn, &a->metadata, delta_snapshot_schema(a->base), err);
+    struct delta_type *schema = (struct delta_type *)(uintptr_t)delta_snapshot_schema(a->base);
+    enum status status = table_map_columns(a->ctx, &a->arena, delta_snapshot_metadata(a->base), false, &a->metadata, &schema, err);
+    if (!status)
+        status = delta_txn_set_metadata(txn, &a->metadata, schema, err);
     return status ? status : table_commit(a->ctx, a->table, txn, NULL, out, err);
 }
 

@@ -147,6 +147,9 @@ void load_release(struct load *l);
 /* m with another schema; texts in the arena. */
 enum status table_metadata_with_schema(struct arena *arena, const struct delta_metadata *m, const struct delta_type *schema,
                                        struct delta_metadata *out, struct error *err);
+/* The same for a schema whose columns changed: new ones get ids and physical names first where the table is mapped (delta_mapping_assign). */
+enum status table_map_columns(struct ctx *ctx, struct arena *arena, const struct delta_metadata *old, bool replaced, struct delta_metadata *m,
+                              struct delta_type **schema, struct error *err);
 struct str table_name_of(const struct catalog_table *t);
 
 #endif

@@ -37,6 +37,13 @@ enum status table_metadata_with_schema(struct arena *arena, const struct delta_m
     return status;
 }
 
+enum status table_map_columns(struct ctx *ctx, struct arena *arena, const struct delta_metadata *old, bool replaced, struct delta_metadata *m,
+                              struct delta_type **schema, struct error *err)
+{
+    enum status status = delta_mapping_assign(ctx, arena, old, replaced, m, *schema, schema, err);
+    return status ? status : table_metadata_with_schema(arena, m, *schema, m, err);
+}
+
 /* ---- files ------------------------------------------------------------------------------- */
 
 /* The codec's name as the engine spells it; what it does not write falls back to the default. */
@@ -75,6 +82,8 @@ enum status table_write_rows(struct ctx *ctx, struct engine *e, const struct cat
         .schema = schema,
         .partition_columns = m->partition_columns,
         .partition_column_count = m->partition_column_count,
+        .mapping = delta_mapping_mode(m),
+        .materialize_partitions = delta_materializes_partitions(m),
         .store = delta_table_store(t->table),
         .target_file_bytes = target_size(m),
         .compression = compression(m),

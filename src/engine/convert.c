@@ -1,0 +1,176 @@
+/* engine/convert.c: values of one type as values of another, where a cast alone would be wrong. */
+#include "engine/engine_int.h"
+
+#include <stdio.h>
+
+/* ---- which field is which ------------------------------------------------------------------- */
+
+enum convert_match convert_match_of(enum delta_mapping mapping)
+{
+    return mapping == DELTA_MAPPING_ID ? CONVERT_BY_ID : mapping == DELTA_MAPPING_NAME ? CONVERT_BY_PHYSICAL_NAME : CONVERT_BY_NAME;
+}
+
+static const struct delta_field *field_by_id(const struct delta_type *type, int64_t id)
+{
+    for (uint32_t i = 0; id >= 0 && i < type->field_count; i++)
+        if (delta_column_id(&type->fields[i]) == id)
+            return &type->fields[i];
+    return NULL;
+}
+
+/* Fields without a type do not count. */
+static const struct delta_field *field_by_position(const struct delta_type *type, uint32_t position)
+{
+    for (uint32_t i = 0; i < type->field_count; i++)
+        if (type->fields[i].type->id != DELTA_VOID && position-- == 0)
+            return &type->fields[i];
+    return NULL;
+}
+
+/* The field of `from` that field i of `to` is filled from; NULL: none. */
+static const struct delta_field *convert_source(enum convert_match match, const struct delta_type *from, const struct delta_type *to, uint32_t i)
+{
+    switch (match) {
+    case CONVERT_BY_PHYSICAL_NAME:
+        return delta_field_find(from, delta_physical_name(DELTA_MAPPING_NAME, &to->fields[i]));
+    case CONVERT_BY_ID:
+        return field_by_id(from, delta_column_id(&to->fields[i]));
+    case CONVERT_BY_POSITION:
+        return field_by_position(from, i);
+    default:
+        return delta_field_find(from, to->fields[i].name);
+    }
+}
+
+/* ---- is more than a cast needed ------------------------------------------------------------------ */
+
+/* Whether going from one type to the other by a plain cast would be wrong or would depend on the session. */
+bool convert_is_needed(enum convert_match match, const struct delta_type *from, const struct delta_type *to)
+{
+    if (to->id == DELTA_TIMESTAMP || to->id == DELTA_TIMESTAMP_NTZ)
+        return from->id != to->id && !(from->id == DELTA_DATE && to->id == DELTA_TIMESTAMP_NTZ);
+    if (to->id == DELTA_STRING || to->id == DELTA_BINARY)
+        return (from->id == DELTA_STRING || from->id == DELTA_BINARY) && from->id != to->id;
+    if (to->id != from->id)
+        return false;
+    if (to->id == DELTA_ARRAY)
+        return convert_is_needed(match, from->element, to->element);
+    if (to->id == DELTA_MAP)
+        return convert_is_needed(match, from->key, to->key) || convert_is_needed(match, from->element, to->element);
+    for (uint32_t i = 0; to->id == DELTA_STRUCT && i < to->field_count; i++) {
+        const struct delta_field *source = convert_source(match, from, to, i);
+        if (source != delta_field_find(from, to->fields[i].name) || (source && convert_is_needed(match, source->type, to->fields[i].type)))
+            return true;
+    }
+    return false;
+}
+
+/* ---- expressions ------------------------------------------------------------------------------- */
+
+static void put_convert(enum convert_match match, const struct delta_type *from, const struct delta_type *to, bool exact, struct str value, int depth,
+                        struct buf *sql);
+
+void convert_put_cast(const struct delta_type *to, struct str value, struct buf *sql)
+{
+    buf_z(sql, "CAST(");
+    buf_str(sql, value);
+    buf_z(sql, " AS ");
+    engine_type_sql(to, sql);
+    buf_char(sql, ')');
+}
+
+/* CASE keeps a NULL struct from becoming a struct of NULLs. */
+static void put_struct(enum convert_match match, const struct delta_type *from, const struct delta_type *to, struct str value, int depth,
+                       struct buf *sql)
+{
+    struct buf child = BUF_INIT;
+    buf_printf(sql, "CASE WHEN %.*s IS NULL THEN NULL ELSE struct_pack(", STR_ARG(value));
+    for (uint32_t i = 0; i < to->field_count; i++) {
+        const struct delta_field *source = convert_source(match, from, to, i);
+        buf_clear(&child);
+        if (source) {
+            buf_str(&child, value);
+            buf_char(&child, '.');
+            engine_quote_identifier(source->name, &child);
+        } else {
+            buf_z(&child, "NULL");
+        }
+        buf_z(sql, i ? ", " : "");
+        engine_quote_identifier(to->fields[i].name, sql);
+        buf_z(sql, " := ");
+        if (source)
+            put_convert(match, source->type, to->fields[i].type, false, buf_view(&child), depth + 1, sql);
+        else
+            convert_put_cast(to->fields[i].type, STR("NULL"), sql);
+    }
+    buf_z(sql, ") END");
+    sql->failed |= child.failed;
+    buf_release(&child);
+}
+
+static void put_list(enum convert_match match, const struct delta_type *from, const struct delta_type *to, struct str value, int depth,
+                     struct buf *sql)
+{
+    char item[16];
+    int len = snprintf(item, sizeof(item), "v%d", depth);
+    buf_printf(sql, "list_transform(%.*s, lambda %s: ", STR_ARG(value), item);
+    put_convert(match, from, to, false, (struct str){item, (size_t)len}, depth + 1, sql);
+    buf_char(sql, ')');
+}
+
+static void put_map(enum convert_match match, const struct delta_type *from, const struct delta_type *to, struct str value, int depth,
+                    struct buf *sql)
+{
+    char key[24], element[24];
+    int key_len = snprintf(key, sizeof(key), "v%d.\"key\"", depth), element_len = snprintf(element, sizeof(element), "v%d.\"value\"", depth);
+    buf_printf(sql, "map_from_entries(list_transform(map_entries(%.*s), lambda v%d: struct_pack(k := ", STR_ARG(value), depth);
+    put_convert(match, from->key, to->key, false, (struct str){key, (size_t)key_len}, depth + 1, sql);
+    buf_z(sql, ", v := ");
+    put_convert(match, from->element, to->element, false, (struct str){element, (size_t)element_len}, depth + 1, sql);
+    buf_z(sql, ")))");
+}
+
+/* Timestamps stored in UTC without saying so, or saying so where the table has none: the instant is UTC both ways. */
+static void put_zone_change(const struct delta_type *from, struct str value, struct buf *sql)
+{
+    const char *through = from->id == DELTA_TIMESTAMP ? "TIMESTAMP WITH TIME ZONE" : "TIMESTAMP";
+    buf_printf(sql, "timezone('UTC', CAST(%.*s AS %s))", STR_ARG(value), through);
+}
+
+static void put_expressed(enum convert_match match, const struct delta_type *from, const struct delta_type *to, struct str value, int depth,
+                          struct buf *sql)
+{
+    switch (to->id) {
+    case DELTA_STRUCT:
+        put_struct(match, from, to, value, depth, sql);
+        break;
+    case DELTA_ARRAY:
+        put_list(match, from->element, to->element, value, depth, sql);
+        break;
+    case DELTA_MAP:
+        put_map(match, from, to, value, depth, sql);
+        break;
+    case DELTA_STRING:
+    case DELTA_BINARY:
+        buf_printf(sql, "%s(%.*s)", to->id == DELTA_STRING ? "decode" : "encode", STR_ARG(value));
+        break;
+    default:
+        put_zone_change(from, value, sql);
+    }
+}
+
+static void put_convert(enum convert_match match, const struct delta_type *from, const struct delta_type *to, bool exact, struct str value, int depth,
+                        struct buf *sql)
+{
+    if (convert_is_needed(match, from, to))
+        put_expressed(match, from, to, value, depth, sql);
+    else if (exact && delta_type_equal(from, to))
+        buf_str(sql, value);
+    else
+        convert_put_cast(to, value, sql);
+}
+
+void convert_put(enum convert_match match, const struct delta_type *from, const struct delta_type *to, bool exact, struct str value, struct buf *sql)
+{
+    put_convert(match, from, to, exact, value, 0, sql);
+}
