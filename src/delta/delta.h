@@ -202,7 +202,8 @@ struct delta_checkpoint_shape {
 };
 /* Reads and writes the Parquet and many-file JSON of the log.  Implemented by engine/log_reader.c. */
 struct delta_handler {
-    /* Streams the add rows of the checkpoint parts (paths as store_locate gives them) in order; one call per batch.
+    /* Streams the add rows of the checkpoint parts (paths as store_locate gives them) in order; one call per batch,
+     * not always on the same thread.
      * part_index says which part. wanted: DELTA_READ_…, or'ed. The callback returns false on failure (err set by it). */
     enum status (*read_adds)(struct delta_handler *, struct ctx *, const struct str *paths, size_t path_count, const struct str *partition_columns,
                              size_t partition_column_count, unsigned wanted,

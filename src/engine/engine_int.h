@@ -172,7 +172,8 @@ struct add_scan {
     void *user;
     bool has_text[4], has_partitions, has_row_ids; /* filled by add_scan_run: what the file has */
 };
-/* `files` is " FROM read_parquet(…)", add the type of its column of that name.  Batches come in the order of parts and rows, on this thread. */
+/* `files` is " FROM read_parquet(…)", add the type of its column of that name.  Batches come in the order of parts and rows, one
+ * at a time, on any thread. */
 enum status add_scan_run(struct ctx *ctx, struct engine_run *run, struct add_scans *all, struct add_scan *scan, const struct delta_type *add,
                          struct str files, struct error *err);
 
