@@ -3,12 +3,16 @@
 A table either passes, or is refused because it needs a Delta feature that is not built (src/delta/features.def says which are), or is damaged
 and must be refused, or it is a failure.  What a table needs is worked out here from its protocol, not asked of Varve.
 """
+import atexit
 import csv
 import dataclasses
+import functools
 import json
 import os
 import pathlib
 import re
+import shutil
+import tempfile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -57,6 +61,23 @@ class Outcome:
         return self.result == FAILS
 
 
+# Spark's own tests put this before the names of its deletion vector files; the logs do not know it.
+SPARK_TEST_PREFIX = "test%dv%prefix-"
+
+
+@functools.cache
+def without_test_prefix(folder):
+    """The folder, or a copy of it whose deletion vector files have the names that the log gives them."""
+    if not any(folder.glob(SPARK_TEST_PREFIX + "*")):
+        return folder
+    copy = pathlib.Path(tempfile.mkdtemp(prefix="varve-golden-dv-"))
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    shutil.copytree(folder, copy, dirs_exist_ok=True)
+    for file in copy.glob(SPARK_TEST_PREFIX + "*"):
+        file.rename(copy / file.name.removeprefix(SPARK_TEST_PREFIX))
+    return copy
+
+
 class Table:
     """One table of the set and what is known about it."""
 
@@ -64,7 +85,7 @@ class Table:
         self.row = row
         self.name = row["table"]
         self.folder = GOLDEN / self.name
-        self.location = self.folder / "delta"
+        self.location = without_test_prefix(self.folder / "delta")
         self.summary = self._json("derived/summary.json")
         self.behaviour = self._json("expected/behaviour.json") or {}
 

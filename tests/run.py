@@ -3,8 +3,8 @@
 
   tests/run.py [-k PATTERN]
 
-Jobs are the cmocka executables of the sanitizer build, the layer check, and one pytest process for each test file; two run at a time, long ones
-first.  -k keeps the executables whose name, and the pytest tests whose name, match.
+Jobs are the cmocka executables of the sanitizer build, those of the rooms with threads once more under ThreadSanitizer, a short run of each fuzz
+target, the layer check, and one pytest process for each test file; two run at a time, long ones first.  -k keeps the executables whose name, and the pytest tests whose name, match.
 """
 import argparse
 import concurrent.futures
@@ -26,8 +26,12 @@ import program as programs
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 BUILD = pathlib.Path(os.environ.get("VARVE_TEST_BUILD") or ROOT / "build/test")
+# What links the engine is not here: DuckDB's library is not built for ThreadSanitizer, so whatever its threads hand to each other, our
+# callbacks and allocations among it, looks like a race.
+TSAN_BUILD, TSAN_ROOMS = ROOT / "build/tsan", ("base", "cache", "store", "delta", "catalog", "search")
 WORKERS = 2
 UNIT_TIMEOUT_S, FILE_TIMEOUT_S = 300, 1200
+FUZZ_S, FUZZ_SEED, FUZZ_TIMEOUT_S = 2, 1, 120
 SANITIZER_REPORT = re.compile(r"ERROR: AddressSanitizer|ERROR: LeakSanitizer|runtime error:|WARNING: ThreadSanitizer")
 # The longest first, so that the two workers end together.
 LONGEST = ["test_interop.py", "test_golden.py", "test_crash.py", "test_page.py", "test_bad_input.py", "test_cli.py", "test_docs.py"]
@@ -38,7 +42,8 @@ class Job:
     name: str
     command: list
     timeout: int
-    kind: str  # "unit", "check" or "pytest"
+    kind: str  # "unit", "check" (also a fuzz target) or "pytest"
+    started: float = 0  # 0 while it waits for its turn
 
 
 @dataclasses.dataclass
@@ -99,22 +104,24 @@ def execute(command, timeout, environment):
 
 
 def read_unit(result, out, code):
-    """cmocka's lines: each test begins with RUN and ends with OK, FAILED or SKIPPED."""
-    running, ended = None, 0
+    """cmocka's lines: each test begins with RUN and ends with OK, FAILED or SKIPPED; one that skips itself prints `skipped: WHY` before."""
+    running, ended, why = None, 0, None
     for line in out.splitlines():
+        if line.startswith("skipped: "):
+            why = line.removeprefix("skipped: ")
         match = re.match(r"\[ +(RUN|OK|FAILED|SKIPPED) +\] (\w+)$", line)
         if not match:
             continue
         word, test = match.groups()
         if word == "RUN":
-            running = test
+            running, why = test, None
         elif test == running:
             running = None
             ended += 1
             if word == "OK":
                 result.passed += 1
             elif word == "SKIPPED":
-                result.skipped.append((f"{result.job.name}: {test}", "skipped by the test itself"))
+                result.skipped.append((f"{result.job.name}: {test}", why or "no reason given"))
             else:
                 result.fail(f"{result.job.name}: {test} failed\n{excerpt(out, test)}")
     if code is None:
@@ -150,13 +157,19 @@ def read_pytest(result, out, code, report):
         if trouble is not None:
             result.fail(f"{name}\n{(trouble.text or trouble.get('message') or '').strip()}")
         elif skipped is not None:
-            result.skipped.append((name, skipped.get("message") or "no reason given"))
+            result.skipped.append((name, why_skipped(skipped)))
         else:
             result.passed += 1
     if code is None:
         result.fail(f"{result.job.name}: did not end within {result.job.timeout} s\n{tail(out)}")
     elif code not in (0, 1, 5) and not result.failed:
         result.fail(f"{result.job.name}: pytest ended with {code}\n{tail(out, 60)}")
+
+
+def why_skipped(skipped):
+    """The reason of one skipped test.  Where a whole file is skipped, pytest gives it as the text (path, line, 'Skipped: WHY')."""
+    whole = re.search(r"""['"]Skipped: (.*)['"]\)$""", skipped.text or "", re.S)
+    return whole.group(1) if whole else skipped.get("message") or "no reason given"
 
 
 def report_of(out):
@@ -179,10 +192,32 @@ def excerpt(out, test):
 # ---- jobs -----------------------------------------------------------------------------------------------------
 
 
+def executables(folder):
+    return sorted(p for p in folder.iterdir() if os.access(p, os.X_OK) and p.is_file()) if folder.is_dir() else []
+
+
+def matching(jobs, pattern):
+    return [job for job in jobs if not pattern or pattern.lower() in job.name.lower()]
+
+
 def unit_jobs(pattern):
-    folder = BUILD / "tests"
-    names = sorted(p.name for p in folder.iterdir() if os.access(p, os.X_OK) and p.is_file()) if folder.is_dir() else []
-    return [Job(name, [str(folder / name)], UNIT_TIMEOUT_S, "unit") for name in names if not pattern or pattern.lower() in name.lower()]
+    return matching([Job(p.name, [str(p)], UNIT_TIMEOUT_S, "unit") for p in executables(BUILD / "tests")], pattern)
+
+
+def tsan_jobs(pattern):
+    """ThreadSanitizer of gcc 12 does not run where addresses are very random."""
+    fixed = ["setarch", "-R"]
+    if subprocess.run([*fixed, "true"], capture_output=True).returncode != 0:
+        fixed = []
+    found = [p for p in executables(TSAN_BUILD / "tests") if p.name.split("_")[0] in TSAN_ROOMS]
+    return matching([Job(f"tsan {p.name}", [*fixed, str(p)], UNIT_TIMEOUT_S, "unit") for p in found], pattern)
+
+
+def fuzz_jobs(pattern):
+    def job(target):
+        kept = sorted(str(p) for p in (HERE / "fuzz" / target.name).glob("*"))
+        return Job(target.name, [str(target), str(FUZZ_S), str(FUZZ_SEED), *kept], FUZZ_TIMEOUT_S, "check")
+    return matching([job(target) for target in executables(BUILD / "fuzz")], pattern)
 
 
 def pytest_jobs(pattern):
@@ -201,7 +236,7 @@ def check_jobs(pattern):
 
 def run_job(job, environment, folder):
     result = Result(job)
-    started = time.monotonic()
+    job.started = time.monotonic()
     if job.kind == "pytest":
         report = folder / f"{job.name}.xml"
         out, code = execute([*job.command, f"--junit-xml={report}"], job.timeout, environment)
@@ -209,13 +244,13 @@ def run_job(job, environment, folder):
     else:
         out, code = execute(job.command, job.timeout, environment)
         (read_unit if job.kind == "unit" else read_check)(result, out, code)
-    result.seconds = time.monotonic() - started
+    result.seconds = time.monotonic() - job.started
     return result
 
 
 def environment_of(folder):
     """Unit tests report to their output; the pytest tests give their own processes a log."""
-    environment = {**os.environ, **programs.sanitizer_environment("stderr"), "TZ": "UTC", "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(folder)}
+    environment = {**os.environ, **programs.sanitizer_environment("stderr"), "TSAN_OPTIONS": "color=never", "TZ": "UTC", "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(folder)}
     program = BUILD / "varve"
     if program.exists():
         environment["VARVE"] = str(program)
@@ -236,9 +271,28 @@ def tell(result, done, total):
         print("\n    " + failure.replace("\n", "\n    ") + "\n", flush=True)
 
 
+def completed(pending):
+    """The results as they come.  After two silent seconds it is told what runs: on a terminal in place, elsewhere every ten seconds."""
+    terminal, wait = sys.stdout.isatty(), 2
+    while pending:
+        done, _ = concurrent.futures.wait(pending, timeout=wait, return_when=concurrent.futures.FIRST_COMPLETED)
+        if terminal:
+            print("\r\033[K", end="")
+        if not done:
+            running = ", ".join(f"{job.name} {time.monotonic() - job.started:.0f} s" for job in pending.values() if job.started)
+            print(f"    running: {running}", end="" if terminal else "\n", flush=True)
+        wait = 2 if done else 1 if terminal else 10
+        for future in done:
+            del pending[future]
+            yield future.result()
+
+
 def tell_times(results, seconds):
     units = [r for r in results if r.job.kind == "unit"]
-    rows = [(sum(r.seconds for r in units), f"unit tests ({len(units)} executables)")] if units else []
+    rows = []
+    for what, some in (("unit tests", [r for r in units if not r.job.name.startswith("tsan ")]),
+                       ("the same under ThreadSanitizer", [r for r in units if r.job.name.startswith("tsan ")])):
+        rows += [(sum(r.seconds for r in some), f"{what} ({len(some)} executables)")] if some else []
     rows += [(r.seconds, r.job.name) for r in results if r.job.kind != "unit" and r.seconds >= 0.5]
     print(f"\nwhere the time goes ({seconds:.0f} s with {WORKERS} jobs at a time):")
     for taken, name in sorted(rows, reverse=True):
@@ -255,15 +309,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-k", metavar="PATTERN", default="", help="only tests whose name matches")
     pattern = parser.parse_args().k
-    jobs = pytest_jobs(pattern) + unit_jobs(pattern) + check_jobs(pattern)
+    jobs = pytest_jobs(pattern) + tsan_jobs(pattern) + unit_jobs(pattern) + fuzz_jobs(pattern) + check_jobs(pattern)
     results, started = [], time.monotonic()
     with tempfile.TemporaryDirectory(prefix="varve-tests-") as folder:
         folder = pathlib.Path(folder)
         environment = environment_of(folder)
         with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-            for future in concurrent.futures.as_completed(pool.submit(run_job, job, environment, folder) for job in jobs):
-                results.append(future.result())
-                tell(results[-1], len(results), len(jobs))
+            for result in completed({pool.submit(run_job, job, environment, folder): job for job in jobs}):
+                results.append(result)
+                tell(result, len(results), len(jobs))
     tell_times(results, time.monotonic() - started)
     skipped = sorted(s for r in results for s in r.skipped)
     for name, reason in skipped:

@@ -136,6 +136,24 @@ def test_errors_for_programs(program, lake):
     assert len(answer.err.decode().splitlines()) == 1
 
 
+@pytest.mark.parametrize("options", [["--jsonlines"], ["--arrow"], ["--csv", "--json-errors"], ["--json-errors"]], ids=" ".join)
+def test_errors_are_objects(program, lake, options):
+    answer = run(program, lake, *options, "-c", "SELECT * FROM nothing")
+    assert answer.problem()["code"] == "TABLE_NOT_FOUND" and len(answer.err.decode().splitlines()) == 1 and answer.out == b""
+
+
+@pytest.mark.parametrize("options", [["--csv"], ["--markdown"], ["--line"], []], ids=" ".join)
+def test_errors_are_prose(program, lake, options):
+    assert run(program, lake, *options, "-c", "SELECT * FROM nothing").err.startswith(b"error: ")
+
+
+def test_a_verb_and_a_lake_that_fail_for_programs(program, lake, scratch):
+    assert run(program, lake, "history", "nothing", "--arrow").problem()["code"] == "TABLE_NOT_FOUND"
+    assert run(program, lake, "history", "nothing", "--json-errors").problem()["code"] == "TABLE_NOT_FOUND"
+    answer = run(program, scratch / "missing", "--readonly", "--arrow", "-c", "SELECT 1")
+    assert answer.code == 1 and answer.problem()["code"] == "LAKE_NOT_FOUND"
+
+
 def test_no_colours_without_a_terminal(program, lake):
     assert b"\x1b" not in run(program, lake, "-c", "SELECT 1; SELEC").err + run(program, lake, "-c", "SELECT 1").out
 
@@ -285,6 +303,29 @@ def test_a_read_only_lake(program, lake, scratch):
     assert answer.code == 3 and answer.problem()["code"] == "PERMISSION_DENIED"
     assert run(program, scratch / "missing", "--readonly", "-c", "SELECT 1").code == 1
     assert not (scratch / "missing").exists()
+
+
+def test_a_lake_that_does_not_exist(program, scratch):
+    lake = scratch / "mistyped"
+    for sql in ("SHOW TABLES", "SHOW SCHEMAS", "SHOW TABLES IN default"):
+        problem = run(program, lake, "--json", "-c", sql).problem()
+        assert problem["code"] == "LAKE_NOT_FOUND" and str(lake) in problem["detail"], sql
+    for sql in ("SELECT * FROM bars", "SELECT * FROM silver.bars", "DESCRIBE HISTORY bars", "INSERT INTO bars VALUES (1)"):
+        assert f'the lake "{lake}" does not exist' in run(program, lake, "--json", "-c", sql).problem()["hint"], sql
+    assert run(program, lake, "--csv", "-c", "SELECT 42 AS n").text == "n\n42\n"
+    assert run(program, lake, "-c", "DROP TABLE IF EXISTS bars").code == 0
+    served = run(program, lake, "serve", "--port", "0")
+    assert served.code == 1 and b"does not exist" in served.err
+    assert not lake.exists()
+    program.sql(lake, "CREATE TABLE bars AS SELECT 1 AS n")
+    assert program.sql(lake, "SELECT n FROM bars") == [{"n": 1}]
+    assert run(program, lake, "--json", "-c", "SELECT * FROM nothing").problem().get("hint", "") != ""
+
+
+def test_ingest_makes_the_lake(program, scratch):
+    (scratch / "a.csv").write_text("n\n1\n2\n")
+    assert run(program, scratch / "new", "ingest", "t", scratch / "a.csv", "--header").code == 0
+    assert program.sql(scratch / "new", "SELECT sum(n) AS n FROM t") == [{"n": 3}]
 
 
 def test_paths_with_spaces(program, scratch):

@@ -158,6 +158,15 @@ def test_stats(server):
     assert {"hits", "misses", "entries"} <= set(after["cache"])
 
 
+def test_stats_tell_what_the_lake_holds(server):
+    tables = server.get("/api/tables").json()["tables"]
+    stats = server.get("/api/stats").json()
+    assert stats["totalTables"] == len(tables) == 3
+    assert stats["totalRecords"] == sum(t["record_count"] for t in tables) == 2 + 4 + 1
+    assert stats["totalBytes"] == sum(t["size_bytes"] for t in tables)
+    assert stats["uncountedTables"] == 0
+
+
 def test_health(server):
     health = server.get("/api/health").json()
     assert health["status"] == "healthy" and health["services"]["lake"]["latency_ms"] > 0
@@ -297,7 +306,7 @@ def test_errors_have_their_place(server):
     check_problem(server.query("SELEC 1"), 400, "SYNTAX")
     check_problem(server.query("SELECT * FROM nothing"), 404, "TABLE_NOT_FOUND")
     check_problem(server.query("SELECT * FROM bars VERSION AS OF 99"), 404, "VERSION_NOT_FOUND")
-    check_problem(server.query("MERGE INTO bars"), 501, "NOT_SUPPORTED")
+    check_problem(server.query("VACUUM bars"), 501, "NOT_SUPPORTED")
     check_problem(server.query("CREATE TABLE bars (a int) USING DELTA"), 409, "TABLE_EXISTS")
     check_problem(server.query("INSERT INTO bars VALUES (1)"), 422, "SCHEMA_MISMATCH")
 

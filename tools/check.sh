@@ -9,9 +9,17 @@ step() { local title=$1; shift; say "$title"; "$@" || failed+=("$title"); }
 findings() { grep -E '(error|warning):|^FAILED|^CMake Error' "$1" | sed "s|$ROOT/||g" | sort -u; }
 
 format() {
-  find src include -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run --Werror 2>build/check-format.log && return 0
+  watched "clang-format" build/check-format.log format_all && return 0
   grep -c 'error:' build/check-format.log | sed 's/$/ places differ (.\/dev fmt formats them); the first:/'
   grep 'error:' build/check-format.log | head -n 10
+  return 1
+}
+
+format_all() { find src include -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run --Werror; }
+
+types() {
+  watched "tsc" build/check-types.log node web/node_modules/typescript/bin/tsc --noEmit -p web && return 0
+  cat build/check-types.log
   return 1
 }
 
@@ -29,12 +37,13 @@ tidy() {
   findings "$log"
   return 1
 }
-# One file a process: clang 14 reports va_lists wrongly when it sees several.  error.c defines what tools/analyzer.h explains, so it goes without.
+# One file a process: clang 14 reports va_lists wrongly when it sees several.  error.c defines what tools/analyzer.h explains, so it goes without;
+# tests go without the analyzer.
 tidy_all() {
-  local failed=0
-  find src -name '*.c' ! -name '*_fuzz.c' ! -path src/base/error.c -print0 | sort -z \
-    | xargs -0 -n 1 -P 2 clang-tidy --quiet -p build/check-clang "--extra-arg-before=-include$ROOT/tools/analyzer.h" || failed=1
-  clang-tidy --quiet -p build/check-clang src/base/error.c || failed=1
+  local run=(xargs -0 -r -n 1 -P "$(nproc)" clang-tidy --quiet -p build/check-clang) failed=0 known="--extra-arg-before=-include$ROOT/tools/analyzer.h"
+  find src -name '*.c' ! -name '*_test.c' ! -name '*_fuzz.c' ! -path src/base/error.c -print0 | "${run[@]}" "$known" || failed=1
+  printf '%s\0' src/base/error.c | "${run[@]}" || failed=1
+  find src -name '*_test.c' -print0 | "${run[@]}" '--checks=-clang-analyzer-*' || failed=1
   return $failed
 }
 
@@ -43,10 +52,10 @@ step 'layers' python3 tools/check_layers.py
 step 'the generated page of protocol features' python3 tools/protocol_support.py --check
 step 'warnings as errors: gcc' compile gcc Release
 step 'warnings as errors: clang' compile clang Debug
-step 'types of the page' node web/node_modules/typescript/bin/tsc --noEmit -p web
+step 'types of the page' types
 step 'clang-tidy' tidy
 if [ ${#failed[@]} -gt 0 ]; then
-  printf 'check: failed: %s\n' "$(printf '%s; ' "${failed[@]}" | sed 's/; $//')"
+  printf 'check: failed after %d s: %s\n' $SECONDS "$(printf '%s; ' "${failed[@]}" | sed 's/; $//')"
   exit 1
 fi
-echo 'check: all is well'
+printf 'check: all is well (%d s)\n' $SECONDS

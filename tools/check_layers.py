@@ -12,6 +12,7 @@ FRONT_ENDS = {"cli", "server"}
 # Foreign headers and the one room that may include each.
 HOMES = {
     "duckdb.h": "engine",
+    "roaring/roaring.h": "codec",
     "microhttpd.h": "server",
     "editline/readline.h": "cli",
     "histedit.h": "cli",

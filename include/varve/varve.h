@@ -67,10 +67,15 @@ typedef struct varve_options {
     int log_fd;                  /* JSON log lines; 0: none */
     const char *log_level;       /* "debug", "info" (default), "warn", "error" */
     const char *search_config;   /* JSON text: which tables are searched (see varve_search); NULL: none configured */
+    bool must_exist;             /* LAKE_NOT_FOUND when there is no such directory; read_only implies it */
 } varve_options;
-/* Opens the lake in a directory, which is made when it does not exist (unless read_only). */
+/* Opens the lake in a directory.  It need not exist (unless must_exist): the first statement that writes makes it.  Until then statements that list
+ * what is in the lake fail with LAKE_NOT_FOUND, and the hint of TABLE_NOT_FOUND says that there is no lake. */
 VARVE_API int varve_open(const char *directory, const varve_options *options, varve_db **db, varve_error *error);
 VARVE_API void varve_close(varve_db **db);
+/* For a process that is about to end: as varve_close it waits for what runs in the background (checkpoints) and everything committed is durable, but
+ * memory and threads of the engine are left to the process's end, which spares some milliseconds.  End with _exit: the engine is still there. */
+VARVE_API void varve_finish(varve_db **db);
 VARVE_API const char *varve_version(void);        /* "0.1.0" */
 VARVE_API const char *varve_engine_version(void); /* "v1.5.6" */
 
@@ -166,6 +171,13 @@ VARVE_API int varve_search(varve_session *session, const varve_search_request *r
 
 /* {"tables":[{"name","schema_name","table_name","version","record_count","num_files","size_bytes","file_size","last_modified"}],"total_tables"}. */
 VARVE_API int varve_tables_json(varve_session *session, char **json, size_t *json_length, varve_error *error);
+/* The lake in numbers, of the newest versions. */
+typedef struct varve_totals {
+    size_t struct_size;
+    int64_t tables, records, size_bytes;
+    int64_t uncounted_tables; /* not in records: they cannot be read, or have files without statistics */
+} varve_totals;
+VARVE_API int varve_lake_totals(varve_session *session, varve_totals *totals, varve_error *error);
 /* One table: schema, properties, protocol, sizes, and its newest history_limit commits. name: "schema.table" or "delta.`/path`". */
 VARVE_API int varve_table_json(varve_session *session, const char *name, int64_t history_limit, char **json, size_t *json_length, varve_error *error);
 

@@ -41,9 +41,12 @@ static void integers(void **state)
 static void check_double(const char *text)
 {
     double v = 0, want = strtod(text, NULL);
+    uint64_t bits, wanted_bits; /* NaN equals itself by its bits, and -0.0 differs from 0.0 */
     if (!str_to_f64(str_of(text), &v))
         fail_msg("refused %s", text);
-    if (memcmp(&v, &want, sizeof v) != 0)
+    memcpy(&bits, &v, sizeof bits);
+    memcpy(&wanted_bits, &want, sizeof wanted_bits);
+    if (bits != wanted_bits)
         fail_msg("%s: %a, not %a", text, v, want);
 }
 

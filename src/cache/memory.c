@@ -296,7 +296,7 @@ enum status cache_open_memory(size_t capacity_bytes, struct cache **out, struct 
     m->base.v = &memory_vtable;
     m->shards = mem_calloc(wanted, sizeof *m->shards);
     if (!m->shards) {
-        memory_free(&m->base);
+        mem_free(m);
         return error_oom(err);
     }
     for (; m->shard_count < wanted; m->shard_count++)

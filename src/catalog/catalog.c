@@ -1,6 +1,9 @@
 /* catalog/catalog.c: opening the catalog, and names to tables. */
 #include "catalog/catalog_int.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 enum status catalog_open(struct ctx *ctx, struct store *lake, bool durable, struct delta_handler *handler, struct catalog **out, struct error *err)
 {
     *out = NULL;
@@ -26,6 +29,30 @@ void catalog_close(struct catalog *c)
     pthread_mutex_destroy(&c->lock);
     store_unref(c->lake);
     mem_free(c);
+}
+
+/* ---- is there a lake? -------------------------------------------------------------------- */
+
+/* Only a lake in a directory can be missing as a whole. */
+static bool is_missing(const struct catalog *c)
+{
+    const struct str root = c->lake->root;
+    return root.len && root.ptr[0] == '/' && access(root.ptr, F_OK) != 0 && errno == ENOENT;
+}
+
+enum status catalog_check_lake(const struct catalog *c, struct error *err)
+{
+    if (!is_missing(c))
+        return STATUS_OK;
+    return error_set(err, STATUS_LAKE_NOT_FOUND, "the lake \"%.*s\" does not exist", STR_ARG(c->lake->root));
+}
+
+bool catalog_hint_lake(const struct catalog *c, struct error *err)
+{
+    if (!is_missing(c))
+        return false;
+    error_hint(err, "the lake \"%.*s\" does not exist: check its path; the first statement that writes makes it", STR_ARG(c->lake->root));
+    return true;
 }
 
 /* ---- handing out ------------------------------------------------------------------------- */
@@ -81,7 +108,7 @@ enum status catalog_table_not_found(struct ctx *ctx, struct catalog *c, struct a
         names[i] = tables[i].table;
     struct str near = str_nearest(id->table, names, count);
     error_set(err, STATUS_TABLE_NOT_FOUND, "table \"%.*s.%.*s\" does not exist", STR_ARG(id->schema), STR_ARG(id->table));
-    if (near.ptr)
+    if (!catalog_hint_lake(c, err) && near.ptr)
         error_hint(err, "did you mean \"%.*s.%.*s\"?", STR_ARG(id->schema), STR_ARG(near));
     return STATUS_TABLE_NOT_FOUND;
 }

@@ -4,8 +4,11 @@
  *   _varve/catalog/<schema>/_schema.json             the schema exists
  *   _varve/catalog/<schema>/<table>.json             the table's name is taken: {"location":…,"id":…,"managed":…,"created":…}
  *   <schema>/<table>/_delta_log/…                    a managed table (or <table>_<8 hex> when that place was taken)
- * Names are stored lower-case, URI-escaped.  A name is claimed by put-if-absent, so of two processes creating one table
- * exactly one wins; a table shows itself only once version 0 of its log is committed.
+ * Names are stored lower-case; in keys of the catalog URI-escaped, as directories of tables with ~XX (two hex digits) for each byte but letters,
+ * digits,
+ * '_', '-', '.', blank and those of other scripts: "odd name" lies in "odd name", "a/b" in "a~2Fb".  Where a table lies its entry says.  A name is
+ * claimed by put-if-absent, so of two processes creating one table exactly one wins; a table shows itself only once version 0 of its log is
+ * committed.
  */
 #ifndef VARVE_CATALOG_H
 #define VARVE_CATALOG_H
@@ -18,9 +21,12 @@ struct catalog;
 #define CATALOG_NAME "varve" /* the one catalog of a lake: varve.schema.table */
 #define CATALOG_DEFAULT_SCHEMA "default"
 
-/* store: the lake's root.  The schema "default" always exists. handler is given to every table. Opened tables stay cached. */
+/* store: the lake's root; it need not exist before something is written.  The schema "default" always exists. handler is given to every table. Opened
+ * tables stay cached. */
 enum status catalog_open(struct ctx *ctx, struct store *lake, bool durable, struct delta_handler *handler, struct catalog **out, struct error *err);
 void catalog_close(struct catalog *c);
+/* LAKE_NOT_FOUND while the lake's directory does not exist: for whoever lists what is in it, since an empty list would hide a mistyped path. */
+enum status catalog_check_lake(const struct catalog *c, struct error *err);
 
 struct catalog_name {
     struct str catalog, schema, table; /* NULL ptr: default */
@@ -33,7 +39,8 @@ struct catalog_table {
     char *location;            /* absolute path */
     bool managed;
 };
-/* TABLE_NOT_FOUND with the nearest name as hint; SCHEMA_NOT_FOUND; CATALOG_NOT_FOUND; for paths NOT_A_DELTA_TABLE. */
+/* TABLE_NOT_FOUND with the nearest name as hint, or with the lake that does not exist; SCHEMA_NOT_FOUND; CATALOG_NOT_FOUND; for paths
+ * NOT_A_DELTA_TABLE. */
 enum status catalog_resolve(struct ctx *ctx, struct catalog *c, const struct catalog_name *name, struct catalog_table *out, struct error *err);
 void catalog_table_release(struct catalog_table *t);
 
@@ -47,6 +54,10 @@ void catalog_claim_abandon(struct ctx *ctx, struct catalog *c, const struct cata
 /* Takes the name away first, then removes the files of a managed table (empty directories stay). *existed says whether there was a table; when not:
  * TABLE_NOT_FOUND or SCHEMA_NOT_FOUND with the nearest name, and an unfinished claim of the name is gone. */
 enum status catalog_drop_table(struct ctx *ctx, struct catalog *c, const struct catalog_name *name, bool *existed, struct error *err);
+/* The name changes, the files stay where they are.  TABLE_EXISTS when the new name is taken. */
+enum status catalog_rename_table(struct ctx *ctx, struct catalog *c, const struct catalog_name *from, const struct catalog_name *to, struct error *err);
+/* The name of a table that is not managed leads to another Delta table from now on. */
+enum status catalog_set_location(struct ctx *ctx, struct catalog *c, const struct catalog_name *name, struct str location, struct error *err);
 
 /* A schema that exists already, or that does not when dropped, is not an error: *existed says so. */
 enum status catalog_create_schema(struct ctx *ctx, struct catalog *c, struct str schema, struct str comment, bool *existed, struct error *err);

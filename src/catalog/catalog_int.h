@@ -28,14 +28,14 @@ struct catalog {
 /* A table's name made canonical.  Texts live in the arena that made it. */
 struct catalog_id {
     struct str schema, table;         /* lower case */
-    struct str schema_dir, table_dir; /* escaped: one path segment each */
+    struct str schema_dir, table_dir; /* of a managed table: one path segment each, other bytes than usual ones as ~XX */
     struct str entry_key;             /* of its entry in the lake's store */
     struct str qualified;             /* "varve.schema.table" */
 };
 /* CATALOG_NOT_FOUND, or INVALID_ARGUMENT / LIMIT_EXCEEDED for a name that cannot be one. */
 enum status catalog_id_make(struct arena *arena, const struct catalog_name *name, struct catalog_id *out, struct error *err);
 enum status catalog_schema_key(struct arena *arena, struct str schema, struct str *lower, struct str *key, struct error *err);
-/* An escaped path segment back to the name; NULL ptr when it is not one (or memory is out). */
+/* A segment of an entry's key back to the name; NULL ptr when it is not one (or memory is out). */
 struct str catalog_unescape(struct arena *arena, struct str segment);
 /* LOCATION or path text as an absolute path: file: URLs taken apart, a relative path put below base, "." and ".." resolved.
  * NOT_SUPPORTED for other URL schemes. */
@@ -97,6 +97,8 @@ struct str catalog_opened_place(struct arena *arena, const struct catalog_entry_
 enum status catalog_hand_out(struct delta_table *table, struct str qualified, bool managed, struct catalog_table *out, struct error *err);
 enum status catalog_open_at(struct ctx *ctx, struct catalog *c, struct str key, struct str place, struct store *store, const char *log_id,
                             struct str qualified, struct delta_table **out, struct error *err);
+/* Adds to a "not found" that the lake itself does not exist, when that is so: true. */
+bool catalog_hint_lake(const struct catalog *c, struct error *err);
 /* TABLE_NOT_FOUND or SCHEMA_NOT_FOUND, with the nearest name as hint. */
 enum status catalog_table_not_found(struct ctx *ctx, struct catalog *c, struct arena *arena, const struct catalog_id *id, struct error *err);
 /* The store, canonical root and log of a table that is named by its path. */

@@ -530,6 +530,52 @@ static void damaged_entry_is_named_and_can_be_dropped(void **state)
     }
 }
 
+/* ---- directories -------------------------------------------------------------------------------- */
+
+static void place_of(struct lake *l, const char *table, const char *end)
+{
+    struct catalog_name name = named(NULL, table);
+    struct catalog_table t;
+    assert_int_equal(make_table(l, NULL, table), STATUS_OK);
+    assert_int_equal(catalog_resolve(&l->ctx, l->catalog, &name, &t, &l->err), STATUS_OK);
+    if (!str_ends(str_of(t.location), str_of(end)))
+        fail_msg("\"%s\" lies in \"%s\", not in \"%s\"", table, t.location, end);
+    catalog_table_release(&t);
+}
+
+static void directories_have_no_percent_sign(void **state)
+{
+    static const char *const places[][2] = {
+        {"Odd Name", "/default/odd name"}, {"ünï😀", "/default/ünï😀"},     {"a-b.c", "/default/a-b.c"},       {"a/b", "/default/a~2Fb"},
+        {"100%", "/default/100~25"},       {"a~2fb", "/default/a~7E2fb"}, {"_hidden", "/default/~5Fhidden"}, {".hidden", "/default/~2Ehidden"},
+        {" x ", "/default/~20x~20"},       {"..", "/default/~2E~2E"},     {"a*?b", "/default/a~2A~3Fb"},     {"x_1", "/default/x_1"},
+    };
+    struct lake *l = *state;
+    struct catalog_entry *tables;
+    size_t count;
+    for (size_t i = 0; i < VV_ARRAY_COUNT(places); i++)
+        place_of(l, places[i][0], places[i][1]);
+    assert_int_equal(catalog_list_tables(&l->ctx, l->catalog, STR_NULL, &l->arena, &tables, &count, &l->err), STATUS_OK);
+    assert_int_equal(count, VV_ARRAY_COUNT(places));
+    for (size_t i = 0; i < count; i++)
+        assert_null(memchr(tables[i].table.ptr, '~', tables[i].table.len) && !str_eq(tables[i].table, STR("a~2fb")) ? "~" : NULL);
+}
+
+/* What earlier programs made: the entry holds the place. */
+static void older_directories_are_found(void **state)
+{
+    static const char entry[] = "{\"location\":\"default/odd%20name\",\"id\":\"8d8e1f9e-0000-4000-8000-000000000000\",\"managed\":true}";
+    struct lake *l = *state;
+    assert_int_equal(store_put(l->store, &l->ctx, STR(CATALOG_PREFIX "default/odd%20name.json"), entry, sizeof entry - 1, &l->err), STORE_OK);
+    assert_int_equal(store_put(l->store, &l->ctx, STR("default/odd%20name/" FIRST_COMMIT), "{}\n", 3, &l->err), STORE_OK);
+    struct catalog_name name = named(NULL, "odd name");
+    struct catalog_table t;
+    assert_int_equal(catalog_resolve(&l->ctx, l->catalog, &name, &t, &l->err), STATUS_OK);
+    assert_true(str_ends(str_of(t.location), STR("/default/odd%20name")));
+    catalog_table_release(&t);
+    assert_int_equal(make_table(l, NULL, "odd name"), STATUS_TABLE_EXISTS);
+}
+
 /* ---- several at once ------------------------------------------------------------------------- */
 
 static int race_once(const char *dir, int round)
@@ -657,6 +703,10 @@ int main(void)
         IN_MEMORY(relative_location_is_below_the_lake),
         ON_DISK(relative_location_is_below_the_lake),
         ON_DISK(registers_what_is_there),
+        IN_MEMORY(directories_have_no_percent_sign),
+        ON_DISK(directories_have_no_percent_sign),
+        IN_MEMORY(older_directories_are_found),
+        ON_DISK(older_directories_are_found),
         IN_MEMORY(two_locations_do_not_share_a_claim),
         IN_MEMORY(log_without_version_0_is_a_log),
         IN_MEMORY(damaged_entry_is_named_and_can_be_dropped),

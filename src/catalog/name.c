@@ -20,17 +20,29 @@ static struct str lower(struct arena *arena, struct str name)
     return copy;
 }
 
-/* A leading '_' is escaped too: such names are taken by the catalog's own objects, and readers of directories skip them. */
-static bool stands_for_itself(char c, size_t at) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c == '_' && at > 0); }
+static bool is_plain(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; }
 
-static enum status escape(struct arena *arena, struct str name, const char *what, struct str *out, struct error *err)
+/* In the catalog's own objects.  A leading '_' is escaped too: such names are taken by other objects. */
+static bool plain_in_entry(struct str name, size_t at) { return is_plain(name.ptr[at]) && (at > 0 || name.ptr[at] != '_'); }
+
+/* In a table's own directory, which other programs open by its path: no '%', which some of them decode, and nothing that is a pattern or
+ * a part of an address.  What begins with '_' or '.' is skipped by readers of directories; blanks at the ends get lost in configurations. */
+static bool plain_in_directory(struct str name, size_t at)
+{
+    char c = name.ptr[at];
+    bool inside = at > 0 && at + 1 < name.len;
+    return c == '_' || c == '-' ? at > 0 : c == '.' || c == ' ' ? inside : is_plain(c) || (unsigned char)c >= 0x80;
+}
+
+static enum status escape(struct arena *arena, struct str name, const char *what, char mark, bool (*plain)(struct str, size_t), struct str *out,
+                          struct error *err)
 {
     struct buf text = BUF_INIT;
     for (size_t i = 0; i < name.len; i++) {
-        if (stands_for_itself(name.ptr[i], i))
+        if (plain(name, i))
             buf_char(&text, name.ptr[i]);
         else
-            buf_printf(&text, "%%%02X", (unsigned char)name.ptr[i]);
+            buf_printf(&text, "%c%02X", mark, (unsigned char)name.ptr[i]);
     }
     enum status status = buf_check(&text, err);
     if (!status && text.len > SEGMENT_MAX_BYTES)
@@ -42,14 +54,14 @@ static enum status escape(struct arena *arena, struct str name, const char *what
     return status;
 }
 
-static enum status canonical(struct arena *arena, struct str name, const char *what, struct str *lowered, struct str *segment, struct error *err)
+static enum status canonical(struct arena *arena, struct str name, const char *what, struct str *lowered, struct str *object, struct error *err)
 {
     if (name.len == 0)
         return error_set(err, STATUS_INVALID_ARGUMENT, "a %s name must not be empty", what);
     if (!utf8_valid(name) || memchr(name.ptr, '\0', name.len))
         return error_set(err, STATUS_INVALID_ARGUMENT, "a %s name must be valid UTF-8 without zero bytes", what);
     *lowered = lower(arena, name);
-    return lowered->ptr ? escape(arena, *lowered, what, segment, err) : error_oom(err);
+    return lowered->ptr ? escape(arena, *lowered, what, '%', plain_in_entry, object, err) : error_oom(err);
 }
 
 static enum status check_catalog(struct str catalog, struct error *err)
@@ -63,15 +75,20 @@ static enum status check_catalog(struct str catalog, struct error *err)
 
 enum status catalog_id_make(struct arena *arena, const struct catalog_name *name, struct catalog_id *out, struct error *err)
 {
+    struct str schema_object, table_object;
     *out = (struct catalog_id){0};
     enum status status = check_catalog(name->catalog, err);
     if (!status)
-        status = canonical(arena, name->schema.ptr ? name->schema : STR(CATALOG_DEFAULT_SCHEMA), "schema", &out->schema, &out->schema_dir, err);
+        status = canonical(arena, name->schema.ptr ? name->schema : STR(CATALOG_DEFAULT_SCHEMA), "schema", &out->schema, &schema_object, err);
     if (!status)
-        status = canonical(arena, name->table, "table", &out->table, &out->table_dir, err);
+        status = canonical(arena, name->table, "table", &out->table, &table_object, err);
+    if (!status)
+        status = escape(arena, out->schema, "schema", '~', plain_in_directory, &out->schema_dir, err);
+    if (!status)
+        status = escape(arena, out->table, "table", '~', plain_in_directory, &out->table_dir, err);
     if (status)
         return status;
-    out->entry_key = str_of(arena_printf(arena, CATALOG_PREFIX "%s/%s.json", out->schema_dir.ptr, out->table_dir.ptr));
+    out->entry_key = str_of(arena_printf(arena, CATALOG_PREFIX "%s/%s.json", schema_object.ptr, table_object.ptr));
     out->qualified = str_of(arena_printf(arena, CATALOG_NAME ".%s.%s", out->schema.ptr, out->table.ptr));
     return out->entry_key.ptr && out->qualified.ptr ? STATUS_OK : error_oom(err);
 }

@@ -10,7 +10,7 @@ static enum status schema_not_found(struct ctx *ctx, struct catalog *c, struct a
         return status;
     struct str near = str_nearest(schema, schemas, count);
     error_set(err, STATUS_SCHEMA_NOT_FOUND, "schema \"%.*s\" does not exist", STR_ARG(schema));
-    if (near.ptr)
+    if (!catalog_hint_lake(c, err) && near.ptr)
         error_hint(err, "did you mean \"%.*s\"?", STR_ARG(near));
     return STATUS_SCHEMA_NOT_FOUND;
 }

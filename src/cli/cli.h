@@ -75,7 +75,7 @@ struct input {
 struct options {
     const char *lake, *mode, *output, *null_text, *init, *verb;
     char separator;
-    bool no_headers, echo, timer, batch, quiet, read_only, not_durable, no_rc, help, version;
+    bool no_headers, echo, timer, batch, quiet, read_only, not_durable, no_rc, help, version, json_errors;
     bool header, merge_schema;  /* ingest */
     const char *format, *limit; /* ingest; history */
     int bail;                   /* -1: the default of the input */
@@ -134,7 +134,13 @@ struct settings {
     int64_t max_rows; /* box; 0: all; -1: 40 on a terminal, else all */
     int max_width;    /* box; 0: unlimited; -1: the terminal's */
     int bail;         /* -1: as the script's kind has it */
-    bool headers, timer, echo, quiet, expanded;
+    bool headers, timer, echo, quiet, expanded, json_errors;
+};
+/* Where a statement came from, for complaints. */
+struct origin {
+    const char *file; /* NULL: not a file */
+    int64_t line;     /* of its first letter, 1-based */
+    int64_t column;
 };
 struct shell {
     varve_db *db;
@@ -152,9 +158,13 @@ struct shell {
     int read_depth;
     struct text last_statement;
 };
+/* An error of the library, as the settings have it: for a reader, or for a program. */
+void shell_complain(const struct shell *sh, const varve_error *error, const struct origin *origin, const char *sql, size_t len);
 /* Opens the lake; false: the complaint is on stderr. */
 bool shell_open(struct shell *sh, const struct options *options);
 void shell_close(struct shell *sh);
+/* Ends the process when no more than that is left to do (main's last step); comes back in builds that look for leaks. */
+void shell_leave(int code);
 /* All of a file or text as a script. false when the caller should stop. */
 /* Writes out what is buffered; on failure decides whether the shell can go on. */
 bool shell_flush(struct shell *sh);
@@ -164,12 +174,6 @@ bool shell_run_stream(struct shell *sh, const char *name, int fd, bool bail);
 void shell_run_rc(struct shell *sh, const struct options *options);
 int shell_interactive(struct shell *sh); /* interactive.c */
 
-/* Where a statement came from, for complaints. */
-struct origin {
-    const char *file; /* NULL: not a file */
-    int64_t line;     /* of its first letter, 1-based */
-    int64_t column;
-};
 /* Runs one statement (need not end in NUL) and writes its answer. false when it failed. */
 bool shell_statement(struct shell *sh, const char *sql, size_t len, const struct origin *origin);
 /* One the shell made up itself, with its answer in a mode (NULL: the current one). */

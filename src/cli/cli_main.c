@@ -94,5 +94,6 @@ int main(int argc, char **argv)
         code = LEAVE_FATAL;
     }
     options_release(&options);
+    shell_leave(code);
     return code;
 }

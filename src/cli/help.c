@@ -86,6 +86,10 @@ void help_main(FILE *to)
             "\n%sScripts%s\n"
             "  -c and -f stop at the first statement that fails; standard input goes on unless --bail or\n"
             "  -v ON_ERROR_STOP=1 is given.  Either way the exit code then is 3.\n"
+            "\n%sErrors%s\n"
+            "  What fails is told on stderr, answers alone are on stdout.  A statement that fails, or a lake that\n"
+            "  does not open, is one JSON object (RFC 9457: type, title, status, detail, code, sqlstate, hint,\n"
+            "  position) a line in the modes json, jsonlines and arrow, and with --json-errors in every mode.\n"
             "\n%sExit codes%s\n"
             "  0  all went well\n"
             "  1  wrong usage, the lake or a file cannot be opened, the output cannot be written\n"
@@ -103,7 +107,7 @@ void help_main(FILE *to)
             "\n"
             "varve help VERB tells more about a verb, varve help STATEMENT about SQL (varve help create table),\n"
             "and .help inside the shell about its commands.\n",
-            bold(to), plain(to), bold(to), plain(to), bold(to), plain(to), bold(to), plain(to));
+            bold(to), plain(to), bold(to), plain(to), bold(to), plain(to), bold(to), plain(to), bold(to), plain(to));
 }
 
 bool help_verb(FILE *to, const char *name)

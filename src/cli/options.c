@@ -97,6 +97,7 @@ static void add_input(struct options *o, bool is_file, const char *text)
 
 /* ---- one option ---------------------------------------------------------------------------- */
 
+/* value is "" for an option that takes none. */
 static bool apply(struct parsing *p, enum option_id id, const char *value)
 {
     struct options *o = p->out;
@@ -126,6 +127,8 @@ static bool apply(struct parsing *p, enum option_id id, const char *value)
     case OPTION_ARROW:
         o->mode = option_rows[id].name;
         return true;
+    case OPTION_JSON_ERRORS:
+        return o->json_errors = true;
     case OPTION_NO_ALIGN:
         o->mode = "csv";
         o->separator = o->separator ? o->separator : '|';
@@ -218,7 +221,7 @@ static bool unknown_option(const char *argument)
 /* false with *known unset: not a long option. */
 static bool parse_long(struct parsing *p, const char *argument, bool *known)
 {
-    const char *name = argument + strspn(argument, "-"), *equals = strchr(name, '='), *value = NULL;
+    const char *name = argument + strspn(argument, "-"), *equals = strchr(name, '='), *value = "";
     size_t len = equals ? (size_t)(equals - name) : strlen(name);
     enum option_id id = find_long(name, len);
     *known = len > 1 && id != OPTION_COUNT;
@@ -242,7 +245,7 @@ static bool parse_letters(struct parsing *p, const char *argument)
         if (id == OPTION_COUNT)
             return unknown_option(argument);
         if (!option_rows[id].argument) {
-            if (!apply(p, (enum option_id)id, NULL))
+            if (!apply(p, (enum option_id)id, ""))
                 return false;
             continue;
         }

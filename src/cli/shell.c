@@ -72,6 +72,7 @@ static void settings_init(struct settings *s, const struct options *o)
         .timer = o->timer,
         .echo = o->echo,
         .quiet = o->quiet,
+        .json_errors = o->json_errors,
     };
 }
 
@@ -88,6 +89,14 @@ static bool open_lake(struct shell *sh, const struct options *o, varve_error *er
     return varve_open(sh->lake, &lake, &sh->db, error) == VARVE_OK && varve_connect(sh->db, &session, &sh->session, error) == VARVE_OK;
 }
 
+/* Whoever reads these formats is a program. */
+static bool is_for_programs(const char *mode) { return strcmp(mode, "json") == 0 || strcmp(mode, "jsonlines") == 0 || strcmp(mode, "arrow") == 0; }
+
+void shell_complain(const struct shell *sh, const varve_error *error, const struct origin *origin, const char *sql, size_t len)
+{
+    complain_error(error, sh->settings.json_errors || is_for_programs(sh->settings.mode), origin, sql, len);
+}
+
 bool shell_open(struct shell *sh, const struct options *o)
 {
     *sh = (struct shell){.read_only = o->read_only, .exit_code = -1, .lake = must_dup(lake_of(o))};
@@ -102,9 +111,35 @@ bool shell_open(struct shell *sh, const struct options *o)
     if (opened)
         varve_session_progress(sh->session, progress_report, &sh->progress);
     else
-        complain_error(&error, o->mode && strncmp(o->mode, "json", 4) == 0, NULL, NULL, 0);
+        shell_complain(sh, &error, NULL, NULL, 0);
     varve_error_free(&error);
     return opened;
+}
+
+/* A build that looks for leaks has to free everything to see them. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LOOKS_FOR_LEAKS true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define LOOKS_FOR_LEAKS true
+#endif
+#endif
+#ifndef LOOKS_FOR_LEAKS
+#define LOOKS_FOR_LEAKS false
+#endif
+
+static void close_lake(struct shell *sh)
+{
+    if (LOOKS_FOR_LEAKS)
+        varve_close(&sh->db);
+    else
+        varve_finish(&sh->db);
+}
+
+void shell_leave(int code)
+{
+    if (!LOOKS_FOR_LEAKS)
+        _exit(code);
 }
 
 void shell_close(struct shell *sh)
@@ -113,7 +148,7 @@ void shell_close(struct shell *sh)
     if (failed && !sh->lost_errno)
         sh->lost_errno = failed;
     varve_session_close(&sh->session);
-    varve_close(&sh->db);
+    close_lake(sh);
     free(sh->lake);
     free(sh->settings.null_text);
     text_release(&sh->last_statement);
@@ -121,8 +156,6 @@ void shell_close(struct shell *sh)
 }
 
 /* ---- statements -------------------------------------------------------------------------------- */
-
-static bool errors_are_json(const struct shell *sh) { return strcmp(sh->settings.mode, "json") == 0 || strcmp(sh->settings.mode, "jsonlines") == 0; }
 
 static char *statement_text(const char *sql, size_t len)
 {
@@ -183,7 +216,7 @@ bool shell_statement(struct shell *sh, const char *sql, size_t len, const struct
     if (ok)
         ok = run(sh, text, NULL, &error);
     if (shell_flush(sh) && !ok && error.code)
-        complain_error(&error, errors_are_json(sh), origin, text, len);
+        shell_complain(sh, &error, origin, text, len);
     if (!ok)
         sh->any_failed = true;
     end_once(sh);
@@ -201,7 +234,7 @@ bool shell_ask(struct shell *sh, const char *sql, const char *mode)
     varve_error error = {0};
     bool ok = run(sh, sql, mode, &error);
     if (shell_flush(sh) && !ok && error.code)
-        complain_error(&error, errors_are_json(sh), NULL, NULL, 0);
+        shell_complain(sh, &error, NULL, NULL, 0);
     if (!ok)
         sh->any_failed = true;
     end_once(sh);

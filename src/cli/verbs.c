@@ -140,7 +140,7 @@ static bool prepare_table(struct shell *sh, const struct options *o, const char 
         ok = make_table(sh, o, table, &error);
     }
     if (!ok)
-        complain_error(&error, strncmp(sh->settings.mode, "json", 4) == 0, NULL, NULL, 0);
+        shell_complain(sh, &error, NULL, NULL, 0);
     varve_error_free(&error);
     text_release(&csv);
     text_release(&sql);

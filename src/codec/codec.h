@@ -1,5 +1,5 @@
-/* codec/codec.h: bytes to meaning and back, with no I/O: JSON, URI escapes,
- * Arrow IPC, and rows as text in the output modes. */
+/* codec/codec.h: bytes to meaning and back, with no I/O: JSON, URI escapes, Z85,
+ * Roaring bitmaps, Arrow IPC, and rows as text in the output modes. */
 #ifndef VARVE_CODEC_H
 #define VARVE_CODEC_H
 
@@ -91,6 +91,40 @@ bool uri_decode(struct buf *out, struct str encoded); /* false, and nothing appe
 /* Hive-style directory part: escapes like Spark's ExternalCatalogUtils.escapePathName.  NULL ptr and, as there, the empty
  * string: __HIVE_DEFAULT_PARTITION__. */
 void hive_escape(struct buf *out, struct str value);
+
+/* ---- Z85 (ZeroMQ RFC 32) ------------------------------------------------------- */
+
+/* Four bytes are five characters.  The last group is filled up with zero bytes. */
+void z85_encode(struct buf *out, const void *bytes, size_t len);
+/* False, and nothing appended, when text is not whole groups of the alphabet or a group is over 2^32-1.  A last group that the z85 crate of
+ * Rust filled up (with '#' in front) gives as many bytes as it holds. */
+bool z85_decode(struct buf *out, struct str text);
+
+/* ---- sets of numbers: 64-bit Roaring bitmaps ------------------------------------ */
+
+/* A set of numbers below 2^63: one 32-bit Roaring bitmap for each value of the upper half.  Zero-initialise.  Changed by
+ * one thread, then read by any number. */
+struct bitmap64_bucket;
+struct bitmap64 {
+    struct bitmap64_bucket *buckets; /* by key, ascending */
+    size_t count, cap;
+};
+void bitmap64_release(struct bitmap64 *b);
+bool bitmap64_add(struct bitmap64 *b, const uint64_t *values, size_t count); /* any order; false: memory is out, or a value is too large */
+bool bitmap64_union(struct bitmap64 *into, const struct bitmap64 *more);     /* false when memory is out */
+void bitmap64_subtract(struct bitmap64 *from, const struct bitmap64 *what);
+bool bitmap64_contains(const struct bitmap64 *b, uint64_t value);
+uint64_t bitmap64_count(const struct bitmap64 *b);
+bool bitmap64_last(const struct bitmap64 *b, uint64_t *value); /* the largest; false when empty */
+/* Bit i of words: whether first + i is in the set.  Whole words are written; bits at and above count are zero. */
+void bitmap64_mask(const struct bitmap64 *b, uint64_t first, size_t count, uint64_t *words);
+/* The portable form of the Roaring format specification ("extension for 64-bit implementations"), and an older one that is a plain array of
+ * 32-bit bitmaps, each after its length.  All of bytes must be used.  CORRUPT_DATA says at which byte and why; *out is then empty.
+ * What is accepted keeps every rule of the format, so that no later operation can be led astray; memory is bounded by the length of bytes. */
+enum status bitmap64_read(struct str bytes, struct bitmap64 *out, struct error *err);
+enum status bitmap64_read_array(struct str bytes, struct bitmap64 *out, struct error *err);
+/* Writes the portable form, containers in their smallest shape. */
+void bitmap64_write(const struct bitmap64 *b, struct buf *out);
 
 /* ---- Arrow: build small results --------------------------------------------- */
 

@@ -581,7 +581,7 @@ static int next_message(struct str *rest)
     memcpy(&body_len, table_field(table, 3), 8);
     assert_int_equal(body_len % 8, 0);
     assert_true(8 + len + (uint64_t)body_len <= rest->len);
-    int type = *table_field(table, 1);
+    int type = (unsigned char)*table_field(table, 1);
     *rest = str_sub(*rest, 8 + len + (size_t)body_len, rest->len - 8 - len - (size_t)body_len);
     return type;
 }

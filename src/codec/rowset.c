@@ -151,13 +151,17 @@ struct rowset *rowset_new(const struct rowset_column *columns, size_t column_cou
     if (!rs)
         return NULL;
     rs->columns = mem_calloc(column_count ? column_count : 1, sizeof *rs->columns);
-    for (; rs->columns && rs->column_count < column_count; rs->column_count++) {
+    if (!rs->columns) {
+        mem_free(rs);
+        return NULL;
+    }
+    for (; rs->column_count < column_count; rs->column_count++) {
         const struct rowset_column *spec = &columns[rs->column_count];
         rs->columns[rs->column_count] = column_new(spec->name, spec->format);
         if (!rs->columns[rs->column_count])
             break;
     }
-    if (!rs->columns || rs->column_count < column_count) {
+    if (rs->column_count < column_count) {
         rowset_free(rs);
         return NULL;
     }

@@ -45,7 +45,14 @@ static const struct field remove_fields[] = {
     FIELD(TEXT, "path", true, delta_action_remove, path),
     FIELD(I64, "deletionTimestamp", false, delta_action_remove, deletion_timestamp_ms),
     FIELD(BOOL, "dataChange", false, delta_action_remove, data_change),
+    FIELD2(PROPERTIES, "partitionValues", false, delta_action_remove, partition_values, partition_value_count),
+    FIELD(SIZE, "size", false, delta_action_remove, size_bytes),
     FIELD2(DV, "deletionVector", false, delta_action_remove, dv, has_dv),
+};
+static const struct field cdc_fields[] = {
+    FIELD(TEXT, "path", true, delta_action_cdc, path),
+    FIELD2(PROPERTIES, "partitionValues", false, delta_action_cdc, partition_values, partition_value_count),
+    FIELD(SIZE, "size", false, delta_action_cdc, size_bytes),
 };
 static const struct field dv_fields[] = {
     FIELD(TEXT, "storageType", true, delta_dv, storage),      FIELD(TEXT, "pathOrInlineDv", true, delta_dv, path),
@@ -332,6 +339,20 @@ static bool read_remove(struct reading *r, uint32_t node)
     return true;
 }
 
+static bool read_cdc(struct reading *r, uint32_t node)
+{
+    struct delta_commit *c = r->commit;
+    struct delta_action_cdc *cdcs = grow(&c->arena, c->cdcs, c->cdc_count, sizeof *cdcs);
+    if (!cdcs)
+        return out_of_memory(r);
+    c->cdcs = cdcs;
+    cdcs[c->cdc_count] = (struct delta_action_cdc){0};
+    if (!READ(r, node, cdc_fields, &cdcs[c->cdc_count]))
+        return false;
+    c->cdc_count++;
+    return true;
+}
+
 static bool read_app(struct reading *r, uint32_t node)
 {
     struct delta_commit *c = r->commit;
@@ -430,6 +451,7 @@ static const struct {
 } actions[] = {
     {{"add", 3}, read_add},
     {{"remove", 6}, read_remove},
+    {{"cdc", 3}, read_cdc},
     {{"commitInfo", 10}, read_commit_info},
     {{"txn", 3}, read_app},
     {{"metaData", 8}, read_metadata},

@@ -60,7 +60,7 @@ static enum status add_again(struct backfill *b, const struct delta_file_list *f
     *count = 0;
     for (size_t i = 0; status == STATUS_OK && i < files->count && *count < FILES_PER_COMMIT; i++)
         if (files->files[i].base_row_id < 0) {
-            status = delta_txn_add_again(txn, &files->files[i], err);
+            status = delta_txn_track_rows(txn, &files->files[i], err);
             ++*count;
         }
     return status;

@@ -194,6 +194,10 @@ static int64_t commit_time_us(struct committer *c, int64_t version)
 static void advance_tip(struct committer *c, const struct delta_commit *commit, int64_t file_us)
 {
     struct delta_snapshot *next = NULL;
+    if (c->tip && c->tip->is_tip && !delta_tip_can_follow(c->tip, commit)) { /* what it would take to go on is worth nothing to a commit */
+        delta_snapshot_unref(c->tip);
+        c->tip = NULL;
+    }
     if (c->tip && delta_snapshot_apply(c->ctx, c->tip, commit, file_us, &next, NULL))
         next = NULL;
     delta_snapshot_unref(c->tip);
@@ -305,6 +309,17 @@ static void after_commit(struct committer *c, struct delta_commit_result *result
     c->tip = NULL;
 }
 
+/* A tip whose files were asked for meanwhile is as good as any snapshot. */
+static struct delta_snapshot *known_with_files(struct delta_snapshot *base)
+{
+    if (!base->is_tip)
+        return base;
+    pthread_mutex_lock(&base->full_lock);
+    struct delta_snapshot *full = base->full;
+    pthread_mutex_unlock(&base->full_lock);
+    return full ? full : base;
+}
+
 static enum status begin(struct committer *c, struct error *err)
 {
     const struct delta_snapshot *base = c->txn->base;
@@ -322,7 +337,7 @@ static enum status begin(struct committer *c, struct error *err)
     if (!status)
         status = delta_txn_put_body(c->ctx, c->txn, &c->place, &c->body, err);
     if (!status && base)
-        c->tip = delta_snapshot_ref(c->txn->base);
+        c->tip = delta_snapshot_ref(known_with_files(c->txn->base));
     return status;
 }
 

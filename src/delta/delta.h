@@ -126,6 +126,7 @@ struct delta_feature_info {
     enum delta_feature_support read, write;
 };
 const struct delta_feature_info *delta_feature_info(enum delta_feature_id id);
+enum delta_feature_id delta_feature_by_name(struct str name); /* without case; DELTA_FEATURE_COUNT when no feature has it */
 
 struct delta_protocol {
     int32_t min_reader_version, min_writer_version;
@@ -142,6 +143,8 @@ struct delta_metadata {
     uint32_t configuration_count;
     bool materializes_partitions; /* of a snapshot: its protocol has materializePartitionColumns.  Not part of the action */
 };
+/* Whether a table with this protocol has the feature, by list or by legacy version. */
+bool delta_protocol_supports(const struct delta_protocol *p, enum delta_feature_id id);
 /* Whether data files are to hold the partition columns too: by the table's feature, or by a property. */
 bool delta_materializes_partitions(const struct delta_metadata *m);
 struct str delta_config(const struct delta_metadata *m, const char *key); /* NULL ptr when unset */
@@ -296,6 +299,8 @@ enum status delta_dv_read(struct ctx *ctx, struct store *store, const struct del
  * the arena).  The file is durable on return; on failure nothing is left. */
 enum status delta_dv_write(struct ctx *ctx, struct store *store, const struct delta_rows *const *sets, size_t count, struct arena *arena,
                            struct delta_dv *out, struct error *err);
+/* Removes the file of a descriptor that delta_dv_write made and no commit took; what cannot be removed stays an orphan. */
+void delta_dv_discard(struct ctx *ctx, struct store *store, const struct delta_dv *dv);
 
 /* ==== snapshot ========================================================================= */
 
@@ -325,6 +330,9 @@ struct store *delta_table_store(const struct delta_table *t);
 
 /* The newest version: looks for new commits and applies only those (incremental).  NOT_A_DELTA_TABLE when there is no log. */
 enum status delta_snapshot_latest(struct ctx *ctx, struct delta_table *t, struct delta_snapshot **out, struct error *err);
+/* The same version for a change that adds rows: what it costs does not grow with the table, because the files are not looked at before
+ * somebody asks for them (delta_scan).  File count and size are those of the checksum file. */
+enum status delta_snapshot_tip(struct ctx *ctx, struct delta_table *t, struct delta_snapshot **out, struct error *err);
 /* VERSION_NOT_FOUND names the available range. */
 enum status delta_snapshot_at_version(struct ctx *ctx, struct delta_table *t, int64_t version, struct delta_snapshot **out, struct error *err);
 /* The newest version whose timestamp is <= timestamp_us.  Before the first / after the last commit: TIMESTAMP_OUT_OF_RANGE naming the range. */
@@ -394,6 +402,8 @@ struct delta_file_list {
 enum status delta_scan(struct ctx *ctx, struct delta_snapshot *s, const struct delta_pred *pred, bool want_stats, struct delta_file_list *out,
                        struct error *err);
 void delta_file_list_release(struct delta_file_list *l);
+/* Rows that its deletion vector leaves, when statistics were wanted; -1 unknown. */
+int64_t delta_file_live_count(const struct delta_file *file);
 
 /* ==== history ========================================================================== */
 
@@ -405,6 +415,32 @@ struct delta_commit_info {
 /* Newest first, at most limit (0 = all).  Texts live in the arena. */
 enum status delta_history(struct ctx *ctx, struct delta_table *t, int64_t limit, struct arena *arena, struct delta_commit_info **out, size_t *count,
                           struct error *err);
+
+/* ==== change data feed (protocol "Change Data Files", "Reading Change Data Files") ====== */
+
+#define DELTA_CHANGE_TYPE_COLUMN "_change_type"           /* STRING: insert, delete, update_preimage, update_postimage */
+#define DELTA_COMMIT_VERSION_COLUMN "_commit_version"     /* LONG */
+#define DELTA_COMMIT_TIMESTAMP_COLUMN "_commit_timestamp" /* TIMESTAMP */
+/* What a range of commits changed.  The partition values of a file are the table's, then the texts of its commit version and timestamp, and
+ * for a derived one its change type. */
+struct delta_changes {
+    struct delta_file *stored; /* change data files, which have the change type as a column */
+    size_t stored_count;
+    struct delta_file *derived; /* data files that appeared or went, or whose deletion vector changed */
+    struct delta_rows **only;   /* per derived file: the rows that changed; NULL: what its deletion vector leaves */
+    size_t derived_count;
+    size_t stored_cap, derived_cap;
+    int64_t size_bytes;
+    struct arena arena;
+};
+/* The end version's columns and the three above.  INVALID_ARGUMENT when the table has a column with one of their names. */
+enum status delta_changes_schema(struct arena *arena, const struct delta_snapshot *end, struct delta_type **out, struct error *err);
+/* Changes of the versions from…end.  Fails with CHANGE_DATA_NOT_RECORDED when the feed was off at one of them, VERSION_NOT_FOUND naming the range
+ * that is still in the log, SCHEMA_MISMATCH when columns had types that cannot be read as those of the end version. */
+enum status delta_changes_read(struct ctx *ctx, struct delta_snapshot *end, int64_t from, struct delta_changes *out, struct error *err);
+void delta_changes_release(struct delta_changes *c);
+/* The first version at or after a time; the first that is in the log when the time is before it. TIMESTAMP_OUT_OF_RANGE after the last. */
+enum status delta_changes_first_at(struct ctx *ctx, struct delta_table *t, int64_t timestamp_us, int64_t *version, struct error *err);
 
 /* ==== statistics for writing =========================================================== */
 
@@ -444,6 +480,8 @@ void delta_txn_free(struct delta_txn *txn); /* accepts NULL; a txn that was not 
 /* New metadata (copied), set before files are added.  For a new table id and createdTime may be left empty and are made; protocol is derived from the
  * schema and properties, and raised when an existing table needs more. */
 enum status delta_txn_set_metadata(struct delta_txn *txn, const struct delta_metadata *m, const struct delta_type *schema, struct error *err);
+/* After set_metadata, whose metadata must not need the feature any more: the protocol goes without it, as a legacy one where one says the same. */
+enum status delta_txn_drop_feature(struct delta_txn *txn, enum delta_feature_id id, struct error *err);
 enum status delta_txn_add(struct delta_txn *txn, const struct delta_add *add, struct error *err);
 /* Gives a file of the base snapshot (found by delta_scan with want_stats) another deletion vector, which must hold every row that the old one
  * did: remove and add of one path in the commit; statistics stay with tightBounds=false. */
@@ -458,6 +496,8 @@ enum status delta_txn_domain(struct delta_txn *txn, struct str domain, struct st
 enum status delta_txn_cluster_by(struct delta_txn *txn, const struct delta_column_path *columns, size_t count, struct error *err);
 /* Rows were copied into other files without their ids: said in commitInfo, as Spark does. */
 void delta_txn_loses_row_ids(struct delta_txn *txn);
+/* A file that some version of the table had, found by delta_scan with want_stats, as it was then. */
+enum status delta_txn_add_again(struct delta_txn *txn, const struct delta_file *file, bool data_change, struct error *err);
 /* Removes a file of the base snapshot (found by delta_scan with want_stats). */
 enum status delta_txn_remove(struct delta_txn *txn, const struct delta_file *file, bool data_change, struct error *err);
 enum status delta_txn_remove_all(struct delta_txn *txn, struct error *err); /* every file of the base: overwrite; counts as reading all */

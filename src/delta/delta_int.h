@@ -108,15 +108,20 @@ struct delta_snapshot {
     size_t app_count;
     struct delta_domain *domains;
     size_t domain_count;
-    int64_t checkpoint_version; /* newest checkpoint at or below version that was seen; -1 none */
+    int64_t checkpoint_version;     /* newest checkpoint at or below version that was seen; -1 none */
+    bool is_tip;                    /* has no layers: made from a checksum file (tip.c) */
+    int64_t dv_count, deleted_rows; /* of a tip: what the checksum file says, -1 unknown */
+    pthread_mutex_t full_lock;
+    struct delta_snapshot *full; /* of a tip: the same version with its files, once they were asked for */
 };
 struct delta_table {
     atomic_int refs;
     struct store *store;
     struct delta_handler *handler;
     char *name;
-    pthread_mutex_t lock; /* guards latest and worker state */
-    struct delta_snapshot *latest;
+    pthread_mutex_t lock;                   /* guards latest and worker state */
+    struct delta_snapshot *latest;          /* with files */
+    struct delta_snapshot *tip;             /* newer than latest; NULL: none */
     struct delta_checkpoint_worker *worker; /* checkpoint.c; NULL until the first background checkpoint */
 };
 
@@ -137,11 +142,20 @@ struct delta_action_add {
 };
 struct delta_action_remove {
     struct str path;
-    int64_t deletion_timestamp_ms; /* 0 when absent */
+    int64_t deletion_timestamp_ms;           /* 0 when absent */
+    struct delta_property *partition_values; /* none without extendedFileMetadata */
+    uint32_t partition_value_count;
+    int64_t size_bytes; /* 0 when absent */
     bool data_change;
     bool has_dv;
     struct delta_dv dv;
     struct str raw;
+};
+struct delta_action_cdc {
+    struct str path;
+    struct delta_property *partition_values;
+    uint32_t partition_value_count;
+    int64_t size_bytes;
 };
 struct delta_action_app {
     struct delta_app_version app;
@@ -169,6 +183,8 @@ struct delta_commit {
     size_t add_count;
     struct delta_action_remove *removes;
     size_t remove_count;
+    struct delta_action_cdc *cdcs;
+    size_t cdc_count;
     struct delta_action_app *apps;
     size_t app_count;
     struct delta_action_domain *domains;
@@ -426,6 +442,18 @@ enum status delta_snapshot_apply(struct ctx *ctx, struct delta_snapshot *base, c
                                  struct delta_snapshot **out, struct error *err);
 /* Offers a newer snapshot as the table's latest (after our own commit). */
 void delta_table_offer(struct delta_table *t, struct delta_snapshot *s);
+/* The newest snapshot known, with files or without, held; NULL when there is none yet. */
+struct delta_snapshot *delta_table_newest(struct delta_table *t);
+/* *s (held with its table) is replaced by the next version when there is one. */
+enum status delta_snapshot_step(struct ctx *ctx, struct delta_table *t, struct delta_snapshot **s, bool *found, struct error *err);
+
+/* ---- versions without files (tip.c) ------------------------------------------------------------------- */
+
+/* The snapshot that has the files of s: itself, or what a tip loads now.  Borrowed from s. */
+enum status delta_snapshot_with_files(struct ctx *ctx, struct delta_snapshot *s, struct delta_snapshot **out, struct error *err);
+/* Whether the counts after this commit are known without the files: it only adds. */
+bool delta_tip_can_follow(const struct delta_snapshot *tip, const struct delta_commit *c);
+void delta_tip_count(struct delta_snapshot *next, const struct delta_snapshot *base, const struct delta_commit *c);
 
 /* ---- schema (schema.c) ---------------------------------------------------------------------------- */
 
@@ -460,10 +488,22 @@ bool delta_protocol_has(const struct delta_protocol *p, enum delta_feature_id id
  * *changed: differs from existing.  Texts are copied into the arena. */
 enum status delta_protocol_derive(struct arena *arena, const struct delta_protocol *existing, const struct delta_metadata *m,
                                   const struct delta_type *schema, struct delta_protocol *out, bool *changed, struct error *err);
+/* The table feature that the property set to this value asks for; DELTA_FEATURE_COUNT: none. */
+enum delta_feature_id delta_property_feature(struct str key, struct str value);
+/* The protocol without the feature: listed features, or legacy versions when they imply just the same. */
+enum status delta_protocol_without(struct arena *arena, const struct delta_protocol *p, enum delta_feature_id id, struct delta_protocol *out,
+                                   struct error *err);
 /* True for keys that steer the protocol and are not stored: delta.feature.*, delta.minReaderVersion, delta.minWriterVersion. */
 bool delta_property_is_protocol(struct str key);
 /* True for keys that this program keeps and that cannot be set by hand: delta.columnMapping.maxColumnId… */
 bool delta_property_is_internal(struct str key);
+
+/* ---- generated partition columns (generated.c) ---------------------------------------------------------- */
+
+/* The predicate with what it implies for partition columns that are generated from the columns it names.  The same predicate when there is
+ * nothing to add, or memory is out.  Lives in the arena and borrows from pred and schema. */
+const struct delta_pred *delta_pred_generated(struct arena *arena, const struct delta_protocol *p, const struct delta_metadata *m,
+                                              const struct delta_type *schema, const struct delta_pred *pred);
 
 /* ---- statistics (stats.c) ---------------------------------------------------------------------------- */
 
@@ -613,7 +653,7 @@ bool delta_body_depends_on_place(const struct delta_txn *txn);
 
 /* A file of the base (found by delta_scan with want_stats) added once more as it is, dataChange=false, to get row ids; counts as removed too:
  * a winner that removes it is in the way. */
-enum status delta_txn_add_again(struct delta_txn *txn, const struct delta_file *file, struct error *err);
+enum status delta_txn_track_rows(struct delta_txn *txn, const struct delta_file *file, struct error *err);
 
 /* What the winner's change is checked against: the table as it was just before it. */
 enum status delta_conflict_check(const struct delta_txn *txn, const struct delta_metadata *metadata, const struct delta_protocol *protocol,
@@ -631,12 +671,22 @@ void delta_checksum_write(struct ctx *ctx, struct delta_snapshot *s, struct str 
 /* What an append needs and a .crc holds. has=false when there is none or it does not parse. */
 struct delta_checksum {
     bool has;
+    bool is_ours; /* written by this program, and every byte is as it was written */
     struct arena arena;
     int64_t table_size_bytes, num_files;
     int64_t in_commit_timestamp_ms; /* INT64_MIN when absent */
+    int64_t dv_count, deleted_rows; /* -1 when absent */
+    struct str txn_id;              /* NULL ptr when absent */
+    bool has_apps, has_domains;
+    struct delta_app_version *apps;
+    size_t app_count;
+    struct delta_domain *domains;
+    size_t domain_count;
     struct delta_metadata metadata;
     struct delta_protocol protocol;
 };
+/* Fills out from the text of a checksum file; false when it is none. (For fuzzing too.) */
+bool delta_checksum_parse(int64_t version, struct str text, struct delta_checksum *out);
 void delta_checksum_read(struct ctx *ctx, struct delta_table *t, int64_t version, struct delta_checksum *out);
 void delta_checksum_release(struct delta_checksum *c);
 /* Which typed columns the checkpoints of a table have (checkpoint_columns.c). Types in the arena. */

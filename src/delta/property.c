@@ -234,6 +234,17 @@ static enum status check_feature(struct str key, struct str value, struct error 
     return STATUS_OK;
 }
 
+/* delta.constraints.<name>: that it can be evaluated shows when it is added. */
+static enum status check_constraint(struct str key, struct str value, struct error *err)
+{
+    const size_t prefix = sizeof "delta.constraints." - 1;
+    if (key.len == prefix)
+        return error_set(err, STATUS_INVALID_ARGUMENT, "property \"%.*s\" names no constraint", STR_ARG(key));
+    if (!str_trim(value).len)
+        return error_set(err, STATUS_INVALID_ARGUMENT, "constraint \"%.*s\" has no expression", STR_ARG(str_sub(key, prefix, key.len - prefix)));
+    return STATUS_OK;
+}
+
 /* Does this value, valid as it is, switch the property's feature on? */
 static bool asks_for_feature(const struct property *p, struct str value)
 {
@@ -262,7 +273,7 @@ enum status delta_property_check(struct str key, struct str value, struct error 
     if (str_starts(key, STR("delta.feature.")))
         return check_feature(key, value, err);
     if (str_starts(key, STR("delta.constraints.")))
-        return unbuilt(key, value, "checkConstraints", err);
+        return check_constraint(key, value, err);
     const struct property *p = property_find(key);
     if (!p)
         return unknown_property(key, err);
@@ -284,6 +295,15 @@ bool delta_property_is_internal(struct str key)
 {
     const struct property *p = property_find(key);
     return p && p->kind == KIND_INTERNAL;
+}
+
+enum delta_feature_id delta_property_feature(struct str key, struct str value)
+{
+    if (str_starts(key, STR("delta.constraints.")))
+        return DELTA_FEATURE_CHECK_CONSTRAINTS;
+    const struct property *p = property_find(key);
+    bool asks = p && p->feature != DELTA_FEATURE_COUNT && p->kind != KIND_INTERNAL && asks_for_feature(p, value);
+    return asks ? p->feature : DELTA_FEATURE_COUNT;
 }
 
 bool delta_property_is_protocol(struct str key)

@@ -38,6 +38,7 @@ static void accepted(void **state)
         {"delta.deletedFileRetentionDuration", "7 days"},
         {"delta.logRetentionDuration", "interval 2556 days"},
         {"delta.enableDeletionVectors", "false"},
+        {"delta.enableDeletionVectors", "true"},
         {"delta.enableChangeDataFeed", "false"},
         {"delta.isolationLevel", "Serializable"},
         {"delta.minReaderVersion", "2"},
@@ -82,18 +83,30 @@ static void unknown_names_get_the_nearest(void **state)
 static void what_is_not_built_is_refused_by_name(void **state)
 {
     static const char *const rows[][3] = {
-        {"delta.enableDeletionVectors", "true", "deletionVectors"},
         {"delta.enableChangeDataFeed", "true", "changeDataFeed"},
         {"delta.enableVariantShredding", "true", "variantShredding"},
         {"delta.enableIcebergCompatV2", "true", "icebergCompatV2"},
         {"delta.universalFormat.enabledFormats", "iceberg", "icebergCompatV2"},
         {"delta.compatibility.symlinkFormatManifest.enabled", "true", "symlinkFormatManifest"},
-        {"delta.constraints.positive", "a > 0", "checkConstraints"},
-        {"delta.feature.allowColumnDefaults", "supported", "allowColumnDefaults"},
         {"delta.feature.geospatial", "supported", "geospatial"},
     };
     for (size_t i = 0; i < VV_ARRAY_COUNT(rows); i++)
         expect(rows[i][0], rows[i][1], STATUS_UNSUPPORTED_FEATURE, rows[i][2]);
+}
+
+static void constraints_and_features(void **state)
+{
+    expect("delta.constraints.positive", "a > 0", STATUS_OK, NULL);
+    expect("delta.constraints.", "a > 0", STATUS_INVALID_ARGUMENT, "names no constraint");
+    expect("delta.constraints.positive", " ", STATUS_INVALID_ARGUMENT, "has no expression");
+    expect("delta.feature.allowColumnDefaults", "supported", STATUS_OK, NULL);
+    expect("delta.feature.checkConstraints", "enabled", STATUS_OK, NULL);
+    assert_int_equal(delta_property_feature(STR("delta.constraints.x"), STR("a > 0")), DELTA_FEATURE_CHECK_CONSTRAINTS);
+    assert_int_equal(delta_property_feature(STR("delta.appendOnly"), STR("true")), DELTA_FEATURE_APPEND_ONLY);
+    assert_int_equal(delta_property_feature(STR("delta.appendOnly"), STR("false")), DELTA_FEATURE_COUNT);
+    assert_int_equal(delta_property_feature(STR("delta.columnMapping.maxColumnId"), STR("4")), DELTA_FEATURE_COUNT);
+    assert_true(delta_property_is_internal(STR("delta.columnMapping.maxColumnId")));
+    assert_false(delta_property_is_internal(STR("delta.columnMapping.mode")));
 }
 
 static void intervals(void **state)
@@ -160,6 +173,7 @@ int main(void)
         cmocka_unit_test(wrong_values),
         cmocka_unit_test(unknown_names_get_the_nearest),
         cmocka_unit_test(what_is_not_built_is_refused_by_name),
+        cmocka_unit_test(constraints_and_features),
         cmocka_unit_test(intervals),
         cmocka_unit_test(sizes),
         cmocka_unit_test(look_up),

@@ -19,6 +19,14 @@ enum delta_feature_id delta_feature_find(struct str name)
     return DELTA_FEATURE_COUNT;
 }
 
+enum delta_feature_id delta_feature_by_name(struct str name)
+{
+    for (int i = 0; i < DELTA_FEATURE_COUNT; i++)
+        if (str_ieq(name, str_of(features[i].name)))
+            return (enum delta_feature_id)i;
+    return DELTA_FEATURE_COUNT;
+}
+
 static bool listed(const struct str *names, uint32_t count, struct str name)
 {
     for (uint32_t i = 0; i < count; i++)
@@ -45,6 +53,8 @@ bool delta_protocol_has(const struct delta_protocol *p, enum delta_feature_id id
 {
     return writer_has(p, id) && (features[id].kind == DELTA_FEATURE_WRITER || reader_has(p, id));
 }
+
+bool delta_protocol_supports(const struct delta_protocol *p, enum delta_feature_id id) { return delta_protocol_has(p, id); }
 
 /* ---- is the protocol itself in order ----------------------------------------------- */
 
@@ -103,7 +113,7 @@ static bool has_constraint(const struct delta_metadata *m)
     return false;
 }
 
-/* Only features with support UNUSED are asked about.  Deletion vectors are used file by file: see delta_scan. */
+/* Only features with support UNUSED are asked about. */
 static bool is_used(enum delta_feature_id id, const struct delta_metadata *m, const struct delta_type *schema)
 {
     struct str mode;
@@ -148,6 +158,18 @@ static enum status report_missing(struct buf *missing, size_t count, const char 
     return status;
 }
 
+/* Where the log is not the whole truth, reading it could give an outdated answer. */
+static enum status explain_refusal(const struct delta_protocol *p, enum status status, struct error *err)
+{
+    static const enum delta_feature_id decided_elsewhere[] = {DELTA_FEATURE_CATALOG_MANAGED, DELTA_FEATURE_CATALOG_OWNED_PREVIEW,
+                                                              DELTA_FEATURE_COORDINATED_COMMITS_PREVIEW};
+    for (size_t i = 0; status == STATUS_UNSUPPORTED_FEATURE && i < VV_ARRAY_COUNT(decided_elsewhere); i++)
+        if (writer_has(p, decided_elsewhere[i]))
+            error_detail(err, "with \"%s\" a catalog decides which commits count, and the newest may not be in the log yet",
+                         features[decided_elsewhere[i]].name);
+    return status;
+}
+
 static bool support_missing(enum delta_feature_support support, bool supported, bool used)
 {
     return support == DELTA_SUPPORT_NO ? supported : support == DELTA_SUPPORT_UNUSED && used;
@@ -167,14 +189,15 @@ enum status delta_protocol_check_read(const struct delta_protocol *p, const stru
     for (int i = 0; i < DELTA_FEATURE_COUNT; i++) {
         enum delta_feature_id id = (enum delta_feature_id)i;
         bool used = features[i].kind == DELTA_FEATURE_READER_WRITER && is_used(id, m, schema);
-        if (support_missing(features[i].read, reader_has(p, id) || used, used))
+        bool without = features[i].kind == DELTA_FEATURE_WRITER && features[i].read == DELTA_SUPPORT_NO && writer_has(p, id);
+        if (support_missing(features[i].read, reader_has(p, id) || used || without, used))
             add_missing(&missing, &count, str_of(features[i].name));
     }
     for (uint32_t i = 0; i < p->reader_feature_count; i++)
         if (delta_feature_find(p->reader_features[i]) == DELTA_FEATURE_COUNT)
             add_missing(&missing, &count, p->reader_features[i]);
     status = report_missing(&missing, count, "needs", "read", err);
-    return status ? status : delta_type_changes_check(schema, err);
+    return status ? explain_refusal(p, status, err) : delta_type_changes_check(schema, err);
 }
 
 enum status delta_protocol_check_write(const struct delta_protocol *p, const struct delta_metadata *m, const struct delta_type *schema,
@@ -224,14 +247,36 @@ static enum status read_version(const struct delta_metadata *m, const char *key,
     return STATUS_OK;
 }
 
-/* Features of the log itself that properties ask for. */
-static void want_log_features(const struct delta_metadata *m, struct wanted *w)
+static void want_by_schema(const struct delta_type *schema, struct wanted *w)
 {
-    struct str policy = delta_config(m, "delta.checkpointPolicy");
-    w->feature[DELTA_FEATURE_V2_CHECKPOINT] |= policy.ptr && str_ieq(policy, STR("v2"));
-    w->feature[DELTA_FEATURE_IN_COMMIT_TIMESTAMP] |= delta_config_bool(m, "delta.enableInCommitTimestamps", false);
-    w->feature[DELTA_FEATURE_ROW_TRACKING] |= delta_config_bool(m, "delta.enableRowTracking", false);
-    w->feature[DELTA_FEATURE_DOMAIN_METADATA] |= w->feature[DELTA_FEATURE_ROW_TRACKING] || w->feature[DELTA_FEATURE_CLUSTERING];
+    static const struct {
+        const char *key;
+        enum delta_feature_id feature;
+    } marks[] = {{"delta.generationExpression", DELTA_FEATURE_GENERATED_COLUMNS},
+                 {"delta.identity.", DELTA_FEATURE_IDENTITY_COLUMNS},
+                 {"delta.invariants", DELTA_FEATURE_INVARIANTS},
+                 {"CURRENT_DEFAULT", DELTA_FEATURE_ALLOW_COLUMN_DEFAULTS}};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(marks); i++)
+        if (schema_has_meta(schema, str_of(marks[i].key)))
+            w->feature[marks[i].feature] = true;
+    if (schema_has_type(schema, DELTA_TIMESTAMP_NTZ))
+        w->feature[DELTA_FEATURE_TIMESTAMP_NTZ] = true;
+    if (schema_has_type(schema, DELTA_VARIANT))
+        w->feature[DELTA_FEATURE_VARIANT_TYPE] = true;
+}
+
+/* What a feature cannot do without (protocol: the requirements of each feature). */
+static void want_dependencies(struct wanted *w)
+{
+    static const enum delta_feature_id needs[][2] = {{DELTA_FEATURE_ICEBERG_COMPAT_V3, DELTA_FEATURE_ROW_TRACKING},
+                                                     {DELTA_FEATURE_ICEBERG_COMPAT_V1, DELTA_FEATURE_COLUMN_MAPPING},
+                                                     {DELTA_FEATURE_ICEBERG_COMPAT_V2, DELTA_FEATURE_COLUMN_MAPPING},
+                                                     {DELTA_FEATURE_ICEBERG_COMPAT_V3, DELTA_FEATURE_COLUMN_MAPPING},
+                                                     {DELTA_FEATURE_ROW_TRACKING, DELTA_FEATURE_DOMAIN_METADATA},
+                                                     {DELTA_FEATURE_CLUSTERING, DELTA_FEATURE_DOMAIN_METADATA},
+                                                     {DELTA_FEATURE_VARIANT_SHREDDING, DELTA_FEATURE_VARIANT_TYPE}};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(needs); i++)
+        w->feature[needs[i][1]] |= w->feature[needs[i][0]];
 }
 
 static enum status gather_wanted(const struct delta_metadata *m, const struct delta_type *schema, struct wanted *w, struct error *err)
@@ -243,25 +288,19 @@ static enum status gather_wanted(const struct delta_metadata *m, const struct de
     if (status)
         return status;
     for (uint32_t i = 0; i < m->configuration_count; i++) {
-        struct str key = m->configuration[i].key;
+        struct str key = m->configuration[i].key, value = m->configuration[i].value;
+        enum delta_feature_id asked = delta_property_feature(key, value);
+        if (asked != DELTA_FEATURE_COUNT)
+            w->feature[asked] = true;
         if (!str_starts(key, STR("delta.feature.")))
             continue;
-        if ((status = delta_property_check(key, m->configuration[i].value, err)))
+        if ((status = delta_property_check(key, value, err)))
             return status;
         w->feature[delta_feature_find(str_sub(key, 14, key.len - 14))] = true;
         w->by_name = true;
     }
-    if (delta_config_bool(m, "delta.appendOnly", false))
-        w->feature[DELTA_FEATURE_APPEND_ONLY] = true;
-    if (delta_config_bool(m, "delta.enableTypeWidening", false))
-        w->feature[DELTA_FEATURE_TYPE_WIDENING] = true;
-    if (delta_config_bool(m, "delta.enableMaterializePartitionColumnsFeature", false))
-        w->feature[DELTA_FEATURE_MATERIALIZE_PARTITION_COLUMNS] = true;
-    if (delta_mapping_mode(m) != DELTA_MAPPING_NONE)
-        w->feature[DELTA_FEATURE_COLUMN_MAPPING] = true;
-    if (schema_has_type(schema, DELTA_TIMESTAMP_NTZ))
-        w->feature[DELTA_FEATURE_TIMESTAMP_NTZ] = true;
-    want_log_features(m, w);
+    want_by_schema(schema, w);
+    want_dependencies(w);
     return STATUS_OK;
 }
 
@@ -271,7 +310,9 @@ static bool supports(const struct delta_protocol *p, enum delta_feature_id id)
     static const struct {
         enum delta_feature_id feature, alias;
     } aliases[] = {{DELTA_FEATURE_TIMESTAMP_NTZ, DELTA_FEATURE_TIMESTAMP_NTZ_ALIAS},
-                   {DELTA_FEATURE_TYPE_WIDENING, DELTA_FEATURE_TYPE_WIDENING_PREVIEW}};
+                   {DELTA_FEATURE_TYPE_WIDENING, DELTA_FEATURE_TYPE_WIDENING_PREVIEW},
+                   {DELTA_FEATURE_VARIANT_TYPE, DELTA_FEATURE_VARIANT_TYPE_PREVIEW},
+                   {DELTA_FEATURE_VARIANT_SHREDDING, DELTA_FEATURE_VARIANT_SHREDDING_PREVIEW}};
     if (delta_protocol_has(p, id))
         return true;
     for (size_t i = 0; i < VV_ARRAY_COUNT(aliases); i++)
@@ -354,5 +395,73 @@ enum status delta_protocol_derive(struct arena *arena, const struct delta_protoc
     *out = (struct delta_protocol){reader, writer, readers.names, writers.names, readers.count, writers.count};
     *changed = !existing || existing->min_reader_version != reader || existing->min_writer_version != writer ||
                existing->reader_feature_count != readers.count || existing->writer_feature_count != writers.count;
+    return STATUS_OK;
+}
+
+/* ---- the protocol without a feature --------------------------------------------------------- */
+
+static bool same_features(const struct delta_protocol *a, const struct delta_protocol *b)
+{
+    for (int i = 0; i < DELTA_FEATURE_COUNT; i++) {
+        enum delta_feature_id id = (enum delta_feature_id)i;
+        if (writer_has(a, id) != writer_has(b, id) || reader_has(a, id) != reader_has(b, id))
+            return false;
+    }
+    return true;
+}
+
+/* Names that are not known here stay: then only lists can say it. */
+static bool has_unknown(const struct delta_protocol *p)
+{
+    for (uint32_t i = 0; i < p->writer_feature_count; i++)
+        if (delta_feature_find(p->writer_features[i]) == DELTA_FEATURE_COUNT)
+            return true;
+    return false;
+}
+
+static bool legacy_form(const struct delta_protocol *p, struct delta_protocol *out)
+{
+    for (int reader = 1; reader < READER_FEATURES && !has_unknown(p); reader++)
+        for (int writer = 1; writer < WRITER_FEATURES; writer++) {
+            *out = (struct delta_protocol){.min_reader_version = reader, .min_writer_version = writer};
+            if (same_features(p, out))
+                return true;
+        }
+    return false;
+}
+
+static bool drop_name(struct arena *arena, const struct str *names, uint32_t count, struct str name, struct str **out, uint32_t *out_count)
+{
+    *out = ARENA_ARRAY(arena, struct str, count + 1);
+    *out_count = 0;
+    for (uint32_t i = 0; *out && i < count; i++)
+        if (!str_eq(names[i], name))
+            (*out)[(*out_count)++] = names[i];
+    return *out != NULL;
+}
+
+enum status delta_protocol_without(struct arena *arena, const struct delta_protocol *p, enum delta_feature_id id, struct delta_protocol *out,
+                                   struct error *err)
+{
+    static const struct wanted nothing = {.by_name = true};
+    struct name_list readers = {0}, writers = {0};
+    struct delta_protocol legacy;
+    bool reader_lists = false;
+    *out = (struct delta_protocol){.min_reader_version = 1, .min_writer_version = WRITER_FEATURES};
+    if (!list_features(arena, p, &nothing, true, &readers) || !list_features(arena, p, &nothing, false, &writers))
+        return error_oom(err);
+    if (!drop_name(arena, readers.names, readers.count, str_of(features[id].name), &out->reader_features, &out->reader_feature_count) ||
+        !drop_name(arena, writers.names, writers.count, str_of(features[id].name), &out->writer_features, &out->writer_feature_count))
+        return error_oom(err);
+    for (uint32_t i = 0; i < out->reader_feature_count; i++) {
+        enum delta_feature_id left = delta_feature_find(out->reader_features[i]);
+        int version = left == DELTA_FEATURE_COUNT || !features[left].legacy_reader ? READER_FEATURES : features[left].legacy_reader;
+        out->min_reader_version = version > out->min_reader_version ? version : out->min_reader_version;
+        reader_lists |= version == READER_FEATURES;
+    }
+    if (!reader_lists)
+        out->reader_feature_count = 0;
+    if (legacy_form(out, &legacy))
+        *out = legacy;
     return STATUS_OK;
 }

@@ -91,11 +91,11 @@ static void unknown_features_are_named(void **state)
     assert_non_null(strstr(message, "\"foo\""));
     assert_non_null(strstr(message, "\"geospatial\""));
     arena_release(&t.arena);
-    table_init(&t, 1, 7, "", "bar,clustering", "STRUCT<a: INT>");
+    table_init(&t, 1, 7, "", "bar,collations", "STRUCT<a: INT>");
     assert_int_equal(check(&t, false, message), STATUS_OK);
     assert_int_equal(check(&t, true, message), STATUS_UNSUPPORTED_FEATURE);
     assert_non_null(strstr(message, "\"bar\""));
-    assert_non_null(strstr(message, "\"clustering\""));
+    assert_non_null(strstr(message, "\"collations\""));
     arena_release(&t.arena);
 }
 
@@ -134,21 +134,21 @@ static void features_that_matter_when_used(void **state)
     expect_checks(&t, STATUS_OK, STATUS_OK, NULL);
     table_init(&t, 1, 3, "", "", "STRUCT<a: INT>");
     set(&t, "delta.constraints.positive", "a > 0");
-    expect_checks(&t, STATUS_OK, STATUS_UNSUPPORTED_FEATURE, "checkConstraints");
+    expect_checks(&t, STATUS_OK, STATUS_OK, NULL);
     table_init(&t, 1, 4, "", "", "STRUCT<a: INT>");
     set(&t, "delta.enableChangeDataFeed", "true");
     expect_checks(&t, STATUS_OK, STATUS_UNSUPPORTED_FEATURE, "changeDataFeed");
     table_init(&t, 1, 4, "", "", "STRUCT<a: INT>");
     mark(&t, "delta.generationExpression");
-    expect_checks(&t, STATUS_OK, STATUS_UNSUPPORTED_FEATURE, "generatedColumns");
+    expect_checks(&t, STATUS_OK, STATUS_OK, NULL);
     table_init(&t, 1, 6, "", "", "STRUCT<a: INT>");
     mark(&t, "delta.identity.start");
-    expect_checks(&t, STATUS_OK, STATUS_UNSUPPORTED_FEATURE, "identityColumns");
+    expect_checks(&t, STATUS_OK, STATUS_OK, NULL);
     table_init(&t, 1, 2, "", "", "STRUCT<a: INT>");
     mark(&t, "delta.invariants");
-    expect_checks(&t, STATUS_OK, STATUS_UNSUPPORTED_FEATURE, "invariants");
+    expect_checks(&t, STATUS_OK, STATUS_OK, NULL);
     table_init(&t, 3, 7, "deletionVectors", "deletionVectors", "STRUCT<a: INT>");
-    expect_checks(&t, STATUS_OK, STATUS_UNSUPPORTED_FEATURE, "deletionVectors");
+    expect_checks(&t, STATUS_OK, STATUS_OK, NULL);
     table_init(&t, 1, 2, "", "", "STRUCT<a: VARIANT>");
     expect_checks(&t, STATUS_UNSUPPORTED_FEATURE, STATUS_UNSUPPORTED_FEATURE, "variantType");
 }

@@ -377,7 +377,7 @@ static struct delta_value draw_value(const struct delta_type *type)
         v.i64 = wholes[draw(10)];
         break;
     case DELTA_BYTE:
-        v.i64 = (int8_t)wholes[draw(5)];
+        v.i64 = wholes[draw(5)];
         break;
     case DELTA_DOUBLE:
         v.f64 = doubles[draw(12)];

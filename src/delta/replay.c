@@ -138,12 +138,11 @@ static enum status read_file_rows(struct replay *r, struct delta_segment *g, str
         if (!g->part_keys[i].ptr)
             return error_oom(err);
     }
-    unsigned wanted = delta_protocol_has(&r->protocol, DELTA_FEATURE_ROW_TRACKING) ? DELTA_READ_ROW_IDS : 0;
     struct str *columns;
+    unsigned wanted = delta_protocol_has(&r->protocol, DELTA_FEATURE_ROW_TRACKING) ? DELTA_READ_ROW_IDS : 0;
     enum status status = delta_partition_keys(&g->arena, &r->metadata, &columns, err);
-    if (status != STATUS_OK)
-        return status;
-    return h->read_adds(h, r->ctx, f->located, f->key_count, columns, r->metadata.partition_column_count, wanted, take_adds, g, err);
+    return status ? status
+                  : h->read_adds(h, r->ctx, f->located, f->key_count, columns, r->metadata.partition_column_count, wanted, take_adds, g, err);
 }
 
 /* The adds that stand in a JSON top level; its removes hide nothing that is in it. */
@@ -522,10 +521,12 @@ static enum status settle_files(struct replay *r, struct delta_snapshot *s, stru
     return status;
 }
 
-/* The checksum file of the version, where there is one, is a second opinion. */
-static void compare_checksum(struct replay *r, const struct delta_snapshot *s)
+/* The checksum file of the version, where there is one, is a second opinion.  One that this program wrote for this version of this table says that
+ * the log was something else then: an answer from it might be wrong.  Others are only reported. */
+static enum status compare_checksum(struct replay *r, const struct delta_snapshot *s, struct error *err)
 {
     struct delta_checksum sum;
+    enum status status = STATUS_OK;
     delta_checksum_read(r->ctx, r->table, s->version, &sum);
     if (sum.has && (sum.num_files != s->file_count || sum.table_size_bytes != s->size_bytes)) {
         char version[24], detail[160];
@@ -533,8 +534,15 @@ static void compare_checksum(struct replay *r, const struct delta_snapshot *s)
         snprintf(detail, sizeof detail, "%lld files and %lld bytes in the log, %lld and %lld in the checksum", (long long)s->file_count,
                  (long long)s->size_bytes, (long long)sum.num_files, (long long)sum.table_size_bytes);
         log_event(r->ctx, LOG_WARN, "checksum_mismatch", "table", r->table->name, "version", version, "detail", detail, NULL);
+        if (sum.is_ours && str_eq(sum.metadata.id, s->head->metadata.id)) {
+            status = error_set(err, STATUS_CORRUPT_LOG, "the log of table \"%s\" is damaged: version %s does not come to what it was", r->table->name,
+                               version);
+            error_detail(err, "%s", detail);
+            error_hint(err, "if commits were taken back on purpose, remove the file _delta_log/%020lld.crc", (long long)s->version);
+        }
     }
     delta_checksum_release(&sum);
+    return status;
 }
 
 static enum status settle(struct replay *r, struct delta_head *head, struct delta_snapshot **out, struct error *err)
@@ -549,11 +557,12 @@ static enum status settle(struct replay *r, struct delta_head *head, struct delt
         status = settle_files(r, s, err);
     if (status == STATUS_OK)
         status = settle_timestamp(r, s, err);
+    if (status == STATUS_OK)
+        status = compare_checksum(r, s, err);
     if (status != STATUS_OK) {
         delta_snapshot_drop(s);
         return status;
     }
-    compare_checksum(r, s);
     *out = s;
     return STATUS_OK;
 }

@@ -50,16 +50,6 @@ static enum status select_layer(struct scan *s, size_t index, size_t *kept, stru
     return status;
 }
 
-static enum status refuse_dv(const struct scan *s, struct str path, struct error *err)
-{
-    struct str name = delta_table_name(s->snapshot->table);
-    error_set(err, STATUS_UNSUPPORTED_FEATURE,
-              "table \"%.*s\" cannot be read: file \"%.*s\" has a deletion vector, and the table feature \"deletionVectors\" is not supported",
-              STR_ARG(name), STR_ARG(path));
-    error_hint(err, "rewrite such files where the feature is supported, for example with REORG TABLE … APPLY (PURGE)");
-    return STATUS_UNSUPPORTED_FEATURE;
-}
-
 static const struct str *partition_values(struct delta_file_list *list, const struct delta_segment *g, size_t row, uint32_t count)
 {
     struct str *values = ARENA_ARRAY(&list->arena, struct str, count);
@@ -78,9 +68,8 @@ static enum status fill_file(struct scan *s, struct delta_segment *g, size_t row
                              .modified_ms = g->modified_ms[row],
                              .record_count = -1,
                              .base_row_id = g->base_row_ids ? g->base_row_ids[row] : -1,
-                             .row_commit_version = g->row_versions ? g->row_versions[row] : -1};
-    if (g->dv_count && delta_segment_dv(g, row))
-        return refuse_dv(s, f->path, err);
+                             .row_commit_version = g->row_versions ? g->row_versions[row] : -1,
+                             .dv = g->dv_count ? delta_segment_dv(g, row) : NULL};
     if (partition_count && !(f->partition_values = partition_values(list, g, row, partition_count)))
         return error_oom(err);
     if (s->want_stats) {
@@ -128,14 +117,19 @@ static enum status run(struct scan *s, struct error *err)
 enum status delta_scan(struct ctx *ctx, struct delta_snapshot *snapshot, const struct delta_pred *pred, bool want_stats, struct delta_file_list *out,
                        struct error *err)
 {
+    *out = (struct delta_file_list){0};
+    enum status status = delta_snapshot_with_files(ctx, snapshot, &snapshot, err);
+    if (status)
+        return status;
     struct scan s = {.ctx = ctx, .snapshot = snapshot, .list = out, .want_stats = want_stats};
-    *out = (struct delta_file_list){.total = snapshot->file_count};
-    enum status status = STATUS_OK;
+    const struct delta_head *h = snapshot->head;
+    struct arena scratch = ARENA_INIT;
+    out->total = snapshot->file_count;
     s.keep = mem_calloc(snapshot->layer_count + 1, sizeof *s.keep);
     if (!s.keep)
         status = error_oom(err);
     if (!status && pred)
-        status = delta_prune_new(pred, &snapshot->head->metadata, snapshot->head->schema, &s.prune, err);
+        status = delta_prune_new(delta_pred_generated(&scratch, &h->protocol, &h->metadata, h->schema, pred), &h->metadata, h->schema, &s.prune, err);
     if (!status)
         status = run(&s, err);
     if (status)
@@ -144,6 +138,7 @@ enum status delta_scan(struct ctx *ctx, struct delta_snapshot *snapshot, const s
     for (size_t i = 0; s.keep && i < snapshot->layer_count; i++)
         mem_free(s.keep[i]);
     mem_free(s.keep);
+    arena_release(&scratch);
     return status;
 }
 
@@ -151,4 +146,10 @@ void delta_file_list_release(struct delta_file_list *l)
 {
     arena_release(&l->arena);
     *l = (struct delta_file_list){0};
+}
+
+int64_t delta_file_live_count(const struct delta_file *file)
+{
+    int64_t deleted = file->dv ? file->dv->cardinality : 0;
+    return file->record_count < deleted ? -1 : file->record_count - deleted;
 }

@@ -98,27 +98,64 @@ static void prunes_checkpoint_rows(void **state)
     fixture_close(&f);
 }
 
-static void deletion_vectors_are_refused_by_name(void **state)
+static void deletion_vectors_come_with_their_files(void **state)
 {
     struct fixture f;
-    struct error err = ERROR_INIT;
-    struct delta_file_list list;
     open_table(&f);
     put_commit(&f, 2, FILE_LINE("vec", "\"z\"", 9, DV("abc") ","));
     struct delta_snapshot *s = latest(&f);
-    assert_int_equal(delta_scan(&f.ctx, s, NULL, false, &list, &err), STATUS_UNSUPPORTED_FEATURE);
-    assert_non_null(strstr(err.message, "\"vec\""));
-    assert_non_null(strstr(err.message, "deletionVectors"));
-    assert_int_equal(list.count, 0);
-    error_release(&err);
-    struct str d = STR("d");
-    struct delta_value x = {.type = DELTA_STRING, .str = STR("x")};
-    struct delta_pred by_day = equals(&d, &x); /* does not reach the file */
-    list = scan(&f, s, &by_day, false);
-    assert_int_equal(list.count, 2);
+    struct delta_file_list list = scan(&f, s, NULL, true);
+    assert_int_equal(list.count, 4);
+    for (size_t i = 0; i < list.count; i++) {
+        const struct delta_file *file = &list.files[i];
+        bool has = str_eq(file->path, STR("vec"));
+        assert_int_equal(file->dv != NULL, has);
+        assert_int_equal(file->record_count, 3);
+        assert_int_equal(delta_file_live_count(file), has ? 3 - file->dv->cardinality : 3);
+    }
+    delta_file_list_release(&list);
+    list = scan(&f, s, NULL, false);
+    assert_int_equal(delta_file_live_count(&list.files[0]), -1);
     delta_file_list_release(&list);
     delta_snapshot_unref(s);
     fixture_close(&f);
+}
+
+/* With wide bounds a count of NULLs says something only when it is 0 or every row's. */
+static void wide_bounds_keep_what_may_match(void **state)
+{
+    static const struct {
+        const char *nulls;
+        bool may_be_null, may_be_value;
+    } cases[] = {{"0", false, true}, {"1", true, true}, {"3", true, false}};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(cases); i++) {
+        struct fixture f;
+        char line[1024];
+        fixture_open(&f);
+        put_commit(&f, 0, FIRST_COMMIT);
+        snprintf(line, sizeof line,
+                 "{\"add\":{\"path\":\"a\",\"partitionValues\":{},\"size\":10,\"modificationTime\":5,\"dataChange\":true," DV(
+                     "abc") ",\"stats\":"
+                            "\"{\\\"numRecords\\\":3,\\\"tightBounds\\\":false,\\\"minValues\\\":{\\\"id\\\":1},\\\"maxValues\\\":{\\\"id\\\":9},"
+                            "\\\"nullCount\\\":{\\\"id\\\":%s}}\"}}\n",
+                 cases[i].nulls);
+        put_commit(&f, 1, line);
+        struct delta_snapshot *s = latest(&f);
+        struct str id = STR("id");
+        struct delta_value five = {.type = DELTA_LONG, .i64 = 5}, ten = {.type = DELTA_LONG, .i64 = 10};
+        struct delta_pred is_null = {.op = DELTA_PRED_IS_NULL, .column = &id, .column_depth = 1}, not_null = is_null, within = equals(&id, &five),
+                          beyond = equals(&id, &ten);
+        not_null.op = DELTA_PRED_IS_NOT_NULL;
+        const struct delta_pred *preds[] = {&is_null, &not_null, &within, &beyond};
+        const bool expected[] = {cases[i].may_be_null, cases[i].may_be_value, cases[i].may_be_value, false};
+        for (size_t k = 0; k < VV_ARRAY_COUNT(preds); k++) {
+            struct delta_file_list list = scan(&f, s, preds[k], false);
+            assert_int_equal(list.count, expected[k]);
+            delta_file_list_release(&list);
+        }
+        delta_snapshot_unref(s);
+        fixture_close(&f);
+    }
 }
 
 static void failures_leave_nothing(void **state)
@@ -158,8 +195,11 @@ static void failures_leave_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_live_file),        cmocka_unit_test(counts_what_was_pruned),
-        cmocka_unit_test(prunes_checkpoint_rows), cmocka_unit_test(deletion_vectors_are_refused_by_name),
+        cmocka_unit_test(every_live_file),
+        cmocka_unit_test(counts_what_was_pruned),
+        cmocka_unit_test(prunes_checkpoint_rows),
+        cmocka_unit_test(deletion_vectors_come_with_their_files),
+        cmocka_unit_test(wide_bounds_keep_what_may_match),
         cmocka_unit_test(failures_leave_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

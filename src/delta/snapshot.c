@@ -153,11 +153,14 @@ struct delta_snapshot *delta_snapshot_new(struct delta_table *t, int64_t version
     if (!s)
         return NULL;
     atomic_init(&s->refs, 1);
+    pthread_mutex_init(&s->full_lock, NULL);
     s->table = t;
     s->version = version;
+    s->dv_count = s->deleted_rows = -1;
     s->layers = mem_calloc(layer_cap + 1, sizeof *s->layers);
     if (s->layers)
         return s;
+    pthread_mutex_destroy(&s->full_lock);
     mem_free(s);
     return NULL;
 }
@@ -184,8 +187,10 @@ void delta_snapshot_drop(struct delta_snapshot *s)
     for (size_t i = 0; i < s->layer_count; i++)
         delta_layer_release(&s->layers[i]);
     mem_free(s->layers);
+    delta_snapshot_drop(s->full);
     delta_head_unref(s->head);
     delta_ids_unref(s->ids);
+    pthread_mutex_destroy(&s->full_lock);
     mem_free(s);
 }
 
@@ -262,6 +267,7 @@ void delta_table_unref(struct delta_table *t)
         return;
     delta_checkpoint_worker_stop(t);
     delta_snapshot_drop(t->latest);
+    delta_snapshot_drop(t->tip);
     store_unref(t->store);
     pthread_mutex_destroy(&t->lock);
     mem_free(t->name);
@@ -271,16 +277,33 @@ void delta_table_unref(struct delta_table *t)
 struct str delta_table_name(const struct delta_table *t) { return str_of(t->name); }
 struct store *delta_table_store(const struct delta_table *t) { return t->store; }
 
+static bool is_older(const struct delta_snapshot *known, const struct delta_snapshot *s) { return !known || known->version < s->version; }
+
 void delta_table_offer(struct delta_table *t, struct delta_snapshot *s)
 {
-    struct delta_snapshot *old = NULL;
+    struct delta_snapshot *old = NULL, *passed = NULL;
     pthread_mutex_lock(&t->lock);
-    if (!t->latest || t->latest->version < s->version) {
-        old = t->latest;
-        t->latest = delta_snapshot_hold(s);
+    struct delta_snapshot **place = s->is_tip ? &t->tip : &t->latest;
+    if (is_older(*place, s) && is_older(t->latest, s)) {
+        old = *place;
+        *place = delta_snapshot_hold(s);
+    }
+    if (t->tip && !is_older(t->latest, t->tip)) {
+        passed = t->tip;
+        t->tip = NULL;
     }
     pthread_mutex_unlock(&t->lock);
     delta_snapshot_drop(old);
+    delta_snapshot_drop(passed);
+}
+
+struct delta_snapshot *delta_table_newest(struct delta_table *t)
+{
+    pthread_mutex_lock(&t->lock);
+    struct delta_snapshot *newest = t->tip ? t->tip : t->latest;
+    struct delta_snapshot *s = newest ? delta_snapshot_hold(newest) : NULL;
+    pthread_mutex_unlock(&t->lock);
+    return s;
 }
 
 /* The newest snapshot known, held; NULL when there is none yet. */
@@ -350,6 +373,10 @@ static void drop_dead_layers(struct delta_snapshot *s)
 static enum status apply_files(struct delta_snapshot *next, const struct delta_snapshot *base, const struct delta_commit *commit, struct error *err)
 {
     struct delta_fold f;
+    if (base->is_tip) {
+        delta_tip_count(next, base, commit);
+        return STATUS_OK;
+    }
     copy_layers(next, base);
     enum status status = delta_fold_init(&f, next->layers, next->layer_count, &next->head->metadata, err);
     if (status != STATUS_OK)
@@ -409,8 +436,9 @@ enum status delta_snapshot_apply(struct ctx *ctx, struct delta_snapshot *base, c
     *out = NULL;
     if (commit->version != base->version + 1)
         return error_set(err, STATUS_INTERNAL, "version %lld cannot follow version %lld", (long long)commit->version, (long long)base->version);
-    /* Layers hold partition values by column: a table partitioned anew is read anew. */
-    if (commit->has_metadata && !delta_same_partition_keys(&commit->metadata, &base->head->metadata)) {
+    /* Layers hold partition values by column: a table partitioned anew is read anew; so is one whose files are not known when that matters. */
+    bool anew = commit->has_metadata && !delta_same_partition_keys(&commit->metadata, &base->head->metadata);
+    if (anew || (base->is_tip && !delta_tip_can_follow(base, commit))) {
         enum status status = delta_snapshot_load(ctx, base->table, commit->version, out, err);
         if (*out)
             delta_table_ref(base->table);
@@ -450,8 +478,7 @@ static enum status file_time(struct ctx *ctx, struct delta_table *t, int64_t ver
     return STATUS_OK;
 }
 
-/* *s is replaced by the next version when there is one. */
-static enum status step(struct ctx *ctx, struct delta_table *t, struct delta_snapshot **s, bool *found, struct error *err)
+enum status delta_snapshot_step(struct ctx *ctx, struct delta_table *t, struct delta_snapshot **s, bool *found, struct error *err)
 {
     struct delta_commit commit;
     struct delta_snapshot *next = NULL;
@@ -495,7 +522,7 @@ enum status delta_snapshot_latest(struct ctx *ctx, struct delta_table *t, struct
     while (status == STATUS_OK && found) {
         status = ctx_check(ctx, err);
         if (status == STATUS_OK)
-            status = step(ctx, t, &s, &found, err);
+            status = delta_snapshot_step(ctx, t, &s, &found, err);
         news |= status == STATUS_OK && found;
     }
     if (status != STATUS_OK) {

@@ -520,7 +520,7 @@ static void a_backfill_does_not_bring_files_back(void **state)
     expect_ok(delta_scan(&f.ctx, s, NULL, true, &list, &err), &err);
     struct delta_txn *txn = begin_on(&f, s);
     for (size_t i = 0; i < list.count; i++)
-        expect_ok(delta_txn_add_again(txn, &list.files[i], &err), &err);
+        expect_ok(delta_txn_track_rows(txn, &list.files[i], &err), &err);
     delta_file_list_release(&list);
     delta_snapshot_unref(s);
     put_commit(&f, 1, REMOVE("a"));

@@ -289,6 +289,18 @@ enum status delta_txn_set_metadata(struct delta_txn *txn, const struct delta_met
     return STATUS_OK;
 }
 
+enum status delta_txn_drop_feature(struct delta_txn *txn, enum delta_feature_id id, struct error *err)
+{
+    struct delta_protocol left;
+    const struct delta_protocol *from = txn->has_protocol || !txn->base ? &txn->protocol : &txn->base->head->protocol;
+    enum status status = delta_protocol_without(&txn->arena, from, id, &left, err);
+    if (status)
+        return status;
+    txn->protocol = left;
+    txn->has_protocol = true;
+    return STATUS_OK;
+}
+
 /* ---- files ------------------------------------------------------------------------------------- */
 
 static void put_partition_values(struct buf *out, const struct str *keys, uint32_t count, const struct str *values)
@@ -474,37 +486,6 @@ static enum status note_removed(struct delta_txn *txn, struct str path, size_t *
     return status;
 }
 
-enum status delta_txn_remove(struct delta_txn *txn, const struct delta_file *file, bool data_change, struct error *err)
-{
-    struct buf *out = &txn->removes;
-    size_t start = out->len, slot = 0;
-    bool known;
-    if (!txn->base)
-        return error_set(err, STATUS_INTERNAL, "a new table has no files to remove");
-    if (file->dv)
-        return error_set(err, STATUS_UNSUPPORTED_FEATURE,
-                         "file \"%.*s\" has a deletion vector, and the table feature \"deletionVectors\" is not supported", STR_ARG(file->path));
-    enum status status = note_removed(txn, file->path, &slot, &known, err);
-    if (status || known)
-        return status;
-    buf_z(out, "{\"remove\":{\"path\":");
-    json_put_string(out, file->path);
-    buf_printf(out, ",\"deletionTimestamp\":%lld,\"dataChange\":%s,\"extendedFileMetadata\":true,", (long long)(ctx_now_us(txn->ctx) / 1000),
-               data_change ? "true" : "false");
-    put_partition_values(out, txn->base->head->partition_keys, txn->base->head->metadata.partition_column_count, file->partition_values);
-    buf_printf(out, ",\"size\":%lld", (long long)file->size_bytes);
-    put_stats(out, file->stats);
-    if (delta_protocol_has(&txn->base->head->protocol, DELTA_FEATURE_ROW_TRACKING) && file->base_row_id >= 0)
-        buf_printf(out, ",\"baseRowId\":%lld,\"defaultRowCommitVersion\":%lld", (long long)file->base_row_id, (long long)file->row_commit_version);
-    buf_z(out, "}}\n");
-    if ((status = line_check(out, start, err)))
-        return status;
-    txn->removed_slots[slot] = (uint32_t)++txn->remove_count;
-    txn->data_change_count += data_change;
-    txn->removes_data |= data_change;
-    return STATUS_OK;
-}
-
 static void put_dv(struct buf *out, const struct delta_dv *dv)
 {
     if (!dv)
@@ -518,22 +499,132 @@ static void put_dv(struct buf *out, const struct delta_dv *dv)
     buf_printf(out, ",\"sizeInBytes\":%lld,\"cardinality\":%lld}", (long long)dv->size_bytes, (long long)dv->cardinality);
 }
 
-enum status delta_txn_add_again(struct delta_txn *txn, const struct delta_file *file, struct error *err)
+/* The tombstone names the file with the vector that it had. */
+static enum status put_remove(struct delta_txn *txn, const struct delta_file *file, bool data_change, struct error *err)
 {
-    struct buf *out = &txn->adds;
-    size_t start = out->len, slot = 0, fresh = txn->fresh_count;
+    struct buf *out = &txn->removes;
+    size_t start = out->len;
+    buf_z(out, "{\"remove\":{\"path\":");
+    json_put_string(out, file->path);
+    buf_printf(out, ",\"deletionTimestamp\":%lld,\"dataChange\":%s,\"extendedFileMetadata\":true,", (long long)(ctx_now_us(txn->ctx) / 1000),
+               data_change ? "true" : "false");
+    put_partition_values(out, txn->base->head->partition_keys, txn->base->head->metadata.partition_column_count, file->partition_values);
+    buf_printf(out, ",\"size\":%lld", (long long)file->size_bytes);
+    put_stats(out, file->stats);
+    put_dv(out, file->dv);
+    if (delta_protocol_has(&txn->base->head->protocol, DELTA_FEATURE_ROW_TRACKING) && file->base_row_id >= 0)
+        buf_printf(out, ",\"baseRowId\":%lld,\"defaultRowCommitVersion\":%lld", (long long)file->base_row_id, (long long)file->row_commit_version);
+    buf_z(out, "}}\n");
+    return line_check(out, start, err);
+}
+
+static void count_removed(struct delta_txn *txn, size_t slot, bool data_change)
+{
+    txn->removed_slots[slot] = (uint32_t)++txn->remove_count;
+    txn->data_change_count += data_change;
+    txn->removes_data |= data_change;
+}
+
+enum status delta_txn_remove(struct delta_txn *txn, const struct delta_file *file, bool data_change, struct error *err)
+{
+    size_t slot = 0;
     bool known;
+    if (!txn->base)
+        return error_set(err, STATUS_INTERNAL, "a new table has no files to remove");
     enum status status = note_removed(txn, file->path, &slot, &known, err);
     if (status || known)
         return status;
+    if (!(status = put_remove(txn, file, data_change, err)))
+        count_removed(txn, slot, data_change);
+    return status;
+}
+
+/* ---- deletion vectors ------------------------------------------------------------------------------- */
+
+/* The statistics as they were, with bounds that need not be met any more. */
+static enum status put_wide_stats(struct buf *out, const struct delta_file *file, struct error *err)
+{
+    struct arena scratch = ARENA_INIT;
+    struct buf stats = BUF_INIT;
+    struct json json;
+    bool first = true, counted = false;
+    enum status status = file->stats.ptr ? json_parse(&scratch, file->stats, &json, NULL) : STATUS_SYNTAX;
+    buf_char(&stats, '{');
+    if (!status && json.nodes[0].type == JSON_OBJECT)
+        for (uint32_t i = json_first(&json, 0); i < json.nodes[0].next; i = json_next(&json, i + 1)) {
+            struct str key = json.nodes[i].text, value = json.nodes[i + 1].text;
+            if (str_eq(key, STR("tightBounds")) || json.nodes[i + 1].type == JSON_STRING)
+                continue;
+            counted |= str_eq(key, STR("numRecords"));
+            buf_printf(&stats, "%s\"%.*s\":", first ? "" : ",", STR_ARG(key));
+            buf_str(&stats, value);
+            first = false;
+        }
+    if (!counted)
+        buf_printf(&stats, "%s\"numRecords\":%lld", first ? "" : ",", (long long)file->record_count);
+    buf_z(&stats, ",\"tightBounds\":false}");
+    out->failed |= stats.failed;
+    put_stats(out, buf_view(&stats));
+    buf_release(&stats);
+    arena_release(&scratch);
+    return status == STATUS_OUT_OF_MEMORY ? error_oom(err) : STATUS_OK;
+}
+
+static enum status check_dv(const struct delta_txn *txn, const struct delta_file *file, const struct delta_dv *dv, struct error *err)
+{
+    const struct delta_metadata *m = delta_txn_metadata(txn);
+    if (!txn->base || txn->has_metadata)
+        return error_set(err, STATUS_INTERNAL, "deletion vectors are for files of a table that is there, under its own metadata");
+    if (!delta_config_bool(m, "delta.enableDeletionVectors", false) ||
+        !delta_protocol_has(&txn->base->head->protocol, DELTA_FEATURE_DELETION_VECTORS))
+        return error_set(err, STATUS_INTERNAL, "table \"%s\" does not allow deletion vectors", txn->table->name);
+    if (file->record_count < 0) {
+        error_set(err, STATUS_NOT_SUPPORTED, "file \"%.*s\" of table \"%s\" cannot have a deletion vector: its statistics do not count its rows",
+                  STR_ARG(file->path), txn->table->name);
+        return error_hint(err, "rewrite the file, for example with OPTIMIZE");
+    }
+    if (dv->cardinality <= (file->dv ? file->dv->cardinality : 0) || dv->cardinality > file->record_count)
+        return error_set(err, STATUS_INTERNAL, "a deletion vector of %lld rows cannot follow on one of %lld in file \"%.*s\" of %lld rows",
+                         (long long)dv->cardinality, (long long)(file->dv ? file->dv->cardinality : 0), STR_ARG(file->path),
+                         (long long)file->record_count);
+    return STATUS_OK;
+}
+
+/* The ids that the file's rows have; rows of a table that is to track them get some with the commit. */
+static enum status put_kept_row_ids(struct delta_txn *txn, const struct delta_file *file, struct error *err)
+{
+    if (!delta_protocol_has(delta_txn_protocol(txn), DELTA_FEATURE_ROW_TRACKING))
+        return STATUS_OK;
+    struct delta_add add = {.path = file->path,
+                            .stats = file->stats,
+                            .has_row_ids = file->base_row_id >= 0,
+                            .base_row_id = file->base_row_id,
+                            .row_commit_version = file->row_commit_version};
+    return put_row_ids(txn, &add, err);
+}
+
+/* The add of a file that the log has named before, with this deletion vector; statistics as they were, or wide. */
+static enum status put_add_again(struct delta_txn *txn, const struct delta_file *file, const struct delta_dv *dv, bool wide, bool data_change,
+                                 struct error *err)
+{
+    const struct delta_metadata *m = delta_txn_metadata(txn);
+    struct buf *out = &txn->adds;
+    size_t start = out->len, fresh = txn->fresh_count;
+    enum status status = STATUS_OK;
     buf_z(out, "{\"add\":{\"path\":");
     json_put_string(out, file->path);
     buf_char(out, ',');
-    put_partition_values(out, txn->base->head->partition_keys, txn->base->head->metadata.partition_column_count, file->partition_values);
-    buf_printf(out, ",\"size\":%lld,\"modificationTime\":%lld,\"dataChange\":false", (long long)file->size_bytes, (long long)file->modified_ms);
-    put_stats(out, file->stats);
-    put_dv(out, file->dv);
-    status = out->failed ? STATUS_OK : note_fresh(txn, file->path, file->stats, err);
+    put_partition_values(out, txn->has_metadata ? txn->partition_keys : txn->base->head->partition_keys, m->partition_column_count,
+                         file->partition_values);
+    buf_printf(out, ",\"size\":%lld,\"modificationTime\":%lld,\"dataChange\":%s", (long long)file->size_bytes, (long long)file->modified_ms,
+               data_change ? "true" : "false");
+    if (wide)
+        status = put_wide_stats(out, file, err);
+    else
+        put_stats(out, file->stats);
+    put_dv(out, dv);
+    if (!status)
+        status = put_kept_row_ids(txn, file, err);
     buf_z(out, "}}\n");
     enum status written = line_check(out, start, status ? NULL : err);
     if (status || written) {
@@ -541,9 +632,68 @@ enum status delta_txn_add_again(struct delta_txn *txn, const struct delta_file *
         txn->fresh_count = fresh;
         return status ? status : written;
     }
-    txn->removed_slots[slot] = (uint32_t)++txn->remove_count;
     txn->add_count++;
+    txn->data_change_count += data_change;
     return STATUS_OK;
+}
+
+enum status delta_txn_set_dv(struct delta_txn *txn, const struct delta_file *file, const struct delta_dv *dv, struct error *err)
+{
+    size_t slot = 0, start = txn->removes.len;
+    bool known;
+    enum status status = check_dv(txn, file, dv, err);
+    if (!status)
+        status = note_removed(txn, file->path, &slot, &known, err);
+    if (!status && known)
+        status = error_set(err, STATUS_INTERNAL, "file \"%.*s\" is changed twice in one change", STR_ARG(file->path));
+    if (!status)
+        status = put_remove(txn, file, true, err);
+    if (status)
+        return status;
+    if ((status = put_add_again(txn, file, dv, true, true, err))) {
+        txn->removes.len = start;
+        return status;
+    }
+    count_removed(txn, slot, true);
+    return STATUS_OK;
+}
+
+enum status delta_txn_add_again(struct delta_txn *txn, const struct delta_file *file, bool data_change, struct error *err)
+{
+    if (!delta_txn_metadata(txn))
+        return error_set(err, STATUS_INTERNAL, "a new table has no files of old");
+    return put_add_again(txn, file, file->dv, false, data_change, err);
+}
+
+enum status delta_txn_track_rows(struct delta_txn *txn, const struct delta_file *file, struct error *err)
+{
+    size_t slot = 0;
+    bool known;
+    enum status status = note_removed(txn, file->path, &slot, &known, err);
+    if (status || known)
+        return status;
+    if (!(status = put_add_again(txn, file, file->dv, false, false, err)))
+        txn->removed_slots[slot] = (uint32_t)++txn->remove_count;
+    return status;
+}
+
+/* ---- change data ---------------------------------------------------------------------------------------- */
+
+enum status delta_txn_cdc(struct delta_txn *txn, struct str path, const struct str *partition_values, int64_t size_bytes, struct error *err)
+{
+    const struct delta_metadata *m = delta_txn_metadata(txn);
+    struct buf *out = &txn->adds; /* not counted: readers of the table do not see it */
+    size_t start = out->len;
+    if (!m)
+        return error_set(err, STATUS_INTERNAL, "a new table has no changes");
+    if (!str_starts(path, STR("_change_data/")))
+        return error_set(err, STATUS_INTERNAL, "the change data file \"%.*s\" is not in its folder", STR_ARG(path));
+    buf_z(out, "{\"cdc\":{\"path\":");
+    put_encoded_path(out, path);
+    buf_char(out, ',');
+    put_partition_values(out, txn->has_metadata ? txn->partition_keys : txn->base->head->partition_keys, m->partition_column_count, partition_values);
+    buf_printf(out, ",\"size\":%lld,\"dataChange\":false}}\n", (long long)size_bytes);
+    return line_check(out, start, err);
 }
 
 enum status delta_txn_remove_all(struct delta_txn *txn, struct error *err)

@@ -288,8 +288,8 @@ static void refuses_bad_metadata(void **state)
     expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: VARIANT, b: INT>"}, STATUS_UNSUPPORTED_FEATURE, "variantType");
     expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: INT>", .keys = {"delta.apendOnly"}, .values = {"true"}}, STATUS_UNKNOWN_PROPERTY,
                             "apendOnly");
-    expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: INT>", .keys = {"delta.enableDeletionVectors"}, .values = {"true"}},
-                            STATUS_UNSUPPORTED_FEATURE, "deletionVectors");
+    expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: INT>", .keys = {"delta.enableTypeWidening"}, .values = {"true"}},
+                            STATUS_UNSUPPORTED_FEATURE, "typeWidening");
     expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: INT>", .keys = {"x", "x"}, .values = {"1", "2"}}, STATUS_INVALID_ARGUMENT, "twice");
 }
 
@@ -802,9 +802,207 @@ static void a_damaged_winner_stops_the_commit(void **state)
     attempt_close(&a);
 }
 
+/* ---- deletion vectors and change data -------------------------------------------------------------- */
+
+static void open_with_vectors(struct fixture *f)
+{
+    static const struct wish w = {
+        .schema = "STRUCT<id: BIGINT, d: STRING>", .partition = "d", .keys = {"delta.enableDeletionVectors"}, .values = {"true"}};
+    static const struct str day[] = {{"x y", 3}};
+    struct error err = ERROR_INIT;
+    fixture_open(f);
+    create(f, &w);
+    struct delta_txn *txn = begin(f);
+    struct delta_add file = {.path = STR("d=x y/a"),
+                             .partition_values = day,
+                             .size_bytes = 10,
+                             .modified_ms = 7,
+                             .data_change = true,
+                             .stats = STR("{\"numRecords\":10,\"minValues\":{\"id\":1},\"tightBounds\":true,\"maxValues\":{\"id\":9}}")};
+    expect_ok(delta_txn_add(txn, &file, &err), &err);
+    assert_int_equal(commit(f, txn), 1);
+}
+
+/* The only file of the newest version, with its list, which owns it. */
+static struct delta_file only_file(struct fixture *f, struct delta_snapshot **s, struct delta_file_list *list)
+{
+    struct error err = ERROR_INIT;
+    *s = latest(f);
+    expect_ok(delta_scan(&f->ctx, *s, NULL, true, list, &err), &err);
+    assert_int_equal(list->count, 1);
+    return list->files[0];
+}
+
+static struct delta_dv vector_of(int64_t cardinality)
+{
+    return (struct delta_dv){STR("u"), STR("vBn[lx{q8@P<9BNH/isA"), cardinality, 36, cardinality};
+}
+
+static void set_vector(struct fixture *f, struct delta_txn *txn, int64_t cardinality)
+{
+    struct error err = ERROR_INIT;
+    struct delta_snapshot *s;
+    struct delta_file_list list;
+    struct delta_file file = only_file(f, &s, &list);
+    struct delta_dv dv = vector_of(cardinality);
+    expect_ok(delta_txn_set_dv(txn, &file, &dv, &err), &err);
+    delta_file_list_release(&list);
+    delta_snapshot_unref(s);
+}
+
+static void expect_vector(struct fixture *f, int64_t cardinality)
+{
+    struct delta_snapshot *s;
+    struct delta_file_list list;
+    struct delta_file file = only_file(f, &s, &list);
+    assert_true(str_eq(file.path, STR("d=x%20y/a")));
+    assert_true(str_eq(file.partition_values[0], STR("x y")));
+    assert_int_equal(file.dv->cardinality, cardinality);
+    assert_int_equal(file.dv->offset, cardinality);
+    assert_int_equal(file.record_count, 10);
+    assert_int_equal(delta_file_live_count(&file), 10 - cardinality);
+    assert_true(str_eq(file.stats, STR("{\"numRecords\":10,\"minValues\":{\"id\":1},\"maxValues\":{\"id\":9},\"tightBounds\":false}")));
+    delta_file_list_release(&list);
+    delta_snapshot_unref(s);
+}
+
+static void vectors_follow_each_other(void **state)
+{
+    struct fixture f;
+    struct error err = ERROR_INIT;
+    open_with_vectors(&f);
+    for (int64_t cardinality = 2; cardinality <= 3; cardinality++) {
+        struct delta_txn *txn = begin(&f);
+        set_vector(&f, txn, cardinality);
+        assert_int_equal(commit(&f, txn), cardinality);
+        expect_vector(&f, cardinality);
+    }
+    char *text = commit_text(&f, 3);
+    assert_non_null(strstr(text, "{\"remove\":{\"path\":\"d=x%20y/a\""));
+    assert_non_null(strstr(text,
+                           "\"deletionVector\":{\"storageType\":\"u\",\"pathOrInlineDv\":\"vBn[lx{q8@P<9BNH/isA\",\"offset\":2,\"sizeInBytes\":36,"
+                           "\"cardinality\":2}}}\n{\"add\":"));
+    mem_free(text);
+    /* a checkpoint keeps them, and a reader that starts there sees them */
+    struct delta_snapshot *s = latest(&f);
+    expect_ok(delta_checkpoint(&f.ctx, s, &err), &err);
+    delta_snapshot_unref(s);
+    struct delta_table *t = fixture_other(&f);
+    s = latest_of(&f, t);
+    struct delta_file_list list;
+    expect_ok(delta_scan(&f.ctx, s, NULL, true, &list, &err), &err);
+    assert_int_equal(list.count, 1);
+    assert_int_equal(list.files[0].dv->cardinality, 3);
+    delta_file_list_release(&list);
+    delta_snapshot_unref(s);
+    delta_table_unref(t);
+    /* and its removal names the vector */
+    struct delta_txn *txn = begin(&f);
+    expect_ok(delta_txn_remove_all(txn, &err), &err);
+    assert_int_equal(commit(&f, txn), 4);
+    text = commit_text(&f, 4);
+    assert_non_null(strstr(text, "\"offset\":3,"));
+    mem_free(text);
+    expect_table(&f, "");
+    fixture_close(&f);
+}
+
+static void vectors_that_cannot_be(void **state)
+{
+    struct fixture f;
+    struct error err = ERROR_INIT;
+    struct delta_snapshot *s;
+    struct delta_file_list list;
+    open_with_vectors(&f);
+    struct delta_file file = only_file(&f, &s, &list), uncounted = file;
+    struct delta_dv dv = vector_of(3), none = vector_of(0), all = vector_of(11);
+    struct delta_txn *txn = begin(&f);
+    uncounted.record_count = -1;
+    assert_int_equal(delta_txn_set_dv(txn, &uncounted, &dv, &err), STATUS_NOT_SUPPORTED);
+    assert_int_equal(delta_txn_set_dv(txn, &file, &none, &err), STATUS_INTERNAL);
+    assert_int_equal(delta_txn_set_dv(txn, &file, &all, &err), STATUS_INTERNAL);
+    expect_ok(delta_txn_set_dv(txn, &file, &dv, &err), &err);
+    assert_int_equal(delta_txn_set_dv(txn, &file, &dv, &err), STATUS_INTERNAL);
+    assert_int_equal(delta_txn_cdc(txn, STR("elsewhere/c"), file.partition_values, 5, &err), STATUS_INTERNAL);
+    expect_ok(delta_txn_cdc(txn, STR("_change_data/d=x y/c"), file.partition_values, 5, &err), &err);
+    assert_int_equal(commit(&f, txn), 2);
+    char *text = commit_text(&f, 2);
+    assert_non_null(
+        strstr(text, "{\"cdc\":{\"path\":\"_change_data/d=x%20y/c\",\"partitionValues\":{\"d\":\"x y\"},\"size\":5,\"dataChange\":false}}\n"));
+    mem_free(text);
+    expect_vector(&f, 3);
+    delta_file_list_release(&list);
+    delta_snapshot_unref(s);
+    error_release(&err);
+    fixture_close(&f);
+
+    open_with_table(&f); /* which does not allow them */
+    append(&f, "a");
+    file = only_file(&f, &s, &list);
+    txn = begin(&f);
+    err = ERROR_INIT;
+    dv = vector_of(1);
+    assert_int_equal(delta_txn_set_dv(txn, &file, &dv, &err), STATUS_INTERNAL);
+    error_release(&err);
+    delta_txn_free(txn);
+    delta_file_list_release(&list);
+    delta_snapshot_unref(s);
+    fixture_close(&f);
+}
+
+/* Two writers that give one file different vectors: the second must look again. */
+static void vectors_conflict_by_path(void **state)
+{
+    struct fixture f;
+    open_with_vectors(&f);
+    struct delta_txn *first = begin(&f), *second = begin(&f), *third = begin(&f);
+    set_vector(&f, first, 2);
+    set_vector(&f, second, 3);
+    set_vector(&f, third, 2);
+    assert_int_equal(commit(&f, first), 2);
+    expect_conflict(&f, second, 2, "ConcurrentDeleteDelete");
+    expect_conflict(&f, third, 2, "ConcurrentDeleteDelete");
+    expect_vector(&f, 2);
+    fixture_close(&f);
+}
+
+static void vectors_without_memory(void **state)
+{
+    struct fixture f;
+    struct delta_snapshot *s;
+    struct delta_file_list list;
+    open_with_vectors(&f);
+    struct delta_file file = only_file(&f, &s, &list);
+    struct delta_dv dv = vector_of(2);
+    enum status status = STATUS_OUT_OF_MEMORY;
+    for (uint64_t n = 1; status; n++) {
+        struct delta_txn *txn = begin(&f);
+        struct error err = ERROR_INIT;
+        alloc_fail_after(n);
+        status = delta_txn_set_dv(txn, &file, &dv, &err);
+        alloc_fail_after(0);
+        assert_true(!status || status == STATUS_OUT_OF_MEMORY);
+        if (status) { /* a second try finds nothing of the first */
+            error_release(&err);
+            err = ERROR_INIT;
+            expect_ok(delta_txn_set_dv(txn, &file, &dv, &err), &err);
+        }
+        assert_int_equal(txn->add_count, 1);
+        assert_int_equal(txn->remove_count, 1);
+        delta_txn_free(txn);
+    }
+    delta_file_list_release(&list);
+    delta_snapshot_unref(s);
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(vectors_follow_each_other),
+        cmocka_unit_test(vectors_that_cannot_be),
+        cmocka_unit_test(vectors_conflict_by_path),
+        cmocka_unit_test(vectors_without_memory),
         cmocka_unit_test(creates_a_table),
         cmocka_unit_test(writes_every_action),
         cmocka_unit_test(appends_cost_no_more_on_large_tables),

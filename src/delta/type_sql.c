@@ -236,6 +236,21 @@ static enum status read_time_zone(struct sql_reader *r, struct delta_type *type)
     return STATUS_OK;
 }
 
+/* The names that tables show go before their aliases. */
+static struct str nearest_type(struct str word)
+{
+    struct str own[VV_ARRAY_COUNT(sql_types)], all[VV_ARRAY_COUNT(sql_types)];
+    size_t own_count = 0;
+    for (size_t i = 0; i < VV_ARRAY_COUNT(sql_types); i++) {
+        all[i] = str_of(sql_types[i].name);
+        bool first = i == 0 || sql_types[i].id != sql_types[i - 1].id;
+        if (first)
+            own[own_count++] = all[i];
+    }
+    struct str near = str_nearest(word, own, own_count);
+    return near.ptr ? near : str_nearest(word, all, VV_ARRAY_COUNT(all));
+}
+
 static enum status read_primitive(struct sql_reader *r, struct str word, struct delta_type *type)
 {
     for (size_t i = 0; i < VV_ARRAY_COUNT(sql_types); i++) {
@@ -250,10 +265,7 @@ static enum status read_primitive(struct sql_reader *r, struct str word, struct 
         return read_arguments(r, sql_types[i].arguments, type);
     }
     enum status status = fail_at(r, r->at, word.len ? "an unknown type name" : "a type name is missing");
-    struct str names[VV_ARRAY_COUNT(sql_types)];
-    for (size_t i = 0; i < VV_ARRAY_COUNT(sql_types); i++)
-        names[i] = str_of(sql_types[i].name);
-    struct str near = word.len ? str_nearest(word, names, VV_ARRAY_COUNT(sql_types)) : STR_NULL;
+    struct str near = word.len ? nearest_type(word) : STR_NULL;
     if (near.ptr)
         error_hint(r->err, "did you mean %.*s?", STR_ARG(near));
     return status;
@@ -276,7 +288,7 @@ static enum status read_field(struct sql_reader *r, struct delta_field *field)
     }
     if (!take_word(r, "comment"))
         return STATUS_OK;
-    struct str comment;
+    struct str comment = STR_NULL;
     if (!at_sign(r, '\'') && !at_sign(r, '"'))
         return fail_at(r, r->at, "a comment in quotes is missing");
     if ((status = read_quoted(r, &comment)))

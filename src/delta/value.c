@@ -93,9 +93,13 @@ static bool read_far_timestamp(struct str text, struct delta_value *v)
     year = negative ? -year : year;
     int64_t moved = 2000 + ((year % CYCLE_YEARS) + CYCLE_YEARS) % CYCLE_YEARS;
     int length = snprintf(near, sizeof(near), "%04d%.*s", (int)moved, (int)(text.len - digits), text.ptr + digits);
+    if ((size_t)length != 4 + text.len - digits) /* a zero byte ended it early */
+        return false;
     if (!timestamp_from_text((struct str){near, (size_t)length}, &v->i64, &has_zone))
         return false;
-    return !__builtin_add_overflow(v->i64, (year - moved) / CYCLE_YEARS * CYCLE_DAYS * us_per_day, &v->i64);
+    int64_t back_us;
+    return !__builtin_mul_overflow((year - moved) / CYCLE_YEARS * CYCLE_DAYS, us_per_day, &back_us) &&
+           !__builtin_add_overflow(v->i64, back_us, &v->i64);
 }
 
 /* The text's value as v->type, set already. */

@@ -86,6 +86,8 @@ static void bad_texts(void **state)
         {DELTA_DATE, "2024-02-30"},
         {DELTA_DATE, "yesterday"},
         {DELTA_TIMESTAMP, "10:00"},
+        {DELTA_TIMESTAMP, "504422-05-01 00:00:00"}, /* past what microseconds can count */
+        {DELTA_TIMESTAMP, "-504422-05-01 00:00:00"},
     };
     for (size_t i = 0; i < VV_ARRAY_COUNT(cases); i++) {
         struct arena arena = ARENA_INIT;

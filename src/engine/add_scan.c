@@ -371,7 +371,7 @@ static bool keep_rows(struct taking *t, duckdb_data_chunk input, size_t rows, co
 /* False: stopped. */
 static bool take_vector(struct taking *t, duckdb_data_chunk input, size_t rows)
 {
-    uint32_t live[VECTOR_ROWS_MAX];
+    uint32_t live[VECTOR_ROWS_MAX] = {0};
     size_t count = 0;
     const uint64_t *validity = duckdb_vector_get_validity(duckdb_data_chunk_get_vector(input, ARG_PATH));
     for (size_t i = 0; i < rows && count < VV_ARRAY_COUNT(live); i++)

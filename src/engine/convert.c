@@ -47,10 +47,12 @@ static const struct delta_field *convert_source(enum convert_match match, const 
 /* Whether going from one type to the other by a plain cast would be wrong or would depend on the session. */
 bool convert_is_needed(enum convert_match match, const struct delta_type *from, const struct delta_type *to)
 {
+    if (to->id == DELTA_VARIANT)
+        return true;
     if (to->id == DELTA_TIMESTAMP || to->id == DELTA_TIMESTAMP_NTZ)
         return from->id != to->id && !(from->id == DELTA_DATE && to->id == DELTA_TIMESTAMP_NTZ);
     if (to->id == DELTA_STRING || to->id == DELTA_BINARY)
-        return (from->id == DELTA_STRING || from->id == DELTA_BINARY) && from->id != to->id;
+        return (from->id == DELTA_STRING || from->id == DELTA_BINARY || from->id == DELTA_VARIANT) && from->id != to->id;
     if (to->id != from->id)
         return false;
     if (to->id == DELTA_ARRAY)
@@ -137,6 +139,23 @@ static void put_zone_change(const struct delta_type *from, struct str value, str
     buf_printf(sql, "timezone('UTC', CAST(%.*s AS %s))", STR_ARG(value), through);
 }
 
+/* Two binary values without an annotation, as Spark 4.0 writes them, or what the engine knows as a variant.  That one is hidden from
+ * the optimizer, which fails on paths into a file's column of which one is a part of another.  By position a file is written: two binary
+ * values again, since the engine by itself would shred them. */
+static void put_variant(enum convert_match match, const struct delta_type *from, struct str value, struct buf *sql)
+{
+    const struct delta_field *metadata = from->id == DELTA_STRUCT ? delta_field_find(from, STR("metadata")) : NULL;
+    const struct delta_field *binary = from->id == DELTA_STRUCT ? delta_field_find(from, STR("value")) : NULL;
+    if (match == CONVERT_BY_POSITION)
+        buf_printf(sql, "CASE WHEN %.*s IS NULL THEN NULL ELSE variant_to_parquet_variant(%.*s) END", STR_ARG(value), STR_ARG(value));
+    else if (from->id == DELTA_VARIANT)
+        buf_printf(sql, "CASE WHEN %.*s IS NULL THEN NULL ELSE %.*s END", STR_ARG(value), STR_ARG(value));
+    else if (metadata && binary && from->field_count == 2)
+        buf_printf(sql, "variant_bytes_to_variant(%.*s.metadata || %.*s.\"value\")", STR_ARG(value), STR_ARG(value));
+    else
+        buf_z(sql, "CAST(error('a variant is stored in a form that is not known') AS VARIANT)");
+}
+
 static void put_expressed(enum convert_match match, const struct delta_type *from, const struct delta_type *to, struct str value, int depth,
                           struct buf *sql)
 {
@@ -150,9 +169,15 @@ static void put_expressed(enum convert_match match, const struct delta_type *fro
     case DELTA_MAP:
         put_map(match, from, to, value, depth, sql);
         break;
+    case DELTA_VARIANT:
+        put_variant(match, from, value, sql);
+        break;
     case DELTA_STRING:
     case DELTA_BINARY:
-        buf_printf(sql, "%s(%.*s)", to->id == DELTA_STRING ? "decode" : "encode", STR_ARG(value));
+        if (from->id == DELTA_VARIANT)
+            buf_printf(sql, "CASE WHEN %.*s IS NULL THEN NULL ELSE CAST(CAST(%.*s AS JSON) AS VARCHAR) END", STR_ARG(value), STR_ARG(value));
+        else
+            buf_printf(sql, "%s(%.*s)", to->id == DELTA_STRING ? "decode" : "encode", STR_ARG(value));
         break;
     default:
         put_zone_change(from, value, sql);
@@ -173,4 +198,53 @@ static void put_convert(enum convert_match match, const struct delta_type *from,
 void convert_put(enum convert_match match, const struct delta_type *from, const struct delta_type *to, bool exact, struct str value, struct buf *sql)
 {
     put_convert(match, from, to, exact, value, 0, sql);
+}
+
+/* ---- variants for those who have none ---------------------------------------------------------------- */
+
+static bool variants_to_text(struct delta_type *type)
+{
+    bool any = type->id == DELTA_VARIANT;
+    if (any)
+        type->id = DELTA_STRING;
+    if (type->key)
+        any |= variants_to_text(type->key);
+    if (type->element)
+        any |= variants_to_text(type->element);
+    for (uint32_t i = 0; type->id == DELTA_STRUCT && i < type->field_count; i++)
+        any |= variants_to_text(type->fields[i].type);
+    return any;
+}
+
+static void put_columns(const struct delta_type *from, const struct delta_type *to, struct buf *out)
+{
+    for (uint32_t i = 0; i < from->field_count; i++) {
+        char name[16];
+        int len = snprintf(name, sizeof(name), "c%u", i);
+        struct str value = {name, (size_t)len};
+        buf_z(out, i ? ", " : "SELECT ");
+        if (convert_is_needed(CONVERT_BY_POSITION, from->fields[i].type, to->fields[i].type))
+            convert_put(CONVERT_BY_POSITION, from->fields[i].type, to->fields[i].type, true, value, out);
+        else
+            buf_str(out, value);
+        buf_z(out, " AS ");
+        engine_quote_identifier(from->fields[i].name, out);
+    }
+}
+
+enum status engine_variants_as_json(struct str select, const struct delta_type *schema, struct buf *out, struct error *err)
+{
+    struct arena arena = ARENA_INIT;
+    struct delta_type *shown = delta_type_copy(&arena, schema);
+    enum status st = shown ? STATUS_OK : error_oom(err);
+    if (shown && variants_to_text(shown)) {
+        put_columns(schema, shown, out);
+        buf_printf(out, " FROM (%.*s\n) AS varve_rows(", STR_ARG(select));
+        for (uint32_t i = 0; i < schema->field_count; i++)
+            buf_printf(out, "%sc%u", i ? ", " : "", i);
+        buf_char(out, ')');
+        st = buf_check(out, err);
+    }
+    arena_release(&arena);
+    return st;
 }

@@ -36,12 +36,14 @@ struct engine_ref {
     struct str catalog, schema, table; /* NULL ptr when not given */
     struct str alias;                  /* NULL ptr when none */
     bool has_at;                       /* AT (VERSION|TIMESTAMP => expr) follows */
+    bool is_changes;                   /* a call of table_changes or table_changes_by_path, which is in table; offset is the call's */
 };
 struct engine_parsed {
     struct engine_ref *refs; /* tables that are not CTEs of an enclosing scope, in order of offset */
     size_t ref_count;
     bool is_volatile; /* calls a function whose answer changes by itself (now, random, nextval…) or reads outside
                          files (read_csv…): the result must not be cached */
+    bool reads_clock; /* calls now() or its kin: see engine_clock_settings */
 };
 /* One SELECT (or WITH…, VALUES, FROM-first, PIVOT…) statement.  SYNTAX errors carry position and DuckDB's reason.
  * What cannot be expressed as a SELECT tree (DuckDB's own INSERT, ATTACH, COPY…) is NOT_SUPPORTED. */
@@ -62,6 +64,9 @@ enum status engine_bind(struct ctx *ctx, struct engine *e, struct str sql, struc
  * for a timestamp without a zone. */
 enum status engine_bind_session(struct ctx *ctx, struct engine *e, struct str sql, struct str session_settings, struct engine_stand_in *stand_ins,
                                 size_t count, struct arena *arena, struct delta_type **schema, struct error *err);
+/* Appends to session settings what makes now(), current_date and their kin tell this moment.  A statement that reads the clock is to be bound and run
+ * with one moment: files are left out by what they said while binding. */
+void engine_clock_settings(int64_t now_us, struct buf *sql);
 /* A constant expression as a timestamp (us UTC): '2024-01-01', current_timestamp - interval 1 day, date_sub(…).
  * Not constant, or not castable: INVALID_ARGUMENT quoting the text. */
 enum status engine_eval_timestamp(struct ctx *ctx, struct engine *e, struct str expr, int64_t *us, struct error *err);
@@ -95,6 +100,8 @@ enum status engine_scan_sql(struct ctx *ctx, struct engine *e, const struct engi
                             struct error *err);
 void engine_hold_free(struct engine_hold *hold);                            /* accepts NULL; chains may be joined: */
 void engine_hold_join(struct engine_hold **head, struct engine_hold *more); /* takes more */
+/* Rows that a scan was given as `only` live as long as the hold: rows are taken, also on failure; false when memory is out. */
+bool engine_hold_rows(struct engine *e, struct engine_hold **head, struct delta_rows *rows);
 
 /* ---- queries --------------------------------------------------------------------------------- */
 
@@ -110,6 +117,11 @@ enum status engine_stream_error(struct ArrowArrayStream *stream, struct error *e
 enum status engine_explain(struct ctx *ctx, struct engine *e, struct str sql, bool analyze, struct buf *out, struct error *err);
 /* One int64 / one text from a one-row query: for small internal questions. *is_null when NULL. */
 enum status engine_query_i64(struct ctx *ctx, struct engine *e, struct str sql, int64_t *out, bool *is_null, struct error *err);
+
+/* Runs a SELECT and keeps its rows for later queries, in memory or, when they are many, in the spill directory.  Takes hold.  *relation (in the
+ * arena) is how other texts name them; they have the pseudo-column rowid, BIGINT, from 0 without gaps.  They go with *kept. */
+enum status engine_keep_rows(struct ctx *ctx, struct engine *e, struct str select, struct engine_hold *hold, struct str session_settings,
+                             struct arena *arena, struct str *relation, int64_t *row_count, struct engine_hold **kept, struct error *err);
 
 /* ---- writing --------------------------------------------------------------------------------------- */
 
@@ -145,6 +157,10 @@ struct engine_written {
  * the schema's fields carry delta.columnMapping.id.  Timestamps as INT64 micros (UTC-adjusted for DELTA_TIMESTAMP). Disk full: STORE_FULL. */
 enum status engine_write_files(struct ctx *ctx, struct engine *e, struct engine_write *write, struct engine_written *out, struct error *err);
 void engine_written_release(struct engine_written *w);
+
+/* Results leave the engine as Arrow, which has no variants: appends the query with its variants, nested ones too, as JSON text.
+ * Nothing is appended when the result (of this schema) has none. */
+enum status engine_variants_as_json(struct str select, const struct delta_type *schema, struct buf *out, struct error *err);
 
 /* SQL spelling of a Delta type for casts: "BIGINT", "TIMESTAMP WITH TIME ZONE", "STRUCT(a INTEGER)". */
 void engine_type_sql(const struct delta_type *type, struct buf *out);

@@ -1,13 +1,14 @@
 /* engine/engine_int.h: what the files of this room share.  The only header that includes <duckdb.h>.
  *
- * The header that is shipped is older than the library; functions it does not declare yet belong here,
- * and nowhere else.  Today none are needed. */
+ * The header that is shipped is older than the library; what it does not declare yet belongs here, and nowhere else. */
 #ifndef VARVE_ENGINE_INT_H
 #define VARVE_ENGINE_INT_H
 
 #include "engine/engine.h"
 
 #include <duckdb.h>
+
+#define DUCK_TYPE_VARIANT ((duckdb_type)41)
 
 /* ---- watchdog.c: interrupts and progress ------------------------------------------------ */
 
@@ -51,9 +52,37 @@ void partition_dictionary_drop(struct engine *e, struct partition_dictionary *d)
 enum status partition_call_sql(struct ctx *ctx, struct engine *e, const struct partition_dictionary *d, size_t column, struct buf *sql,
                                struct error *err);
 
+/* The value of a call's constant argument, while the call is bound. */
+bool bind_constant(duckdb_bind_info info, idx_t argument, int64_t *out);
+
+/* ---- row_filter.c: rows by their physical number ------------------------------------------- */
+
+struct row_filter; /* files of a branch -> deletion vectors, positions; immutable, refcounted */
+struct row_filters {
+    pthread_mutex_t lock;
+    struct row_filter *first;
+    uint64_t next_id;
+    bool registered; /* the functions */
+};
+void row_filters_init(struct row_filters *all);
+void row_filters_release(struct row_filters *all);
+/* Whether some rows of the file are not wanted. */
+bool row_filter_applies(const struct engine_scan *scan, size_t file);
+/* files are indexes into scan->files, in the order of the branch.  Reads the deletion vectors.  The caller owns one reference and ends
+ * it with row_filter_drop. */
+enum status row_filter_new(struct ctx *ctx, struct engine *e, const struct engine_scan *scan, const size_t *files, size_t file_count,
+                           struct row_filter **out, struct error *err);
+void row_filter_drop(struct engine *e, struct row_filter *f);
+/* Append the condition that keeps the wanted rows, and the index into scan->files. */
+enum status row_filter_keeps_sql(struct ctx *ctx, struct engine *e, const struct row_filter *f, struct buf *sql, struct error *err);
+enum status row_filter_position_sql(struct ctx *ctx, struct engine *e, const struct row_filter *f, struct buf *sql, struct error *err);
+
 struct engine_hold {
     struct engine *engine;
     struct partition_dictionary *dictionary;
+    char *kept; /* name of a table to drop */
+    struct row_filter *rows;
+    struct delta_rows *only; /* owned */
     struct engine_hold *next;
 };
 
@@ -81,8 +110,8 @@ struct footer_class {
     uint64_t hash;
     struct footer_column *columns;
     size_t column_count;
-    bool has_ids;            /* ids were looked for, and there are some */
-    bool shadows_file_index; /* a column is called like the virtual one */
+    bool has_ids;         /* ids were looked for, and there are some */
+    bool shadows_virtual; /* a column is called like a virtual one: file_index, file_row_number */
     struct arena arena;
     struct footer_class *next;
 };
@@ -139,6 +168,20 @@ enum status planner_ask(struct ctx *ctx, duckdb_connection connection, enum plan
                         struct json *tree, struct error *err);
 enum status planner_run(struct ctx *ctx, duckdb_connection connection, const char *sql, struct error *err);
 
+/* ---- parsed.c: statements parsed before ------------------------------------------------------------------ */
+
+struct parsed_statement;
+struct parsed_statements {
+    pthread_mutex_t lock;
+    struct parsed_statement *slots[512]; /* by hash of the text; a newer text takes the place of an older one */
+};
+void parsed_statements_init(struct parsed_statements *s);
+void parsed_statements_release(struct parsed_statements *s);
+/* Copies what the text refers to into the arena; false when it is not known. */
+bool parsed_statements_find(struct parsed_statements *s, struct str sql, struct arena *arena, struct engine_parsed *out);
+/* Copies both; want of memory only means that the text is not kept. */
+void parsed_statements_keep(struct parsed_statements *s, struct str sql, const struct engine_parsed *parsed);
+
 /* ---- tree.c: JSON that DuckDB wrote -------------------------------------------------------------------- */
 
 /* Like json_parse without its limit of depth, for text we trust; NaN and Infinity become null. */
@@ -188,6 +231,10 @@ void log_reader_init(struct log_reader *r, struct engine *e);
 /* The JSON text of add.stats, made from add.stats_parsed where that is all there is; false when the file has neither. */
 bool checkpoint_stats_sql(const struct delta_type *add, struct buf *sql);
 
+/* ---- keep.c -------------------------------------------------------------------------------------------------------------- */
+
+void kept_drop(struct engine *e, char *name); /* takes name */
+
 /* ---- instance.c ------------------------------------------------------------------------------------------------- */
 
 struct engine_connection {
@@ -203,7 +250,9 @@ struct engine {
     size_t idle_count;
     struct watchdog watchdog;
     struct planner planner;
+    struct parsed_statements parsed;
     struct partition_registry partitions;
+    struct row_filters row_filters;
     struct footer_cache footers;
     struct log_reader log_reader;
 };
@@ -236,6 +285,10 @@ void run_stream_close(struct run_stream *s); /* a zeroed stream is fine */
 
 /* ---- error.c ---------------------------------------------------------------------------------------------------------- */
 
+/* clock.c: whether the settings hold a moment, so that no other statement may have their connection. */
+bool clock_is_set(struct str settings);
+/* candidates.c: appends the signatures in lines that come nearest to the call in the message, five at most. */
+void put_candidates(struct str call, struct str lines, struct buf *out);
 /* A DuckDB message ("Binder Error: …") as ours. type DUCKDB_ERROR_INVALID: by the message's prefix. */
 enum status error_from_duck(struct ctx *ctx, duckdb_error_type type, const char *text, struct error *err);
 /* The answer {"error":true,…} to a question about sql. */

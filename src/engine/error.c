@@ -189,13 +189,18 @@ static void put_sentence(struct buf *out, struct str line)
 }
 
 /* The lines after the first: hints, and what follows a hint, go to the hint; the rest is detail. */
-static void split_rest(struct str rest, struct buf *hint, struct buf *detail)
+static void split_rest(struct str message, struct str rest, struct buf *hint, struct buf *detail)
 {
     bool in_hint = false;
     while (rest.len) {
         struct str line = take_line(&rest);
         if (!line.len)
             continue;
+        if (str_eq(line, STR("Candidate functions:"))) {
+            buf_z(hint, hint->len ? "; " : "");
+            put_candidates(message, rest, hint);
+            return;
+        }
         in_hint = in_hint || is_hint(line);
         put_sentence(in_hint ? hint : detail, line);
     }
@@ -218,11 +223,11 @@ static struct str take_sentence(struct str *line)
 static enum status fill(enum status code, struct str text, struct error *err)
 {
     struct buf message = BUF_INIT, hint = BUF_INIT, detail = BUF_INIT;
-    struct str line = take_line(&text);
+    struct str first = take_line(&text), line = first;
     put_lower_first(&message, take_sentence(&line));
     if (line.len)
         put_sentence(&hint, line);
-    split_rest(text, &hint, &detail);
+    split_rest(first, text, &hint, &detail);
     error_set(err, code, "%s", message.len ? message.ptr : "the engine gave no reason");
     if (hint.len)
         error_hint(err, "%s", hint.ptr);

@@ -107,7 +107,10 @@ const struct footer_column *footer_column_by_id(const struct footer_class *c, in
     return NULL;
 }
 
-static void find_shadows(struct footer_class *class) { class->shadows_file_index = footer_column_find(class, STR("file_index")) != NULL; }
+static void find_shadows(struct footer_class *class)
+{
+    class->shadows_virtual = footer_column_find(class, STR("file_index")) || footer_column_find(class, STR("file_row_number"));
+}
 
 /* ---- files that this process wrote --------------------------------------------------------- */
 

@@ -84,9 +84,11 @@ enum status engine_open(struct ctx *ctx, const struct engine_config *config, str
         return error_oom(err);
     pthread_mutex_init(&e->pool_lock, NULL);
     partition_registry_init(&e->partitions);
+    row_filters_init(&e->row_filters);
     footer_cache_init(&e->footers);
     log_reader_init(&e->log_reader, e);
     planner_init(&e->planner);
+    parsed_statements_init(&e->parsed);
     st = watchdog_init(&e->watchdog, err);
     if (st == STATUS_OK)
         st = open_instance(ctx, config ? config : &none, &e->duck, err);
@@ -123,7 +125,9 @@ void engine_close(struct engine *e)
     }
     if (e->duck)
         duckdb_close(&e->duck);
+    parsed_statements_release(&e->parsed);
     footer_cache_release(&e->footers);
+    row_filters_release(&e->row_filters);
     partition_registry_release(&e->partitions);
     pthread_mutex_destroy(&e->pool_lock);
     mem_free(e);
@@ -156,6 +160,10 @@ static struct engine_connection *take_idle(struct engine *e, struct str settings
 static void give_back(struct engine *e, struct engine_connection *c)
 {
     struct engine_connection *oldest = NULL;
+    if (clock_is_set(str_of(c->settings))) {
+        free_connection(c);
+        return;
+    }
     pthread_mutex_lock(&e->pool_lock);
     c->next = e->idle;
     e->idle = c;

@@ -13,26 +13,35 @@ struct parse {
     struct arena *arena;
     struct engine_ref *refs;
     size_t count, cap;
-    bool is_volatile, failed;
+    bool is_volatile, reads_clock, failed;
 };
 
 static void walk(struct parse *p, uint32_t node, const struct scope *scope);
 
 /* ---- what is volatile ------------------------------------------------------------------- */
 
-static const char *const volatile_names[] = {
-#define VOLATILE_NAME(NAME) NAME,
+static const struct {
+    const char *name;
+    bool is_clock;
+} volatile_names[] = {
+#define VOLATILE_NAME(NAME) {NAME, false},
+#define CLOCK_NAME(NAME) {NAME, true},
 #include "engine/volatile.def"
 #undef VOLATILE_NAME
+#undef CLOCK_NAME
 };
 
-static bool is_volatile_name(struct str name)
+static void note_name(struct parse *p, struct str name)
 {
     for (size_t i = 0; i < VV_ARRAY_COUNT(volatile_names); i++)
-        if (str_ieq(name, str_of(volatile_names[i])))
-            return true;
-    return false;
+        if (str_ieq(name, str_of(volatile_names[i].name))) {
+            p->is_volatile = true;
+            p->reads_clock |= volatile_names[i].is_clock;
+        }
 }
+
+/* Table functions that stand for what a table's commits changed. */
+static bool is_changes_function(struct str name) { return str_ieq(name, STR("table_changes")) || str_ieq(name, STR("table_changes_by_path")); }
 
 /* Table functions that only look at their arguments; every other one reads something outside. */
 static bool is_pure_table_function(struct str name)
@@ -49,12 +58,13 @@ static void note_volatile(struct parse *p, uint32_t object)
     const struct json *j = &p->tree;
     uint32_t names = json_member(j, object, "column_names");
     if (names && j->nodes[names].count == 1)
-        p->is_volatile |= is_volatile_name(json_text(j, json_first(j, names), p->arena));
+        note_name(p, json_text(j, json_first(j, names), p->arena));
     if (tree_is(j, object, "class", "FUNCTION"))
-        p->is_volatile |= is_volatile_name(tree_text(j, object, "function_name", p->arena));
+        note_name(p, tree_text(j, object, "function_name", p->arena));
     if (tree_is(j, object, "type", "TABLE_FUNCTION")) {
         uint32_t call = json_member(j, object, "function");
-        p->is_volatile |= !call || !is_pure_table_function(tree_text(j, call, "function_name", p->arena));
+        struct str name = call ? tree_text(j, call, "function_name", p->arena) : STR_NULL;
+        p->is_volatile |= !is_pure_table_function(name) && !is_changes_function(name);
     }
     if (tree_is(j, object, "type", "SHOW_REF") && !json_member(j, object, "query"))
         p->is_volatile = true;
@@ -117,6 +127,22 @@ static void add_ref(struct parse *p, uint32_t node, const struct scope *scope)
         *slot = ref;
 }
 
+static void add_changes(struct parse *p, uint32_t node)
+{
+    uint32_t call = json_member(&p->tree, node, "function");
+    struct engine_ref ref = {.alias = name_part(p, node, "alias"), .is_changes = true};
+    int64_t offset;
+    if (!call || !is_changes_function(ref.table = tree_text(&p->tree, call, "function_name", p->arena)))
+        return;
+    struct engine_ref *slot = json_i64(&p->tree, json_member(&p->tree, call, "query_location"), &offset) ? new_ref(p) : NULL;
+    if (!slot) {
+        p->failed = true;
+        return;
+    }
+    ref.offset = (size_t)offset;
+    *slot = ref;
+}
+
 /* ---- the walk ----------------------------------------------------------------------------------- */
 
 static void walk_members(struct parse *p, uint32_t object, const struct scope *scope)
@@ -156,6 +182,8 @@ static void walk_object(struct parse *p, uint32_t object, const struct scope *sc
     note_volatile(p, object);
     if (tree_is(j, object, "type", "BASE_TABLE"))
         add_ref(p, object, scope);
+    if (tree_is(j, object, "type", "TABLE_FUNCTION"))
+        add_changes(p, object);
     uint32_t ctes = json_member(j, object, "cte_map");
     uint32_t map = ctes ? json_member(j, ctes, "map") : 0;
     if (tree_is(j, object, "type", "RECURSIVE_CTE_NODE"))
@@ -209,7 +237,10 @@ enum status engine_parse(struct ctx *ctx, struct engine *e, struct str sql, stru
 {
     struct parse p = {.arena = arena};
     *out = (struct engine_parsed){0};
-    enum status st = planner_lock(ctx, &e->planner, err);
+    enum status st = ctx_check(ctx, err);
+    if (st != STATUS_OK || parsed_statements_find(&e->parsed, sql, arena, out))
+        return st;
+    st = planner_lock(ctx, &e->planner, err);
     if (st != STATUS_OK)
         return st;
     st = planner_ask(ctx, e->planner.connection, PLANNER_SYNTAX, sql, arena, &p.tree, err);
@@ -218,7 +249,9 @@ enum status engine_parse(struct ctx *ctx, struct engine *e, struct str sql, stru
         st = refuse(ctx, &p, sql, err);
     else if (st == STATUS_OK)
         st = walk_statement(&p, err);
-    if (st == STATUS_OK)
-        *out = (struct engine_parsed){p.refs, p.count, p.is_volatile};
+    if (st == STATUS_OK) {
+        *out = (struct engine_parsed){p.refs, p.count, p.is_volatile, p.reads_clock};
+        parsed_statements_keep(&e->parsed, sql, out);
+    }
     return st;
 }

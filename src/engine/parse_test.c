@@ -32,6 +32,20 @@ static void finds_names_where_they_are(void **state)
     assert_false(p.is_volatile);
 }
 
+static void remembers_what_was_parsed(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 1200; i++) { /* more than are kept, each asked twice */
+        char sql[64], table[16];
+        snprintf(table, sizeof(table), "t%d", i % 600);
+        snprintf(sql, sizeof(sql), "SELECT now() FROM s.%s AS a", table);
+        struct engine_parsed p = parse(f, sql);
+        assert_int_equal(p.ref_count, 1);
+        expect_ref(&p, 0, sql, "s.t", table);
+        assert_true(str_eq(p.refs[0].schema, STR("s")) && str_eq(p.refs[0].alias, STR("a")) && p.is_volatile);
+    }
+}
+
 static void sees_time_travel(void **state)
 {
     struct engine_parsed p = parse(*state, "FROM t AT (VERSION => 3), u x AT (TIMESTAMP => '2024-01-01'), v");
@@ -156,9 +170,11 @@ static void tree_reads_what_duckdb_writes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_names_where_they_are), cmocka_unit_test(sees_time_travel),        cmocka_unit_test(leaves_ctes_out),
-        cmocka_unit_test(takes_every_kind_of_query),  cmocka_unit_test(knows_what_is_volatile),  cmocka_unit_test(volatile_list_is_complete),
-        cmocka_unit_test(deep_and_long_statements),   cmocka_unit_test(errors_have_their_place), cmocka_unit_test(tree_reads_what_duckdb_writes),
+        cmocka_unit_test(finds_names_where_they_are), cmocka_unit_test(remembers_what_was_parsed),
+        cmocka_unit_test(sees_time_travel),           cmocka_unit_test(leaves_ctes_out),
+        cmocka_unit_test(takes_every_kind_of_query),  cmocka_unit_test(knows_what_is_volatile),
+        cmocka_unit_test(volatile_list_is_complete),  cmocka_unit_test(deep_and_long_statements),
+        cmocka_unit_test(errors_have_their_place),    cmocka_unit_test(tree_reads_what_duckdb_writes),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

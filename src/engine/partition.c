@@ -299,10 +299,10 @@ static void *copy_call(void *user)
     return copy;
 }
 
-static bool fold_argument(duckdb_bind_info info, int64_t *out)
+bool bind_constant(duckdb_bind_info info, idx_t index, int64_t *out)
 {
     duckdb_client_context context = NULL;
-    duckdb_expression argument = duckdb_scalar_function_bind_get_argument(info, 0);
+    duckdb_expression argument = duckdb_scalar_function_bind_get_argument(info, index);
     duckdb_value value = NULL;
     duckdb_scalar_function_get_client_context(info, &context);
     bool ok = argument && duckdb_expression_is_foldable(argument);
@@ -326,7 +326,7 @@ static void bind_call(duckdb_bind_info info)
 {
     struct partition_registry *r = duckdb_scalar_function_bind_get_extra_info(info);
     int64_t handle;
-    struct partition_dictionary *d = fold_argument(info, &handle) ? look_up(r, (uint64_t)handle / MAX_COLUMNS) : NULL;
+    struct partition_dictionary *d = bind_constant(info, 0, &handle) ? look_up(r, (uint64_t)handle / MAX_COLUMNS) : NULL;
     size_t column = (size_t)handle % MAX_COLUMNS;
     struct bound_call *call = d && column < d->column_count ? mem_alloc(sizeof(*call)) : NULL;
     if (!call) {
@@ -494,7 +494,7 @@ enum status partition_call_sql(struct ctx *ctx, struct engine *e, const struct p
     name_function(d->columns[column].type, name);
     enum status st = ensure_function(ctx, e, name, d->columns[column].type, err);
     if (st == STATUS_OK)
-        buf_printf(sql, "%s(%llu, file_index)", name, (unsigned long long)(d->id * MAX_COLUMNS + column));
+        buf_printf(sql, "%s(%llu, file_index)", name, (unsigned long long)d->id * MAX_COLUMNS + column);
     return st;
 }
 
@@ -505,6 +505,10 @@ void engine_hold_free(struct engine_hold *hold)
     while (hold) {
         struct engine_hold *next = hold->next;
         partition_dictionary_drop(hold->engine, hold->dictionary);
+        if (hold->kept)
+            kept_drop(hold->engine, hold->kept);
+        row_filter_drop(hold->engine, hold->rows);
+        delta_rows_free(hold->only);
         mem_free(hold);
         hold = next;
     }
@@ -515,4 +519,17 @@ void engine_hold_join(struct engine_hold **head, struct engine_hold *more)
     while (*head)
         head = &(*head)->next;
     *head = more;
+}
+
+/* In front, where the chain is short: a scan may bring many. */
+bool engine_hold_rows(struct engine *e, struct engine_hold **head, struct delta_rows *rows)
+{
+    struct engine_hold *hold = mem_calloc(1, sizeof(*hold));
+    if (!hold) {
+        delta_rows_free(rows);
+        return false;
+    }
+    *hold = (struct engine_hold){.engine = e, .only = rows, .next = *head};
+    *head = hold;
+    return true;
 }

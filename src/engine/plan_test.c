@@ -170,6 +170,44 @@ static void result_schema(void **state)
     buf_release(&text);
 }
 
+/* One moment while planning and while running, whatever time it is, in the session's zone. */
+static void the_clock_can_be_set(void **state)
+{
+    struct fixture *f = *state;
+    struct engine_stand_in t = {.name = STR("t"), .schema = schema_of(f, table_t)};
+    struct buf settings = BUF_INIT, pred = BUF_INIT;
+    const int64_t now_us = 1711927800250000; /* 2024-03-31T23:30:00.25Z */
+    buf_z(&settings, "SET TimeZone='Asia/Tokyo'");
+    engine_clock_settings(now_us, &settings);
+    OK(f, engine_bind_session(&f->ctx, f->engine,
+                              STR("SELECT now() FROM t WHERE ts <= now() AND ts > current_timestamp - INTERVAL 1 DAY AND d = current_date"),
+                              buf_view(&settings), &t, 1, &f->arena, NULL, &f->err));
+    put_pred(t.pred, &pred);
+    assert_non_null(strstr(pred.ptr, "ts <= 2024-03-31T23:30:00.250Z"));
+    assert_non_null(strstr(pred.ptr, "ts > 2024-03-30T23:30:00.250Z"));
+    assert_non_null(strstr(pred.ptr, "d = 2024-04-01"));
+    static const char *const same[] = {"now()", "get_current_timestamp()", "current_timestamp", "transaction_timestamp()"};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(same); i++) {
+        struct engine_run run;
+        duckdb_result result;
+        char *sql = arena_printf(&f->arena,
+                                 "SELECT epoch_us(%s), today() = DATE '2024-04-01' AND localtimestamp = TIMESTAMP '2024-04-01 08:30:00.25' "
+                                 "AND localtime = TIME '08:30:00.25' AND current_time = TIMETZ '08:30:00.25+09'",
+                                 same[i]);
+        OK(f, run_begin(&f->ctx, f->engine, buf_view(&settings), &run, &f->err));
+        OK(f, run_query(&run, str_of(sql), &result, &f->err));
+        assert_int_equal(duckdb_value_int64(&result, 0, 0), now_us);
+        assert_true(duckdb_value_boolean(&result, 1, 0));
+        duckdb_destroy_result(&result);
+        run_end(&run);
+    }
+    for (struct engine_connection *c = f->engine->idle; c; c = c->next)
+        assert_false(clock_is_set(str_of(c->settings))); /* nobody else gets that clock */
+    buf_release(&settings);
+    buf_release(&pred);
+    fixture_clear(f);
+}
+
 static void session_zone_changes_constants(void **state)
 {
     struct fixture *f = *state;
@@ -316,6 +354,7 @@ int main(void)
         cmocka_unit_test(plans_without_json),
         cmocka_unit_test(result_schema),
         cmocka_unit_test(session_zone_changes_constants),
+        cmocka_unit_test(the_clock_can_be_set),
         cmocka_unit_test(errors_name_and_place),
         cmocka_unit_test(many_stand_ins),
         cmocka_unit_test(strange_names),

@@ -19,9 +19,12 @@ struct query_stream {
 
 static void free_stream(struct query_stream *q)
 {
-    if (q->rows.has_result && !q->finished)
+    bool unfinished = q->rows.has_result && !q->finished;
+    if (unfinished)
         duckdb_interrupt(q->run.connection->duck);
     run_stream_close(&q->rows);
+    if (unfinished) /* ends the transaction of the query: what the next user of the connection registers must not be rolled back with it */
+        run_execute(&q->run, STR("SELECT 1"), NULL);
     run_end(&q->run);
     engine_hold_free(q->hold);
     if (q->options)

@@ -9,7 +9,8 @@
  *              that the session's TimeZone never matters
  * Mapped columns are found by physical name or by field id and get their names by an alias.
  * Branches are joined by UNION ALL.  Partition values are literals when a branch has one set of them, else they
- * come from a dictionary by file_index (partition.c). */
+ * come from a dictionary by file_index (partition.c).  Files of which some rows are not wanted have branches of their own,
+ * whose rows are filtered by file_index and file_row_number (row_filter.c). */
 #include "engine/engine_int.h"
 
 enum fit { FIT_PLAIN, FIT_ADAPTED, FIT_EXPRESSED };
@@ -30,11 +31,15 @@ struct scan {
 struct branch {
     enum fit fit;
     const struct footer_class *class; /* of the first file; of all of them when expressed */
+    bool drops_rows;                  /* all of its files do */
+    bool renamed;                     /* columns are read under other names, because one is called like a virtual column that is needed */
     const struct delta_file **files;
     const struct str **paths;
+    size_t *indexes; /* in scan->files */
     size_t count;
     bool by_index; /* partition values from a dictionary */
     struct partition_dictionary *dictionary;
+    struct row_filter *rows; /* drops_rows, or positions are wanted and indexes are not 0, 1, 2… */
 };
 
 /* ---- how a class fits ---------------------------------------------------------------------- */
@@ -50,7 +55,7 @@ static struct str stored_name(const struct scan *s, const struct delta_field *fi
 /* The file's column for a field; NULL when it has none. */
 static const struct footer_column *stored_column(const struct scan *s, const struct footer_class *class, const struct delta_field *field)
 {
-    if (s->in->mapping == DELTA_MAPPING_ID)
+    if (s->in->mapping == DELTA_MAPPING_ID && delta_column_id(field) >= 0) /* the type of a change has none */
         return footer_column_by_id(class, delta_column_id(field));
     return footer_column_find(class, stored_name(s, field));
 }
@@ -81,15 +86,24 @@ static enum fit fit_of(const struct scan *s, const struct footer_class *class)
 
 /* ---- one column --------------------------------------------------------------------------------- */
 
-static void put_expressed_column(const struct scan *s, const struct footer_class *class, const struct delta_field *field, struct buf *sql)
+/* What a column of the branch's files is called in it. */
+static void put_source_name(const struct scan *s, const struct branch *b, const struct delta_field *field, struct str name, struct buf *sql)
 {
-    const struct footer_column *column = stored_column(s, class, field);
+    if (b->renamed)
+        buf_printf(sql, "varve_column_%zu", (size_t)(field - s->in->schema->fields));
+    else
+        engine_quote_identifier(name, sql);
+}
+
+static void put_expressed_column(const struct scan *s, const struct branch *b, const struct delta_field *field, struct buf *sql)
+{
+    const struct footer_column *column = stored_column(s, b->class, field);
     struct buf name = BUF_INIT;
     if (!column) {
         convert_put_cast(field->type, STR("NULL"), sql);
         return;
     }
-    engine_quote_identifier(column->name, &name);
+    put_source_name(s, b, field, column->name, &name);
     convert_put(convert_match_of(s->in->mapping), column->type, field->type, column->exact, buf_view(&name), sql);
     sql->failed |= name.failed;
     buf_release(&name);
@@ -97,7 +111,7 @@ static void put_expressed_column(const struct scan *s, const struct footer_class
 
 static bool needs_alias(const struct scan *s, const struct branch *b, const struct delta_field *field)
 {
-    if (b->fit == FIT_EXPRESSED)
+    if (b->fit == FIT_EXPRESSED || b->renamed)
         return true;
     const struct footer_column *column = b->fit == FIT_PLAIN ? stored_column(s, b->class, field) : NULL;
     return !str_eq(column ? column->name : stored_name(s, field), field->name);
@@ -154,9 +168,9 @@ static enum status put_column(struct scan *s, const struct branch *b, const stru
     else if (field->type->id == DELTA_VOID)
         convert_put_cast(field->type, STR("NULL"), s->sql);
     else if (b->fit == FIT_EXPRESSED)
-        put_expressed_column(s, b->class, field, s->sql);
+        put_expressed_column(s, b, field, s->sql);
     else
-        engine_quote_identifier(stored_name(s, field), s->sql);
+        put_source_name(s, b, field, stored_name(s, field), s->sql);
     if (partition || field->type->id == DELTA_VOID || needs_alias(s, b, field)) {
         buf_z(s->sql, " AS ");
         engine_quote_identifier(field->name, s->sql);
@@ -166,30 +180,55 @@ static enum status put_column(struct scan *s, const struct branch *b, const stru
 
 /* ---- one branch ------------------------------------------------------------------------------------ */
 
-/* schema=MAP{'a': {…}}: columns by name, cast and filled per file. */
-static void put_schema_option(struct scan *s)
+/* A column as the file has it, for the reader's schema. */
+struct source_column {
+    struct str name;
+    const struct delta_type *type; /* its own where an expression follows; NULL: not read */
+};
+
+static struct source_column source_of(const struct scan *s, const struct branch *b, const struct delta_field *field)
 {
-    struct buf type = BUF_INIT;
+    if (field->type->id == DELTA_VOID || is_partition(s, field))
+        return (struct source_column){STR_NULL, NULL};
+    if (b->fit != FIT_EXPRESSED)
+        return (struct source_column){stored_name(s, field), field->type};
+    const struct footer_column *column = stored_column(s, b->class, field);
+    return column ? (struct source_column){column->name, column->type} : (struct source_column){STR_NULL, NULL};
+}
+
+static void put_source_literal(const struct scan *s, const struct branch *b, const struct delta_field *field, struct str stored)
+{
+    if (b->renamed)
+        buf_printf(s->sql, "'varve_column_%zu'", (size_t)(field - s->in->schema->fields));
+    else
+        engine_quote_literal(stored, s->sql);
+}
+
+/* schema=MAP{'a': {…}}: columns by name, cast and filled per file. */
+static void put_schema_option(struct scan *s, const struct branch *b)
+{
+    struct buf text = BUF_INIT;
     bool first = true;
     buf_z(s->sql, ", schema=MAP{");
     for (uint32_t i = 0; i < s->in->schema->field_count; i++) {
         const struct delta_field *field = &s->in->schema->fields[i];
-        if (field->type->id == DELTA_VOID || is_partition(s, field))
+        struct source_column source = source_of(s, b, field);
+        if (!source.type)
             continue;
-        buf_clear(&type);
-        engine_type_sql(field->type, &type);
+        buf_clear(&text);
+        engine_type_sql(source.type, &text);
         buf_z(s->sql, first ? "" : ", ");
-        engine_quote_literal(stored_name(s, field), s->sql);
+        engine_quote_literal(source.name, s->sql);
         buf_z(s->sql, ": {'name': ");
-        engine_quote_literal(stored_name(s, field), s->sql);
+        put_source_literal(s, b, field, source.name);
         buf_z(s->sql, ", 'type': ");
-        engine_quote_literal(buf_view(&type), s->sql);
+        engine_quote_literal(buf_view(&text), s->sql);
         buf_z(s->sql, ", 'default_value': NULL}");
         first = false;
     }
     buf_char(s->sql, '}');
-    s->sql->failed |= type.failed;
-    buf_release(&type);
+    s->sql->failed |= text.failed;
+    buf_release(&text);
 }
 
 static void put_source(struct scan *s, const struct branch *b)
@@ -200,35 +239,67 @@ static void put_source(struct scan *s, const struct branch *b)
         engine_quote_literal(*b->paths[i], s->sql);
     }
     buf_z(s->sql, "], hive_partitioning=false");
-    if (b->fit == FIT_ADAPTED)
-        put_schema_option(s);
+    if (b->fit == FIT_ADAPTED || b->renamed)
+        put_schema_option(s, b);
     buf_char(s->sql, ')');
 }
 
-static enum status make_dictionary(struct scan *s, struct branch *b, struct error *err)
+static bool needs_row_filter(const struct scan *s, const struct branch *b)
 {
+    return b->drops_rows || (s->in->with_positions && b->count < s->in->file_count);
+}
+
+/* The objects that the branch's functions look up, in a hold. */
+static enum status make_holds(struct scan *s, struct branch *b, struct error *err)
+{
+    enum status st = STATUS_OK;
+    if (!b->by_index && !needs_row_filter(s, b))
+        return STATUS_OK;
     struct engine_hold *hold = mem_calloc(1, sizeof(*hold));
     if (!hold)
         return error_oom(err);
-    enum status st = partition_dictionary_new(s->engine, s->partition_fields, s->in->partition_column_count, b->files, b->count, &b->dictionary, err);
+    hold->engine = s->engine;
+    if (b->by_index)
+        st = partition_dictionary_new(s->engine, s->partition_fields, s->in->partition_column_count, b->files, b->count, &hold->dictionary, err);
+    if (st == STATUS_OK && needs_row_filter(s, b))
+        st = row_filter_new(s->ctx, s->engine, s->in, b->indexes, b->count, &hold->rows, err);
     if (st != STATUS_OK) {
-        mem_free(hold);
+        engine_hold_free(hold);
         return st;
     }
-    *hold = (struct engine_hold){.engine = s->engine, .dictionary = b->dictionary};
+    b->dictionary = hold->dictionary;
+    b->rows = hold->rows;
     engine_hold_join(s->hold, hold);
     return STATUS_OK;
 }
 
+static enum status put_positions(struct scan *s, const struct branch *b, struct error *err)
+{
+    enum status st = STATUS_OK;
+    buf_z(s->sql, ", ");
+    if (b->rows)
+        st = row_filter_position_sql(s->ctx, s->engine, b->rows, s->sql, err);
+    else
+        buf_z(s->sql, "CAST(file_index AS INTEGER)");
+    buf_z(s->sql, " AS " ENGINE_FILE_COLUMN ", file_row_number AS " ENGINE_ROW_COLUMN);
+    return st;
+}
+
 static enum status put_branch(struct scan *s, struct branch *b, struct error *err)
 {
-    enum status st = b->by_index ? make_dictionary(s, b, err) : STATUS_OK;
+    enum status st = make_holds(s, b, err);
     buf_z(s->sql, s->branch_count++ ? " UNION ALL SELECT " : "SELECT ");
     for (uint32_t i = 0; i < s->in->schema->field_count && st == STATUS_OK; i++) {
         buf_z(s->sql, i ? ", " : "");
         st = put_column(s, b, &s->in->schema->fields[i], err);
     }
+    if (st == STATUS_OK && s->in->with_positions)
+        st = put_positions(s, b, err);
     put_source(s, b);
+    if (st == STATUS_OK && b->drops_rows) {
+        buf_z(s->sql, " WHERE ");
+        st = row_filter_keeps_sql(s->ctx, s->engine, b->rows, s->sql, err);
+    }
     return st;
 }
 
@@ -257,65 +328,51 @@ static bool one_partition(const struct scan *s, const struct branch *b)
     return true;
 }
 
-/* The virtual column file_index hides behind a real one: one branch per partition, with literals. */
-static enum status put_by_partition(struct scan *s, const struct branch *b, struct error *err)
+/* A virtual column that is needed must not hide behind a real one. */
+static bool is_shadowed(const struct scan *s, const struct branch *b)
 {
-    bool *done = ARENA_ARRAY(&s->arena, bool, b->count + 1);
-    struct branch part = *b;
-    enum status st = STATUS_OK;
-    part.files = ARENA_ARRAY(&s->arena, const struct delta_file *, b->count + 1);
-    part.paths = ARENA_ARRAY(&s->arena, const struct str *, b->count + 1);
-    if (!done || !part.files || !part.paths)
-        return error_oom(err);
-    for (size_t i = 0; i < b->count && st == STATUS_OK; i++) {
-        part.count = 0;
-        for (size_t k = i; k < b->count && !done[i]; k++) {
-            if (done[k] || !same_partition(s, b->files[i], b->files[k]))
-                continue;
-            part.files[part.count] = b->files[k];
-            part.paths[part.count++] = b->paths[k];
-            done[k] = k != i;
-        }
-        if (part.count)
-            st = put_branch(s, &part, err);
+    bool shadowed = false;
+    for (uint32_t i = 0; i < s->in->schema->field_count; i++) {
+        struct str name = stored_name(s, &s->in->schema->fields[i]);
+        shadowed |= str_ieq(name, STR("file_index")) || str_ieq(name, STR("file_row_number"));
     }
-    return st;
+    for (size_t i = 0; i < b->count && !shadowed; i++)
+        shadowed = s->classes[b->indexes[i]]->shadows_virtual;
+    return shadowed;
 }
 
-static enum status put_files(struct scan *s, struct branch *b, bool shadowed, struct error *err)
+static enum status put_files(struct scan *s, struct branch *b, struct error *err)
 {
     b->by_index = s->in->partition_column_count > 0 && !one_partition(s, b);
-    if (b->by_index && shadowed) {
-        b->by_index = false;
-        return put_by_partition(s, b, err);
-    }
+    b->renamed = (b->by_index || b->drops_rows || s->in->with_positions) && is_shadowed(s, b);
     return put_branch(s, b, err);
 }
 
 /* ---- splitting by fit ---------------------------------------------------------------------------------- */
 
-/* All files with this fit; and of this class when class is given. */
-static enum status gather(struct scan *s, enum fit fit, const struct footer_class *class, const enum fit *fits, struct error *err)
+/* All files with this fit, dropping rows or not; and of this class when class is given. */
+static enum status gather(struct scan *s, enum fit fit, bool drops_rows, const struct footer_class *class, const enum fit *fits, struct error *err)
 {
     struct branch b = {.fit = fit,
+                       .drops_rows = drops_rows,
                        .files = ARENA_ARRAY(&s->arena, const struct delta_file *, s->in->file_count + 1),
-                       .paths = ARENA_ARRAY(&s->arena, const struct str *, s->in->file_count + 1)};
-    bool shadowed = false;
-    if (!b.files || !b.paths)
+                       .paths = ARENA_ARRAY(&s->arena, const struct str *, s->in->file_count + 1),
+                       .indexes = ARENA_ARRAY(&s->arena, size_t, s->in->file_count + 1)};
+    if (!b.files || !b.paths || !b.indexes)
         return error_oom(err);
     for (size_t i = 0; i < s->in->file_count; i++) {
-        if (fits[i] != fit || (class && s->classes[i] != class))
+        if (fits[i] != fit || (class && s->classes[i] != class) || row_filter_applies(s->in, i) != drops_rows)
             continue;
         if (!b.count)
             b.class = s->classes[i];
-        shadowed |= s->classes[i]->shadows_file_index;
         b.files[b.count] = &s->in->files[i];
+        b.indexes[b.count] = i;
         b.paths[b.count++] = &s->paths[i];
     }
-    return b.count ? put_files(s, &b, shadowed, err) : STATUS_OK;
+    return b.count ? put_files(s, &b, err) : STATUS_OK;
 }
 
-static enum status put_expressed_classes(struct scan *s, const enum fit *fits, struct error *err)
+static enum status put_expressed_classes(struct scan *s, bool drops_rows, const enum fit *fits, struct error *err)
 {
     enum status st = STATUS_OK;
     for (size_t i = 0; i < s->in->file_count && st == STATUS_OK; i++) {
@@ -323,7 +380,7 @@ static enum status put_expressed_classes(struct scan *s, const enum fit *fits, s
         for (size_t k = 0; k < i && first; k++)
             first = s->classes[k] != s->classes[i];
         if (first)
-            st = gather(s, FIT_EXPRESSED, s->classes[i], fits, err);
+            st = gather(s, FIT_EXPRESSED, drops_rows, s->classes[i], fits, err);
     }
     return st;
 }
@@ -337,19 +394,24 @@ static enum fit *classify(struct scan *s)
     return fits;
 }
 
+static enum status put_fit(struct scan *s, enum fit fit, bool drops_rows, const enum fit *fits, struct error *err)
+{
+    return fit == FIT_EXPRESSED ? put_expressed_classes(s, drops_rows, fits, err) : gather(s, fit, drops_rows, NULL, fits, err);
+}
+
 static enum status put_branches(struct scan *s, struct error *err)
 {
     enum fit *fits = classify(s);
+    bool any[3][2] = {{false}};
+    enum status st = STATUS_OK;
     if (!fits)
         return error_oom(err);
-    bool any[3] = {false};
     for (size_t i = 0; i < s->in->file_count; i++)
-        any[fits[i]] = true;
-    enum status st = any[FIT_PLAIN] ? gather(s, FIT_PLAIN, NULL, fits, err) : STATUS_OK;
-    if (st == STATUS_OK && any[FIT_ADAPTED])
-        st = gather(s, FIT_ADAPTED, NULL, fits, err);
-    if (st == STATUS_OK && any[FIT_EXPRESSED])
-        st = put_expressed_classes(s, fits, err);
+        any[fits[i]][row_filter_applies(s->in, i)] = true;
+    for (int fit = FIT_PLAIN; fit <= FIT_EXPRESSED; fit++)
+        for (int drops = 0; drops < 2 && st == STATUS_OK; drops++)
+            if (any[fit][drops])
+                st = put_fit(s, (enum fit)fit, drops, fits, err);
     return st;
 }
 
@@ -412,6 +474,8 @@ static void put_empty(struct scan *s)
         buf_z(s->sql, " AS ");
         engine_quote_identifier(s->in->schema->fields[i].name, s->sql);
     }
+    if (s->in->with_positions)
+        buf_z(s->sql, ", CAST(NULL AS INTEGER) AS " ENGINE_FILE_COLUMN ", CAST(NULL AS BIGINT) AS " ENGINE_ROW_COLUMN);
     buf_z(s->sql, " WHERE false");
 }
 

@@ -238,6 +238,134 @@ static void vanishing_file(void **state)
     pretended_free(t);
 }
 
+/* Fields of structs, in lists and maps too, have other names in the files; some files have other names for the case of letters,
+ * some lack columns, and some hold a column that the table dropped. */
+static void mapped_columns_by_name(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *t = pretend(f, "mapped",
+                                  "STRUCT<`a.b`: INT, s: STRUCT<x: INT, y: STRUCT<z: STRING>>, l: ARRAY<STRUCT<q: INT>>, "
+                                  "m: MAP<STRING, STRUCT<w: TIMESTAMP>>, p: STRING>",
+                                  "p");
+    map_columns(t, DELTA_MAPPING_NAME);
+    const struct str one[] = {STR("1")}, none[] = {STR_NULL};
+    append_foreign(t, "a.parquet",
+                   "SELECT 1 AS c1, {'c3': 3, 'c4': {'c5': 'five'}} AS c2, [{'c7': 7}, NULL, {'c7': NULL}] AS c6, "
+                   "MAP {'k': {'c9': TIMESTAMP '2024-01-01 00:00:00'}} AS c8, 99 AS \"a.b\", 98 AS p",
+                   one);
+    append_foreign(t, "b.parquet", "SELECT {'C3': 33, 'old': 0} AS C2, 2::BIGINT AS C1", none);
+    append_foreign(t, "c.parquet", "SELECT 3 AS c1, NULL::STRUCT(c3 INT, c4 STRUCT(c5 VARCHAR)) AS c2, NULL::STRUCT(c7 INT)[] AS c6", one);
+    assert_string_equal(query_table(t, "SELECT concat_ws(' ', \"a.b\", s.x, s.y.z, s IS NULL, l, epoch(m['k'].w), p) FROM ", "ORDER BY \"a.b\""),
+                        "1 3 five false [{'q': 7}, NULL, {'q': NULL}] 1704067200 1|2 33 false|3 true 1");
+    assert_string_equal(types_of(t), "a.b INTEGER, s STRUCT(x INTEGER, y STRUCT(z VARCHAR)), l STRUCT(q INTEGER)[], "
+                                     "m MAP(VARCHAR, STRUCT(w TIMESTAMP WITH TIME ZONE)), p VARCHAR");
+    assert_string_equal(query_table(t, "SELECT \"a.b\" FROM ", "WHERE s.x = 33 AND p IS NULL"), "2");
+    pretended_free(t);
+}
+
+/* By id names do not count: this file has another column under the name that the table's column has in other files. */
+static void mapped_columns_by_id(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *t =
+        pretend(f, "byid", "STRUCT<a: INT, s: STRUCT<x: INT, y: INT>, l: ARRAY<STRUCT<q: INT>>, m: MAP<STRING, STRUCT<w: INT>>, v: STRING>", NULL);
+    map_columns(t, DELTA_MAPPING_ID);
+    append(t, "SELECT 1, {'x': 3, 'y': 4}, [{'q': 6}], MAP {'k': {'w': 8}}, 'v'");
+    struct buf path = BUF_INIT;
+    store_locate(t->store, STR("x.parquet"), &path);
+    run_sql(f,
+            arena_printf(&f->arena,
+                         "COPY (SELECT 'other' AS c1, 2 AS n1, {'c4': 33, 'n': 44} AS n2, [{'c1': 66}] AS c8, MAP {'k': {'c3': 88}} AS c5) TO '%s' "
+                         "(FORMAT parquet, FIELD_IDS {c1: 50, n1: 1, n2: {__duckdb_field_id: 2, c4: 3, n: 4}, c8: {__duckdb_field_id: 5, "
+                         "element: {c1: 6}}, c5: {__duckdb_field_id: 7, value: {c3: 8}}})",
+                         path.ptr));
+    struct store_entry entry;
+    assert_int_equal(store_stat(t->store, &f->ctx, STR("x.parquet"), &entry, &f->err), STORE_OK);
+    add_file(t, STR("x.parquet"), entry.size_bytes, NULL);
+    assert_string_equal(query_table(t, "SELECT concat_ws(' ', a, s, l, m, v) FROM ", "ORDER BY a"),
+                        "1 {'x': 3, 'y': 4} [{'q': 6}] {k={'w': 8}} v|2 {'x': 33, 'y': 44} [{'q': 66}] {k={'w': 88}}");
+    buf_release(&path);
+    pretended_free(t);
+}
+
+static void files_without_field_ids(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *t = pretend(f, "noids", "STRUCT<a: INT>", NULL);
+    struct buf sql = BUF_INIT;
+    struct engine_hold *hold;
+    append_foreign(t, "a.parquet", "SELECT 1 AS c1", NULL);
+    map_columns(t, DELTA_MAPPING_NAME);
+    assert_string_equal(query_table(t, "SELECT a FROM ", ""), "1");
+    map_columns(t, DELTA_MAPPING_ID);
+    FAILS(f, STATUS_CORRUPT_DATA, scan_text(t, &sql, &hold));
+    buf_release(&sql);
+    pretended_free(t);
+}
+
+static void mapped_top_columns_need_an_alias_only(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *t = pretend(f, "alias", "STRUCT<a: INT, b: STRING>", NULL);
+    map_columns(t, DELTA_MAPPING_NAME);
+    append(t, "SELECT 1, 'x'");
+    const char *sql = relation_of(t);
+    assert_non_null(strstr(sql, "\"c1\" AS \"a\", \"c2\" AS \"b\" FROM read_parquet("));
+    assert_null(strstr(sql, "CAST"));
+    pretended_free(t);
+}
+
+/* decimals_whose_stored_scale_differs, and every other type that widens (protocol "Type Widening"). */
+static void stored_narrower_than_the_table_says(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *t = pretend(f, "widened",
+                                  "STRUCT<a: BIGINT, f: DOUBLE, d: TIMESTAMP_NTZ, e: DECIMAL(10,4), i: DECIMAL(12,1), j: DOUBLE, "
+                                  "s: STRUCT<x: BIGINT>, l: ARRAY<BIGINT>>",
+                                  NULL);
+    append_foreign(t, "a.parquet",
+                   "SELECT 1::TINYINT AS a, 0.5::FLOAT AS f, DATE '2024-01-01' AS d, 1.25::DECIMAL(5,2) AS e, 7::SMALLINT AS i, 8::INT AS j, "
+                   "{'x': 3::SMALLINT} AS s, [1::INT, NULL] AS l",
+                   NULL);
+    append(t, "SELECT 30000000000, 0.1, TIMESTAMP '2024-01-01 12:00:00', 1.2512, 7.5, 0.5, {'x': 30000000000}, [10000000000]");
+    assert_string_equal(query_table(t, "SELECT concat_ws(' ', a, f, d, e, i, j, s.x, l) FROM ", "ORDER BY a"),
+                        "1 0.5 2024-01-01 00:00:00 1.2500 7.0 8.0 3 [1, NULL]|"
+                        "30000000000 0.1 2024-01-01 12:00:00 1.2512 7.5 0.5 30000000000 [10000000000]");
+    assert_string_equal(query_table(t, "SELECT a FROM ", "WHERE d < TIMESTAMP '2024-01-01 12:00:00' AND e = 1.25 AND s.x = 3 AND a < 5"), "1");
+    pretended_free(t);
+}
+
+/* Two binary values as Spark 4.0 and this program write them, the engine's own form with its annotation, shredded, and NULL. */
+static void variants_in_every_form(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *t = pretend(f, "variants", "STRUCT<i: INT, v: VARIANT, l: ARRAY<VARIANT>, s: STRUCT<x: VARIANT>>", NULL);
+    append(t, "SELECT 1, '{\"a\": {\"b\": [1, 2]}}'::JSON::VARIANT, ['5'::JSON::VARIANT, NULL], {'x': '\"t\"'::JSON::VARIANT}");
+    append_foreign(t, "b.parquet", "SELECT 2 AS i, '{\"a\": {\"b\": [3]}}'::JSON::VARIANT AS v", NULL);
+    append_foreign(t, "c.parquet", "SELECT 3 AS i, NULL::VARIANT AS v", NULL);
+    append_foreign(t, "d.parquet", "SELECT 4 AS i, 'nonsense' AS v", NULL);
+    t->file_count--;
+    assert_string_equal(query_table(t, "SELECT concat_ws(' ', i, v.a.b[1]::INT, CAST(v AS JSON), l[1]::INT, len(l), s.x::VARCHAR) FROM ",
+                                    "WHERE v IS NOT NULL ORDER BY i"),
+                        "1 1 {\"a\":{\"b\":[1,2]}} 5 2 t|2 3 {\"a\":{\"b\":[3]}}");
+    assert_string_equal(query_table(t, "SELECT i FROM ", "WHERE v IS NULL"), "3");
+    t->file_count++;
+    struct buf sql = BUF_INIT;
+    struct engine_hold *hold = NULL;
+    struct ArrowArrayStream stream;
+    buf_z(&sql, "SELECT v::VARCHAR FROM ");
+    OK(f, scan_text(t, &sql, &hold));
+    enum status st = engine_query(&f->ctx, f->engine, buf_view(&sql), hold, STR_NULL, &stream, &f->err);
+    if (st == STATUS_OK) {
+        struct ArrowArray array;
+        assert_int_not_equal(stream.get_next(&stream, &array), 0);
+        stream.release(&stream);
+    }
+    fixture_clear(f);
+    buf_release(&sql);
+    pretended_free(t);
+}
+
 static void absolute_paths_and_urls(void **state)
 {
     struct fixture *f = *state;
@@ -394,6 +522,12 @@ int main(void)
         cmocka_unit_test(partition_values_in_bulk),
         cmocka_unit_test(missing_and_broken_files),
         cmocka_unit_test(vanishing_file),
+        cmocka_unit_test(mapped_columns_by_name),
+        cmocka_unit_test(mapped_columns_by_id),
+        cmocka_unit_test(files_without_field_ids),
+        cmocka_unit_test(mapped_top_columns_need_an_alias_only),
+        cmocka_unit_test(stored_narrower_than_the_table_says),
+        cmocka_unit_test(variants_in_every_form),
         cmocka_unit_test(absolute_paths_and_urls),
         cmocka_unit_test(hold_lives_as_long_as_the_stream),
         cmocka_unit_test(cache_is_bounded_and_right),

@@ -200,6 +200,13 @@ static void messages_become_ours(void **state)
          STATUS_COLUMN_NOT_FOUND, "referenced column \"xx\" not found in FROM clause", "candidate bindings: \"a\", \"b\"", NULL},
         {"Catalog Error: Scalar Function with name summ does not exist!\nDid you mean \"sum\"?\n\nLINE 1: x", STATUS_FUNCTION_NOT_FOUND,
          "scalar Function with name summ does not exist", "did you mean \"sum\"?", NULL},
+        {"Binder Error: No function matches the given name and argument types 'f(VARCHAR, DATE)'. You might need to add explicit type casts.\n"
+         "\tCandidate functions:\n\tf(VARCHAR[], DATE) -> STRUCT()\n\tf(DECIMAL(18,3)) -> DATE\n\tf(VARCHAR, TIME_NS) -> BIGINT\n"
+         "\tf(VARCHAR, DATE, INTEGER) -> A\n\tf(VARCHAR, DATE) -> BIGINT\n\tf() -> B\n\tf(BLOB, BLOB) -> C\n\n\nLINE 1: x",
+         STATUS_FUNCTION_NOT_FOUND, "no function matches the given name and argument types 'f(VARCHAR, DATE)'",
+         "you might need to add explicit type casts; candidates: f(VARCHAR, DATE) -> BIGINT; f(VARCHAR, TIME_NS) -> BIGINT; "
+         "f(VARCHAR[], DATE) -> STRUCT(); f(VARCHAR, DATE, INTEGER) -> A; f(BLOB, BLOB) -> C; and 2 more",
+         NULL},
         {"Out of Memory Error: failed to allocate data of size 8.0 MiB (9.9 MiB/10.0 MiB used)\n\nPossible solutions:\n* Reducing the number of "
          "threads",
          STATUS_OUT_OF_MEMORY, "failed to allocate data of size 8.0 MiB (9.9 MiB/10.0 MiB used)", NULL,

@@ -11,6 +11,7 @@ struct pretended {
     const struct delta_type *schema;
     struct str partition_columns[4];
     uint32_t partition_count;
+    enum delta_mapping mapping;
     struct delta_file files[4096];
     size_t file_count;
 };
@@ -28,6 +29,32 @@ static inline struct pretended *pretend(struct fixture *f, const char *name, con
             t->partition_columns[t->partition_count++] = str_of(p);
     }
     return t;
+}
+
+/* Maps the table's columns by their field ids 1, 2, 3… and the physical names "c1", "c2", "c3"…, which are given in the order of fields, outer
+ * ones first. */
+static inline void map_fields(struct pretended *t, struct delta_type *type, int *last)
+{
+    if (type->key)
+        map_fields(t, type->key, last);
+    if (type->element)
+        map_fields(t, type->element, last);
+    for (uint32_t i = 0; type->id == DELTA_STRUCT && i < type->field_count; i++) {
+        struct delta_property *p = ARENA_ARRAY(&t->f->arena, struct delta_property, 2);
+        char *id = arena_printf(&t->f->arena, "%d", ++*last), *name = arena_printf(&t->f->arena, "c%d", *last);
+        p[0] = (struct delta_property){.key = STR("delta.columnMapping.id"), .value = str_of(id)};
+        assert_true(delta_property_text(&t->f->arena, STR("delta.columnMapping.physicalName"), str_of(name), &p[1]));
+        type->fields[i].metadata = p;
+        type->fields[i].metadata_count = 2;
+        map_fields(t, type->fields[i].type, last);
+    }
+}
+
+static inline void map_columns(struct pretended *t, enum delta_mapping mapping)
+{
+    int last = 0;
+    t->mapping = mapping;
+    map_fields(t, (struct delta_type *)(uintptr_t)t->schema, &last);
 }
 
 static inline void pretended_free(struct pretended *t) { store_unref(t->store); }
@@ -52,6 +79,7 @@ static inline enum status write_rows(struct pretended *t, const char *select, st
     w.schema = t->schema;
     w.partition_columns = t->partition_columns;
     w.partition_column_count = t->partition_count;
+    w.mapping = t->mapping;
     w.store = t->store;
     return engine_write_files(&t->f->ctx, t->f->engine, &w, out, &t->f->err);
 }
@@ -87,6 +115,7 @@ static inline enum status scan_text(struct pretended *t, struct buf *sql, struct
                                .schema = t->schema,
                                .partition_columns = t->partition_columns,
                                .partition_column_count = t->partition_count,
+                               .mapping = t->mapping,
                                .store = t->store,
                                .files = t->files,
                                .file_count = t->file_count};

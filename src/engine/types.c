@@ -121,6 +121,7 @@ static const struct duck_primitive {
     {DUCKDB_TYPE_TIMESTAMP_NS, DELTA_TIMESTAMP_NTZ, 0, false},
     {DUCKDB_TYPE_TIMESTAMP_TZ, DELTA_TIMESTAMP, 0, true},
     {DUCKDB_TYPE_SQLNULL, DELTA_VOID, 0, false},
+    {DUCK_TYPE_VARIANT, DELTA_VARIANT, 0, true},
 };
 
 static bool primitive_from_duck(duckdb_type duck, struct delta_type *out)

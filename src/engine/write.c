@@ -439,12 +439,34 @@ static enum status sync_files(struct writing *w, struct error *err)
                : error_set(err, STATUS_STORE_IO, "the files written to \"%.*s\" could not be made durable", STR_ARG(w->in->store->root));
 }
 
+/* A variant is two binary values in the file. */
+static bool spell_variants(struct arena *arena, struct delta_type *type)
+{
+    static struct delta_type binary = {.id = DELTA_BINARY};
+    if (type->id == DELTA_VARIANT) {
+        struct delta_field *fields = ARENA_ARRAY(arena, struct delta_field, 2);
+        if (!fields)
+            return false;
+        fields[0] = (struct delta_field){.name = STR("metadata"), .type = &binary, .nullable = true};
+        fields[1] = (struct delta_field){.name = STR("value"), .type = &binary, .nullable = true};
+        *type = (struct delta_type){.id = DELTA_STRUCT, .fields = fields, .field_count = 2};
+        return true;
+    }
+    if ((type->key && !spell_variants(arena, type->key)) || (type->element && !spell_variants(arena, type->element)))
+        return false;
+    for (uint32_t i = 0; type->id == DELTA_STRUCT && i < type->field_count; i++)
+        if (!spell_variants(arena, type->fields[i].type))
+            return false;
+    return true;
+}
+
 static enum status prime(struct writing *w, struct error *err)
 {
     struct arena *arena = &w->out->arena;
+    struct delta_type *stored = delta_type_copy(arena, w->stored);
     struct str *paths = ARENA_ARRAY(arena, struct str, w->out->file_count + 1);
     int64_t *sizes = ARENA_ARRAY(arena, int64_t, w->out->file_count + 1);
-    if (!paths || !sizes)
+    if (!paths || !sizes || !stored || !spell_variants(arena, stored))
         return error_oom(err);
     for (size_t i = 0; i < w->out->file_count; i++) {
         char *path = arena_printf(arena, "%.*s%.*s", STR_ARG(w->root), STR_ARG(w->out->files[i].path));
@@ -453,7 +475,7 @@ static enum status prime(struct writing *w, struct error *err)
         paths[i] = str_of(path);
         sizes[i] = w->out->files[i].size_bytes;
     }
-    footer_cache_prime(w->engine, w->in->mapping, w->stored, paths, sizes, w->out->file_count);
+    footer_cache_prime(w->engine, w->in->mapping, stored, paths, sizes, w->out->file_count);
     return STATUS_OK;
 }
 

@@ -327,6 +327,50 @@ static void field_ids_are_written(void **state)
     pretended_free(t);
 }
 
+static void mapped_files_have_physical_names(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *t = pretend(f, "physical", "STRUCT<i: INT, `p q`: DATE, s: STRUCT<x: INT, n: VOID>, l: ARRAY<STRUCT<q: INT>>>", "p q");
+    struct engine_written w;
+    map_columns(t, DELTA_MAPPING_NAME);
+    OK(f, write_rows(t, "SELECT 1, DATE '2024-01-01', {'x': 2, 'n': NULL}, [{'q': 3}]", NULL, &w));
+    assert_int_equal(w.file_count, 1);
+    assert_true(str_starts(w.files[0].path, STR("c2=2024-01-01/")));
+    assert_true(str_eq(w.files[0].partition_values[0], STR("2024-01-01")));
+    expect_stats(&w.files[0], "c1", "1", "1", 0);
+    expect_stats(&w.files[0], "c3/c4", "2", "2", 0);
+    add_file(t, w.files[0].path, w.files[0].size_bytes, w.files[0].partition_values);
+    char *sql = arena_printf(&f->arena, "SELECT name || coalesce(field_id, 0) FROM parquet_schema('%s/physical/%.*s') ORDER BY column_id",
+                             f->directory, STR_ARG(w.files[0].path));
+    assert_string_equal(ask(f, str_of(sql)), "duckdb_schema0|c11|c33|c44|c66|list0|element0|c77");
+    assert_string_equal(query_table(t, "SELECT concat_ws(' ', i, \"p q\", s, l) FROM ", ""), "1 2024-01-01 {'x': 2, 'n': NULL} [{'q': 3}]");
+    engine_written_release(&w);
+    pretended_free(t);
+}
+
+/* The columns are in the files with their types, behind the others; the values of the log win when the table is read. */
+static void partition_columns_in_the_files(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *t = pretend(f, "material", "STRUCT<p: TIMESTAMP, i: INT, q: STRING>", "p,q");
+    struct engine_write options = {.materialize_partitions = true};
+    struct engine_written w;
+    struct str values[] = {STR("2000-01-01T00:00:00Z"), STR("log")};
+    OK(f, write_rows(t, "SELECT TIMESTAMPTZ '2024-05-05 05:05:05.5+00', 1, '' UNION ALL SELECT NULL, 2, 'x/y'", &options, &w));
+    assert_int_equal(w.file_count, 2);
+    char *sql = arena_printf(&f->arena, "SELECT string_agg(name, ' ' ORDER BY column_id) FROM parquet_schema('%s/material/%.*s')", f->directory,
+                             STR_ARG(w.files[0].path));
+    assert_string_equal(ask(f, str_of(sql)), "duckdb_schema i p q");
+    for (size_t i = 0; i < 2; i++)
+        add_file(t, w.files[i].path, w.files[i].size_bytes, w.files[i].partition_values);
+    assert_string_equal(query_table(t, "SELECT concat_ws(' ', i, epoch_ms(p), q) FROM ", "ORDER BY i"), "1 1714885505500|2 x/y");
+    t->file_count = 0;
+    add_file(t, w.files[0].path, w.files[0].size_bytes, values);
+    assert_string_equal(query_table(t, "SELECT concat_ws(' ', epoch_ms(p), q) FROM ", ""), "946684800000 log");
+    engine_written_release(&w);
+    pretended_free(t);
+}
+
 static void select_names_do_not_matter(void **state)
 {
     struct fixture *f = *state;
@@ -387,6 +431,8 @@ int main(void)
         cmocka_unit_test(unwritable_place),
         cmocka_unit_test(files_that_are_not_durable_go),
         cmocka_unit_test(field_ids_are_written),
+        cmocka_unit_test(mapped_files_have_physical_names),
+        cmocka_unit_test(partition_columns_in_the_files),
         cmocka_unit_test(select_names_do_not_matter),
         cmocka_unit_test(infinite_dates_have_no_bounds),
         cmocka_unit_test(failing_allocations),

@@ -2,7 +2,7 @@
 #include "exec/exec_int.h"
 
 /* The answer of a change: what was committed. */
-static enum status change_answer(struct exec_result *out, const struct table_change *change, struct error *err)
+enum status exec_change_answer(struct exec_result *out, const struct table_change *change, struct error *err)
 {
     static const struct rowset_column columns[] = {{"version", "l"},       {"rows", "l"},          {"files_added", "l"},
                                                    {"files_removed", "l"}, {"files_skipped", "l"}, {"bytes_added", "l"}};
@@ -53,38 +53,87 @@ static enum status check_options(const struct statement *st, const struct str *k
     return STATUS_OK;
 }
 
-enum status exec_insert(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
-                        struct error *err)
+enum { INSERT_TRIES = 8 };
+
+/* What an INSERT has open. */
+struct insertion {
+    struct ctx *ctx;
+    struct exec_session *session;
+    struct arena arena;
+    const struct statement *st;
+    struct catalog_table table;
+    struct delta_snapshot *snapshot;
+    struct exec_select *select;
+    struct table_source source;
+    struct exec_values values;
+};
+
+/* The rows, after DEFAULT and values of several kinds have been looked after. */
+static enum status open_rows(struct insertion *n, struct error *err)
 {
-    (void)arena;
-    static const struct str options[] = {STR("mergeSchema"), STR("overwriteSchema")};
-    struct exec_select *select = NULL;
-    struct table_source source = {0};
-    struct table_change change = {0};
-    struct catalog_table table = {0};
-    struct delta_snapshot *snapshot = NULL;
-    enum status status = check_options(st, options, VV_ARRAY_COUNT(options), err);
-    if (status == STATUS_OK)
-        status = exec_open_named(ctx, s, &st->name, &table, &snapshot, err);
+    struct statement st = *n->st;
+    enum status status = exec_values_prepare(&n->arena, &st, delta_snapshot_schema(n->snapshot), &n->values, err);
     if (status != STATUS_OK)
         return status;
-    status = source_open(ctx, s, st, &select, &source, err);
+    st.query = n->values.text.text;
+    status = source_open(n->ctx, n->session, &st, &n->select, &n->source, err);
+    if (status != STATUS_OK && err && err->position >= (int64_t)st.query_offset)
+        err->position = (int64_t)(sql_text_origin(&n->values.text, (size_t)err->position - st.query_offset) + st.query_offset);
+    return status;
+}
+
+static enum status insert_once(struct insertion *n, struct table_change *change, struct error *err)
+{
+    const struct statement *st = n->st;
+    enum status status = exec_open_named(n->ctx, n->session, &st->name, &n->table, &n->snapshot, err);
+    if (status != STATUS_OK)
+        return status;
+    status = open_rows(n, err);
     if (status == STATUS_OK) {
         struct table_insert insert = {.columns = st->insert_columns,
                                       .column_count = st->insert_column_count,
+                                      .default_columns = n->values.defaults,
                                       .by_name = st->by_name,
                                       .overwrite = st->overwrite,
+                                      .dynamic = n->session->overwrites_partitions,
                                       .merge_schema = property_flag(st, "mergeSchema"),
                                       .overwrite_schema = property_flag(st, "overwriteSchema"),
                                       .operation = STR("WRITE")};
-        status = table_insert(ctx, s->lake->engine, &table, &source, &insert, &change, err);
+        status = table_insert(n->ctx, n->session->lake->engine, &n->table, &n->source, &insert, change, err);
     }
-    if (status == STATUS_OK)
-        status = change_answer(out, &change, err);
-    exec_select_free(select);
-    delta_snapshot_unref(snapshot);
-    catalog_table_release(&table);
+    exec_select_free(n->select);
+    delta_snapshot_unref(n->snapshot);
+    catalog_table_release(&n->table);
+    arena_clear(&n->arena);
     return status;
+}
+
+/* Of two that number rows at the same time the later finds the table's metadata changed.  It is the statement that is run again: the query, on what is
+ * there then, and with numbers that nobody has. */
+enum status exec_insert(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                        struct error *err)
+{
+    static const struct str options[] = {STR("mergeSchema"), STR("overwriteSchema")};
+    if (st->change.condition.ptr)
+        return exec_insert_replace(ctx, s, arena, st, out, err);
+    struct insertion n = {.ctx = ctx, .session = s, .arena = ARENA_INIT, .st = st};
+    struct table_change change = {0};
+    enum status status = check_options(st, options, VV_ARRAY_COUNT(options), err);
+    for (int attempt = 1; status == STATUS_OK; attempt++) {
+        struct error failure = ERROR_INIT;
+        n = (struct insertion){.ctx = ctx, .session = s, .arena = n.arena, .st = st};
+        status = insert_once(&n, &change, &failure);
+        bool again = status == STATUS_COMMIT_CONFLICT && attempt < INSERT_TRIES && ctx_check(ctx, NULL) == STATUS_OK;
+        if (!again) {
+            if (status != STATUS_OK)
+                error_move(err, &failure);
+            break;
+        }
+        error_release(&failure);
+        status = STATUS_OK;
+    }
+    arena_release(&n.arena);
+    return status == STATUS_OK ? exec_change_answer(out, &change, err) : status;
 }
 
 enum status exec_copy_into(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
@@ -109,7 +158,7 @@ enum status exec_copy_into(struct ctx *ctx, struct exec_session *s, struct arena
                               .session_settings = exec_engine_settings(s, arena)};
     status = table_copy_into(ctx, s->lake->engine, &table, &copy, &change, err);
     if (status == STATUS_OK)
-        status = change_answer(out, &change, err);
+        status = exec_change_answer(out, &change, err);
     delta_snapshot_unref(snapshot);
     catalog_table_release(&table);
     return status;
@@ -122,28 +171,7 @@ static enum status definition_schema(struct arena *arena, const struct statement
     *out = NULL;
     if (!st->column_count && st->query.ptr)
         return STATUS_OK; /* the query brings the columns */
-    struct delta_type *schema = ARENA_NEW(arena, struct delta_type);
-    struct delta_field *fields = ARENA_ARRAY(arena, struct delta_field, st->column_count + 1);
-    if (!schema || !fields)
-        return error_oom(err);
-    for (uint32_t i = 0; i < st->column_count; i++) {
-        const struct sql_column *c = &st->columns[i];
-        fields[i] = (struct delta_field){.name = c->name, .type = c->type, .nullable = c->nullable};
-        if (c->comment.ptr) {
-            struct buf json = BUF_INIT;
-            json_put_string(&json, c->comment);
-            fields[i].metadata = ARENA_NEW(arena, struct delta_property);
-            struct str text = arena_str(arena, buf_view(&json));
-            buf_release(&json);
-            if (!fields[i].metadata || !text.ptr)
-                return error_oom(err);
-            fields[i].metadata[0] = (struct delta_property){.key = STR("comment"), .value = text};
-            fields[i].metadata_count = 1;
-        }
-    }
-    *schema = (struct delta_type){.id = DELTA_STRUCT, .field_count = st->column_count, .fields = fields};
-    *out = schema;
-    return STATUS_OK;
+    return table_schema_from_columns(arena, st->columns, st->column_count, out, err);
 }
 
 /* CREATE TABLE … LOCATION over a log that is there already: the name is registered when the definition agrees. */
@@ -156,7 +184,7 @@ static enum status register_existing(struct exec_result *out, const struct state
         return error_hint(err, "leave the columns and the query out to register it, or use CREATE OR REPLACE TABLE");
     }
     struct table_change change = {.version = delta_snapshot_version(existing)};
-    return change_answer(out, &change, err);
+    return exec_change_answer(out, &change, err);
 }
 
 struct creation {
@@ -173,7 +201,11 @@ static enum status creation_open(struct ctx *ctx, struct exec_session *s, struct
                                        .partition_column_count = st->partition_column_count,
                                        .comment = st->comment,
                                        .properties = st->properties,
-                                       .property_count = st->property_count};
+                                       .property_count = st->property_count,
+                                       .constraints = st->constraints,
+                                       .constraint_count = st->constraint_count,
+                                       .cluster_by = st->paths,
+                                       .cluster_by_count = st->path_count};
     enum status status = definition_schema(arena, st, &c->def.schema, err);
     if (status == STATUS_OK && st->query.ptr) {
         status = source_open(ctx, s, st, &c->select, &c->source, err);
@@ -206,7 +238,7 @@ static enum status create_new(struct ctx *ctx, struct exec_session *s, const str
         c->has_source = false;
         status = table_create(ctx, s->lake->engine, &table, &c->def, source, existing, st->or_replace, &change, err);
         if (status == STATUS_OK)
-            status = change_answer(out, &change, err);
+            status = exec_change_answer(out, &change, err);
     }
     delta_snapshot_unref(existing);
     if (status != STATUS_OK)
@@ -242,13 +274,19 @@ enum status exec_create_table(struct ctx *ctx, struct exec_session *s, struct ar
         error_hint(err, "use CREATE TABLE IF NOT EXISTS or CREATE OR REPLACE TABLE");
         goto out;
     }
+    if (!exists && st->replace_only) {
+        error_move(err, &absent);
+        status = err->code;
+        error_hint(err, "REPLACE TABLE needs a table that is there: write CREATE OR REPLACE TABLE");
+        goto out;
+    }
     status = creation_open(ctx, s, arena, st, &creation, err);
     if (status != STATUS_OK)
         goto out;
     if (exists) {
         status = replace_table(ctx, s, &table, existing, &creation, &change, err);
         if (status == STATUS_OK)
-            status = change_answer(out, &change, err);
+            status = exec_change_answer(out, &change, err);
     } else {
         status = create_new(ctx, s, st, &name, &creation, out, err);
         if (status == STATUS_TABLE_EXISTS && st->if_not_exists) { /* another process was first */
@@ -283,65 +321,6 @@ enum status exec_drop_table(struct ctx *ctx, struct exec_session *s, struct aren
     }
     error_release(&absent);
     return exec_answer(out, existed ? STR("table dropped") : STR("no such table"), err);
-}
-
-/* ---- ALTER TABLE --------------------------------------------------------------------------------- */
-
-static enum status add_columns(struct ctx *ctx, struct arena *arena, const struct statement *st, struct catalog_table *table,
-                               struct table_change *change, struct error *err)
-{
-    struct table_new_column *columns = ARENA_ARRAY(arena, struct table_new_column, st->column_count);
-    if (!columns)
-        return error_oom(err);
-    for (uint32_t i = 0; i < st->column_count; i++) {
-        const struct sql_column *c = &st->columns[i];
-        columns[i] = (struct table_new_column){.name = c->name,
-                                               .comment = c->comment,
-                                               .after = c->after,
-                                               .first = c->first,
-                                               .path = c->path,
-                                               .path_depth = c->path_depth,
-                                               .type = c->type};
-    }
-    return table_add_columns(ctx, table, columns, st->column_count, change, err);
-}
-
-static enum status unset_properties(struct ctx *ctx, struct arena *arena, const struct statement *st, struct catalog_table *table,
-                                    struct table_change *change, struct error *err)
-{
-    struct str *keys = ARENA_ARRAY(arena, struct str, st->property_count);
-    if (!keys)
-        return error_oom(err);
-    for (uint32_t i = 0; i < st->property_count; i++)
-        keys[i] = st->properties[i].key;
-    return table_unset_properties(ctx, table, keys, st->property_count, st->if_exists, change, err);
-}
-
-enum status exec_alter_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
-                             struct error *err)
-{
-    struct catalog_table table = {0};
-    struct delta_snapshot *snapshot = NULL;
-    struct table_change change = {0};
-    enum status status = exec_open_named(ctx, s, &st->name, &table, &snapshot, err);
-    if (status != STATUS_OK)
-        return status;
-    switch (st->alter) {
-    case SQL_ALTER_SET_PROPERTIES:
-        status = table_set_properties(ctx, &table, st->properties, st->property_count, &change, err);
-        break;
-    case SQL_ALTER_UNSET_PROPERTIES:
-        status = unset_properties(ctx, arena, st, &table, &change, err);
-        break;
-    case SQL_ALTER_ADD_COLUMNS:
-        status = add_columns(ctx, arena, st, &table, &change, err);
-        break;
-    }
-    if (status == STATUS_OK)
-        status = change_answer(out, &change, err);
-    delta_snapshot_unref(snapshot);
-    catalog_table_release(&table);
-    return status;
 }
 
 /* ---- schemas ---------------------------------------------------------------------------------------- */

@@ -150,8 +150,9 @@ enum status exec_describe_files(struct ctx *ctx, struct exec_session *s, struct 
                                 struct error *err)
 {
     (void)arena;
-    static const struct rowset_column columns[] = {{"path", "u"},      {"size_in_bytes", "l"},           {"record_count", "l"},
-                                                   {"partition", "u"}, {"modification_time", "tsu:UTC"}, {"stats", "u"}};
+    static const struct rowset_column columns[] = {{"path", "u"},         {"size_in_bytes", "l"},           {"record_count", "l"},
+                                                   {"partition", "u"},    {"modification_time", "tsu:UTC"}, {"stats", "u"},
+                                                   {"deleted_count", "l"}};
     struct described d = {0};
     struct delta_file_list files = {0};
     struct buf partition = BUF_INIT;
@@ -166,13 +167,14 @@ enum status exec_describe_files(struct ctx *ctx, struct exec_session *s, struct 
         partition_text(m, f, &partition);
         rowset_str(rows, f->path);
         rowset_i64(rows, f->size_bytes);
-        if (f->record_count < 0)
+        if (delta_file_live_count(f) < 0)
             rowset_null(rows);
         else
-            rowset_i64(rows, f->record_count);
+            rowset_i64(rows, delta_file_live_count(f));
         rowset_str(rows, buf_view(&partition));
         rowset_i64(rows, ms_to_us(f->modified_ms));
         rowset_str(rows, f->stats);
+        rowset_i64(rows, f->dv ? f->dv->cardinality : 0);
     }
     if (status == STATUS_OK)
         status = rows ? rowset_stream(rows, &out->stream, err) : error_oom(err);

@@ -29,6 +29,7 @@ struct exec_session {
     struct exec_lake *lake;
     char *schema;    /* current schema */
     char *time_zone; /* SET TimeZone; NULL: UTC */
+    bool overwrites_partitions; /* SET spark.sql.sources.partitionOverwriteMode = dynamic */
 };
 enum status exec_session_init(struct exec_session *s, struct exec_lake *lake, struct error *err);
 void exec_session_release(struct exec_session *s);
@@ -69,6 +70,11 @@ void exec_select_free(struct exec_select *p);
 
 /* The shapes of varve_tables_json and varve_table_json. */
 enum status exec_tables_json(struct ctx *ctx, struct exec_session *s, struct buf *json, struct error *err);
+struct exec_totals {
+    int64_t tables, records, uncounted_tables, size_bytes;
+};
+/* Of the newest versions.  uncounted_tables: how many of the tables are not in `records`, as they cannot be read or have files without statistics. */
+enum status exec_totals(struct ctx *ctx, struct exec_session *s, struct exec_totals *out, struct error *err);
 enum status exec_table_json(struct ctx *ctx, struct exec_session *s, struct str name, int64_t history_limit, struct buf *json, struct error *err);
 
 /* ---- search ----------------------------------------------------------------------------------- */

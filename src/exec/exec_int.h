@@ -16,24 +16,131 @@ enum status exec_open_named(struct ctx *ctx, struct exec_session *s, const struc
                             struct delta_snapshot **snapshot, struct error *err);
 enum status exec_check_writable(const struct exec_session *s, const char *what, struct error *err);
 
+/* ---- the change data feed (changes.c) ------------------------------------------------------ */
+
+/* The first version of the range: a version, or a time (the first version at or after it). */
+enum status exec_changes_from(struct ctx *ctx, struct exec_session *s, struct delta_table *table, const struct sql_at *at, int64_t *version,
+                              struct error *err);
+/* Appends the relation of the changes of versions from…end, with the columns of delta_changes_schema, and counts its files in read. */
+enum status exec_changes_sql(struct ctx *ctx, struct exec_session *s, struct delta_snapshot *end, int64_t from, const struct delta_type *schema,
+                             struct exec_read *read, struct buf *sql, struct engine_hold **hold, struct error *err);
+
 /* ---- SELECT (select.c) -------------------------------------------------------------------- */
 
 /* Plans a prepared SELECT and hands over what a change needs: text, holds and schema. out->select lives in p's arena. */
 enum status exec_select_source(struct ctx *ctx, struct exec_select *p, struct table_source *out, struct error *err);
+/* A query that is put together from a statement's parts. */
+struct exec_bound {
+    struct str name; /* stands for a relation that the caller has */
+    const struct delta_type *schema;
+    const struct delta_pred *pred; /* out, by plan: what is filtered on it; in the select's arena */
+};
+struct exec_frame {
+    struct sql_text origin; /* the query, with where its parts come from in the statement */
+    struct exec_bound *bound;
+    size_t bound_count;
+    struct delta_snapshot *pinned; /* references to its table read it; may be NULL */
+};
+/* The frame is borrowed as long as the select lives.  In the text that exec_select_source gives, the bound names stand as they are. */
+enum status exec_select_prepare_in(struct ctx *ctx, struct exec_session *s, const struct exec_frame *frame, struct exec_select **out,
+                                   struct error *err);
+bool exec_select_is_volatile(const struct exec_select *p);
+/* Only plans it: the predicates of bound names, or the error at its place. */
+enum status exec_select_bind(struct ctx *ctx, struct exec_select *p, struct error *err);
 /* The answer of EXPLAIN: one text column. */
 enum status exec_explain(struct ctx *ctx, struct exec_session *s, const struct statement *st, struct exec_result *out, struct error *err);
+
+/* ---- INSERT … VALUES (values.c) --------------------------------------------------------- */
+
+/* The query of an INSERT with DEFAULT filled in and values of several kinds in one column brought to the column's type. */
+struct exec_values {
+    struct sql_text text; /* the query, and where its parts came from */
+    bool *defaults;       /* one per column: nothing but DEFAULT; NULL: none */
+};
+enum status exec_values_prepare(struct arena *arena, const struct statement *st, const struct delta_type *table, struct exec_values *out,
+                                struct error *err);
+/* ---- changes to rows that are there (dml.c, merge.c) ----------------------------------------- */
+
+/* One try at a statement: everything in it is made for one snapshot of the target. */
+struct change {
+    struct ctx *ctx;
+    struct exec_session *session;
+    struct arena *arena; /* of the statement */
+    const struct statement *st;
+    const struct sql_change *in;
+    struct catalog_table *table;
+    struct delta_snapshot *snapshot;
+    const struct delta_type *schema; /* of the target's rows */
+    struct delta_type *target;       /* the same with positions behind */
+    struct str alias;
+    struct delta_type *source;    /* MERGE: with TABLE_SOURCE_ROW behind */
+    struct str source_alias;      /* MERGE: as it is written in queries, in quotes */
+    struct exec_select **selects; /* whose texts the rewrite refers to */
+    uint32_t select_count;
+    struct engine_hold *holds;
+    struct table_rewrite rewrite;
+};
+/* What one try does with the open change. */
+typedef enum status (*change_try_fn)(struct change *c, struct table_change *out, struct error *err);
+/* Opens the table and tries; again, on a new snapshot, when another writer was faster. */
+enum status change_run(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, change_try_fn try_once,
+                       struct table_change *out, struct error *err);
+/* c->rewrite is built: does it. */
+enum status change_rewrite(struct change *c, struct table_change *out, struct error *err);
+/* version, num_affected_rows, … */
+enum status change_rows_answer(struct exec_result *out, const struct table_change *change, bool is_merge, struct error *err);
+/* The condition as a query for the files that it allows (see table_rewrite.by_file): out->select is NULL ptr when it reads more than partition
+ * columns, and then *reason says why. */
+enum status change_by_file(struct change *c, struct table_query *out, struct error *reason, struct error *err);
+
+/* A query from parts of the statement and text of ours. */
+struct change_text {
+    struct change *change;
+    struct buf out;
+    struct sql_edit *edits;
+    uint32_t edit_count;
+    bool failed;
+};
+struct change_text change_text_begin(struct change *c); /* the statement's WITH is in it */
+void change_put(struct change_text *t, const char *text);
+void change_put_part(struct change_text *t, struct str part);                       /* of the statement, in brackets */
+/* A value for something of this type: NULL alone is one of it. */
+void change_put_value(struct change_text *t, struct str value, const struct delta_type *type);
+void change_put_raw(struct change_text *t, struct str part);                        /* without brackets */
+void change_put_column(struct change_text *t, struct str alias, struct str column); /* alias.column in quotes */
+void change_put_number(struct change_text *t, int64_t number);
+/* Plans it over the names that stand for relations.  out, pred (may be NULL): of TABLE_TARGET. bind_only: out has only a schema. Releases the text.
+ */
+enum status change_query(struct change_text *t, bool bind_only, struct table_query *out, const struct delta_pred **pred, struct error *err);
+/* The field or column that an assignment is for; the target's alias before it is left out.  Errors have its place. */
+enum status change_path(struct change *c, const struct sql_assignment *a, struct table_assignment *out, struct error *err);
+enum status change_parameter(struct change *c, const char *key, struct str json_text, struct error *err);
+/* ["(condition)"], or [] when there is none: for commitInfo. */
+enum status change_predicate(struct change *c, struct str condition, struct error *err);
+/* Takes the assignments of an UPDATE clause: its values go to the end of `values`, each only computed for rows with this action. */
+enum status change_assign(struct change *c, const struct sql_assignment *assignments, uint32_t count, uint32_t action, struct table_action *out,
+                          struct change_text *values, uint32_t *value_count, struct error *err);
+/* What every update query begins with: the target's columns and the action. */
+void change_put_target_columns(struct change_text *t);
+
+enum status change_set_schema(struct change *c, const struct delta_type *schema, struct error *err); /* of the target, when it grows */
+enum status change_set_source(struct change *c, const struct delta_type *schema, struct error *err);
 
 /* ---- statement families --------------------------------------------------------------------- */
 
 typedef enum status (*exec_fn)(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                                struct error *err);
 /* change.c */
+/* The answer of a change: what was committed. */
+enum status exec_change_answer(struct exec_result *out, const struct table_change *change, struct error *err);
 enum status exec_create_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                               struct error *err);
 enum status exec_drop_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                             struct error *err);
 enum status exec_alter_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                              struct error *err);
+enum status exec_comment_on(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                            struct error *err);
 enum status exec_insert(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                         struct error *err);
 enum status exec_copy_into(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
@@ -42,6 +149,22 @@ enum status exec_create_schema(struct ctx *ctx, struct exec_session *s, struct a
                                struct error *err);
 enum status exec_drop_schema(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                              struct error *err);
+/* dml.c, merge.c, maintain.c */
+enum status exec_delete(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                        struct error *err);
+enum status exec_update(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                        struct error *err);
+enum status exec_merge(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                       struct error *err);
+enum status exec_truncate(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                          struct error *err);
+enum status exec_restore(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                         struct error *err);
+enum status exec_optimize(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                          struct error *err);
+/* INSERT INTO … REPLACE WHERE */
+enum status exec_insert_replace(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                                struct error *err);
 /* describe.c */
 enum status exec_describe_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                                 struct error *err);

@@ -53,8 +53,10 @@ static enum status count_records(struct ctx *ctx, const struct inspected *t, int
     struct delta_file_list files = {0};
     enum status st = delta_scan(ctx, t->snapshot, NULL, true, &files, err);
     *records = 0;
-    for (size_t i = 0; i < files.count && *records >= 0; i++)
-        *records = files.files[i].record_count < 0 ? -1 : *records + files.files[i].record_count;
+    for (size_t i = 0; i < files.count && *records >= 0; i++) {
+        int64_t left = delta_file_live_count(&files.files[i]);
+        *records = left < 0 ? -1 : *records + left;
+    }
     delta_file_list_release(&files);
     return st;
 }
@@ -136,13 +138,52 @@ enum status exec_tables_json(struct ctx *ctx, struct exec_session *s, struct buf
     struct arena arena = ARENA_INIT;
     struct catalog_entry *entries = NULL;
     size_t count = 0;
-    enum status st = catalog_list_tables(ctx, s->lake->catalog, STR_NULL, &arena, &entries, &count, err);
+    enum status st = catalog_check_lake(s->lake->catalog, err);
+    if (st == STATUS_OK)
+        st = catalog_list_tables(ctx, s->lake->catalog, STR_NULL, &arena, &entries, &count, err);
     buf_z(out, "{\"tables\":[");
     for (size_t i = 0; i < count && st == STATUS_OK; i++) {
         buf_z(out, i ? "," : "");
         st = put_listed(ctx, s, &entries[i], out, err);
     }
     buf_printf(out, "],\"total_tables\":%zu}", count);
+    arena_release(&arena);
+    return st;
+}
+
+static enum status add_totals(struct ctx *ctx, struct exec_session *s, const struct catalog_entry *entry, struct exec_totals *sum, struct error *err)
+{
+    struct inspected t = {0};
+    struct error unreadable = ERROR_INIT;
+    struct catalog_name wanted = {.schema = entry->schema, .table = entry->table};
+    int64_t records = -1;
+    if (exec_open_table(ctx, s, &wanted, NULL, &t.table, &t.snapshot, &unreadable) == STATUS_OK) {
+        if (record_count(ctx, s, &t, &records, &unreadable) != STATUS_OK)
+            records = -1;
+        sum->size_bytes += delta_snapshot_size_bytes(t.snapshot);
+        delta_snapshot_unref(t.snapshot);
+        catalog_table_release(&t.table);
+    }
+    sum->tables++;
+    if (records >= 0)
+        sum->records += records;
+    else
+        sum->uncounted_tables++;
+    error_release(&unreadable);
+    return ctx_check(ctx, err);
+}
+
+enum status exec_totals(struct ctx *ctx, struct exec_session *s, struct exec_totals *out, struct error *err)
+{
+    struct arena arena = ARENA_INIT;
+    struct catalog_entry *entries = NULL;
+    size_t count = 0;
+    *out = (struct exec_totals){0};
+    enum status st = catalog_check_lake(s->lake->catalog, err);
+    if (st == STATUS_OK)
+        st = catalog_list_tables(ctx, s->lake->catalog, STR_NULL, &arena, &entries, &count, err);
+    for (size_t i = 0; i < count && st == STATUS_OK; i++)
+        st = add_totals(ctx, s, &entries[i], out, err);
     arena_release(&arena);
     return st;
 }

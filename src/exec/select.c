@@ -16,6 +16,9 @@ struct select_ref {
     struct catalog_table place;
     struct delta_snapshot *snapshot;
     struct exec_read read; /* name is owned */
+    bool is_changes;       /* table_changes: of versions changes_from to the snapshot's */
+    int64_t changes_from;
+    const struct delta_type *schema;
     struct str stand_in;
     struct delta_pred *pred;
 };
@@ -26,8 +29,10 @@ struct exec_select {
     size_t query_offset;
     struct sql_text text; /* the same in the engine's spelling */
     struct engine_parsed parsed;
+    struct str settings; /* of the session, for the engine, and the moment when the query asks for the time */
     struct select_ref *refs;
     size_t ref_count;
+    const struct exec_frame *frame; /* NULL: the query is the statement */
     struct delta_type *schema; /* of the result; after plan */
     bool planned;
     int64_t plan_us;
@@ -92,7 +97,8 @@ static void locate_error(const struct exec_select *p, const struct substitution 
         struct sql_text map = {.text = buf_view(&sub->out), .edits = sub->edits, .edit_count = sub->edit_count};
         at = sql_text_origin(&map, at);
     }
-    err->position = (int64_t)(sql_text_origin(&p->text, at) + p->query_offset);
+    at = sql_text_origin(&p->text, at);
+    err->position = (int64_t)(p->frame ? sql_text_origin(&p->frame->origin, at) : at + p->query_offset);
 }
 
 /* ---- prepare -------------------------------------------------------------------------------- */
@@ -122,33 +128,107 @@ static void share_snapshot(const struct exec_select *p, struct select_ref *ref)
     ref->snapshot = delta_snapshot_ref(before->snapshot);
 }
 
+/* A table may have no columns yet.  To the engine it is an empty relation with one column, whose name says why. */
+static struct delta_type text_type = {.id = DELTA_STRING};
+static struct delta_field no_column = {.name = {"(no columns)", 12}, .type = &text_type, .nullable = true};
+static const struct delta_type no_columns = {.id = DELTA_STRUCT, .field_count = 1, .fields = &no_column};
+
+/* Where the reference stands, and what it names. */
+static enum status read_ref(struct exec_select *p, struct select_ref *ref, const struct engine_ref *parsed, struct sql_name *name, struct error *err)
+{
+    *name = (struct sql_name){.catalog = parsed->catalog,
+                              .schema = parsed->schema,
+                              .table = parsed->table,
+                              .is_path = parsed->schema.ptr && is_path_schema(parsed->schema),
+                              .offset = parsed->offset};
+    return sql_ref_extent(p->text.text, parsed->offset, &ref->extent, err);
+}
+
+static enum status read_changes(struct exec_select *p, struct select_ref *ref, const struct engine_ref *parsed, struct sql_name *name,
+                                struct sql_at *from, struct error *err)
+{
+    struct sql_changes call;
+    enum status st = sql_changes_call(&p->arena, p->text.text, parsed->offset, &call, err);
+    *name = call.name;
+    *from = call.from;
+    ref->is_changes = true;
+    ref->extent = (struct sql_ref_extent){.name_start = call.start, .name_end = call.end, .at_start = call.end, .at_end = call.end, .at = call.to};
+    return st;
+}
+
+/* The columns of the reference, and for changes where they begin. */
+static enum status shape_ref(struct ctx *ctx, struct exec_select *p, struct select_ref *ref, const struct sql_at *from, struct error *err)
+{
+    struct delta_type *schema;
+    ref->schema = delta_snapshot_schema(ref->snapshot)->field_count ? delta_snapshot_schema(ref->snapshot) : &no_columns;
+    if (!ref->is_changes)
+        return STATUS_OK;
+    enum status st = exec_changes_from(ctx, p->session, ref->place.table, from, &ref->changes_from, err);
+    if (st == STATUS_OK)
+        st = delta_changes_schema(&p->arena, ref->snapshot, &schema, err);
+    if (st == STATUS_OK)
+        ref->schema = schema;
+    return st;
+}
+
+static struct exec_bound *bound_name(const struct exec_select *p, const struct engine_ref *parsed)
+{
+    for (size_t i = 0; p->frame && i < p->frame->bound_count; i++)
+        if (!parsed->schema.ptr && !parsed->catalog.ptr && str_ieq(parsed->table, p->frame->bound[i].name))
+            return &p->frame->bound[i];
+    return NULL;
+}
+
+/* The table that the statement changes is read as it was when the statement began. */
+static void share_pinned(const struct exec_select *p, struct select_ref *ref)
+{
+    if (!p->frame || !p->frame->pinned || ref->extent.at.kind != SQL_AT_NONE || delta_snapshot_table(p->frame->pinned) != ref->place.table)
+        return;
+    delta_snapshot_unref(ref->snapshot);
+    ref->snapshot = delta_snapshot_ref(p->frame->pinned);
+}
+
 static enum status resolve_ref(struct ctx *ctx, struct exec_select *p, const struct engine_ref *parsed, struct error *err)
 {
     struct select_ref *ref = &p->refs[p->ref_count];
-    enum status st = sql_ref_extent(p->text.text, parsed->offset, &ref->extent, err);
-    if (st != STATUS_OK)
-        return st;
+    struct sql_at from = {0};
+    struct sql_name name;
     ref->alias = parsed->alias;
     ref->table = parsed->table;
-    struct sql_name name = {.catalog = parsed->catalog,
-                            .schema = parsed->schema,
-                            .table = parsed->table,
-                            .is_path = parsed->schema.ptr && is_path_schema(parsed->schema),
-                            .offset = parsed->offset};
+    enum status st = parsed->is_changes ? read_changes(p, ref, parsed, &name, &from, err) : read_ref(p, ref, parsed, &name, err);
+    if (st != STATUS_OK)
+        return st;
     struct catalog_name wanted = exec_catalog_name(p->session, &name);
     st = exec_open_table(ctx, p->session, &wanted, &ref->extent.at, &ref->place, &ref->snapshot, err);
     if (st != STATUS_OK) {
         if (err && err->position < 0)
-            err->position = (int64_t)parsed->offset;
+            err->position = (int64_t)name.offset;
         return st;
     }
     share_snapshot(p, ref);
+    share_pinned(p, ref);
+    p->ref_count++; /* from here on it is released with the others */
+    if ((st = shape_ref(ctx, p, ref, &from, err)) != STATUS_OK)
+        return st;
     ref->read.name = ref->place.qualified_name;
     ref->read.version = delta_snapshot_version(ref->snapshot);
     ref->read.timestamp_us = delta_snapshot_timestamp_us(ref->snapshot);
-    ref->stand_in = str_of(arena_printf(&p->arena, "varve_ref_%zu", p->ref_count));
-    p->ref_count++;
+    ref->stand_in = str_of(arena_printf(&p->arena, "varve_ref_%zu", p->ref_count - 1));
     return ref->stand_in.ptr ? STATUS_OK : error_oom(err);
+}
+
+static enum status fix_settings(struct ctx *ctx, struct exec_select *p, struct error *err)
+{
+    struct buf sql = BUF_INIT;
+    p->settings = exec_engine_settings(p->session, &p->arena);
+    if (!p->parsed.reads_clock)
+        return STATUS_OK;
+    buf_str(&sql, p->settings);
+    engine_clock_settings(ctx_now_us(ctx), &sql);
+    p->settings = arena_str(&p->arena, buf_view(&sql));
+    bool failed = sql.failed || !p->settings.ptr;
+    buf_release(&sql);
+    return failed ? error_oom(err) : STATUS_OK;
 }
 
 static enum status resolve_refs(struct ctx *ctx, struct exec_select *p, struct error *err)
@@ -160,14 +240,14 @@ static enum status resolve_refs(struct ctx *ctx, struct exec_select *p, struct e
     for (size_t i = 0; i < p->parsed.ref_count && st == STATUS_OK; i++) {
         if (is_file_reference(p->text.text, p->parsed.refs[i].offset))
             p->parsed.is_volatile = true;
-        else
+        else if (!bound_name(p, &p->parsed.refs[i]))
             st = resolve_ref(ctx, p, &p->parsed.refs[i], err);
     }
     return st;
 }
 
-enum status exec_select_prepare(struct ctx *ctx, struct exec_session *s, struct str query, size_t query_offset, struct exec_select **out,
-                                struct error *err)
+static enum status prepare(struct ctx *ctx, struct exec_session *s, struct str query, size_t query_offset, const struct exec_frame *frame,
+                           struct exec_select **out, struct error *err)
 {
     int64_t start_us = ctx_monotonic_us(ctx);
     *out = NULL;
@@ -176,14 +256,17 @@ enum status exec_select_prepare(struct ctx *ctx, struct exec_session *s, struct 
         return error_oom(err);
     p->session = s;
     p->query_offset = query_offset;
+    p->frame = frame;
     p->query = arena_str(&p->arena, query);
     enum status st = p->query.ptr ? sql_to_engine(&p->arena, p->query, &p->text, err) : error_oom(err);
     if (st != STATUS_OK) {
         if (err && err->position >= 0)
-            err->position += (int64_t)query_offset;
+            err->position = frame ? (int64_t)sql_text_origin(&frame->origin, (size_t)err->position) : err->position + (int64_t)query_offset;
         goto out;
     }
     st = engine_parse(ctx, s->lake->engine, p->text.text, &p->arena, &p->parsed, err);
+    if (st == STATUS_OK)
+        st = fix_settings(ctx, p, err);
     if (st == STATUS_OK)
         st = resolve_refs(ctx, p, err);
     if (st != STATUS_OK)
@@ -196,6 +279,20 @@ out:
         exec_select_free(p);
     return st;
 }
+
+enum status exec_select_prepare(struct ctx *ctx, struct exec_session *s, struct str query, size_t query_offset, struct exec_select **out,
+                                struct error *err)
+{
+    return prepare(ctx, s, query, query_offset, NULL, out, err);
+}
+
+enum status exec_select_prepare_in(struct ctx *ctx, struct exec_session *s, const struct exec_frame *frame, struct exec_select **out,
+                                   struct error *err)
+{
+    return prepare(ctx, s, frame->origin.text, 0, frame, out, err);
+}
+
+bool exec_select_is_volatile(const struct exec_select *p) { return p->parsed.is_volatile; }
 
 void exec_select_free(struct exec_select *p)
 {
@@ -220,6 +317,8 @@ bool exec_select_cache_key(const struct exec_select *p, struct ctx *ctx, struct 
         buf_char(key, '\0');
         buf_str(key, m->id);
         buf_printf(key, "@%lld", (long long)p->refs[i].read.version);
+        if (p->refs[i].is_changes)
+            buf_printf(key, "<%lld", (long long)p->refs[i].changes_from);
     }
     buf_char(key, '\0');
     buf_str(key, ctx->identity);
@@ -241,17 +340,6 @@ void exec_select_reads(const struct exec_select *p, struct exec_read **reads, si
     *count = p->ref_count;
 }
 
-/* A table may have no columns yet.  To the engine it is an empty relation with one column, whose name says why. */
-static struct delta_type text_type = {.id = DELTA_STRING};
-static struct delta_field no_column = {.name = {"(no columns)", 12}, .type = &text_type, .nullable = true};
-static const struct delta_type no_columns = {.id = DELTA_STRUCT, .field_count = 1, .fields = &no_column};
-
-static const struct delta_type *ref_schema(const struct select_ref *ref)
-{
-    const struct delta_type *schema = delta_snapshot_schema(ref->snapshot);
-    return schema->field_count ? schema : &no_columns;
-}
-
 /* ---- plan -------------------------------------------------------------------------------------- */
 
 static enum status plan(struct ctx *ctx, struct exec_select *p, struct error *err)
@@ -260,23 +348,28 @@ static enum status plan(struct ctx *ctx, struct exec_select *p, struct error *er
         return STATUS_OK;
     int64_t start_us = ctx_monotonic_us(ctx);
     struct substitution sub = {0};
-    struct engine_stand_in *stand_ins = ARENA_ARRAY(&p->arena, struct engine_stand_in, p->ref_count + 1);
+    size_t bound_count = p->frame ? p->frame->bound_count : 0;
+    struct engine_stand_in *stand_ins = ARENA_ARRAY(&p->arena, struct engine_stand_in, p->ref_count + bound_count + 1);
     struct str *names = ARENA_ARRAY(&p->arena, struct str, p->ref_count + 1);
     if (!stand_ins || !names)
         return error_oom(err);
     for (size_t i = 0; i < p->ref_count; i++) {
         names[i] = p->refs[i].stand_in;
-        stand_ins[i] = (struct engine_stand_in){.name = names[i], .schema = ref_schema(&p->refs[i])};
+        stand_ins[i] = (struct engine_stand_in){.name = names[i], .schema = p->refs[i].schema};
     }
+    for (size_t i = 0; i < bound_count; i++)
+        stand_ins[p->ref_count + i] = (struct engine_stand_in){.name = p->frame->bound[i].name, .schema = p->frame->bound[i].schema};
     enum status st = substitute(p, names, &sub, err);
     if (st == STATUS_OK) {
-        st = engine_bind_session(ctx, p->session->lake->engine, buf_view(&sub.out), exec_engine_settings(p->session, &p->arena), stand_ins,
-                                 p->ref_count, &p->arena, &p->schema, err);
+        st = engine_bind_session(ctx, p->session->lake->engine, buf_view(&sub.out), p->settings, stand_ins, p->ref_count + bound_count, &p->arena,
+                                 &p->schema, err);
         if (st != STATUS_OK)
             locate_error(p, &sub, err);
     }
     for (size_t i = 0; i < p->ref_count && st == STATUS_OK; i++)
         p->refs[i].pred = stand_ins[i].pred;
+    for (size_t i = 0; i < bound_count && st == STATUS_OK; i++)
+        p->frame->bound[i].pred = stand_ins[p->ref_count + i].pred;
     buf_release(&sub.out);
     p->planned = st == STATUS_OK;
     p->plan_us += ctx_monotonic_us(ctx) - start_us;
@@ -298,26 +391,35 @@ static void count_files(struct exec_lake *lake, struct exec_read *read, const st
     atomic_fetch_add(&lake->counters.files_read, (unsigned long long)files->count);
 }
 
-static enum status relate_ref(struct ctx *ctx, struct exec_select *p, struct select_ref *ref, struct str *relation, struct engine_hold **hold,
-                              struct error *err)
+static enum status put_table(struct ctx *ctx, struct exec_select *p, struct select_ref *ref, struct buf *sql, struct engine_hold **hold,
+                             struct error *err)
 {
     const struct delta_metadata *m = delta_snapshot_metadata(ref->snapshot);
     struct delta_file_list files = {0};
-    struct engine_hold *one = NULL;
-    struct buf sql = BUF_INIT;
     enum status st = delta_scan(ctx, ref->snapshot, ref->pred, false, &files, err);
     if (st == STATUS_OK) {
         count_files(p->session->lake, &ref->read, &files);
         struct engine_scan scan = {.table_name = str_of(ref->read.name),
-                                   .schema = ref_schema(ref),
+                                   .schema = ref->schema,
                                    .partition_columns = m->partition_columns,
                                    .partition_column_count = m->partition_column_count,
                                    .mapping = delta_mapping_mode(m),
                                    .store = delta_table_store(ref->place.table),
                                    .files = files.files,
                                    .file_count = files.count};
-        st = engine_scan_sql(ctx, p->session->lake->engine, &scan, &sql, &one, err);
+        st = engine_scan_sql(ctx, p->session->lake->engine, &scan, sql, hold, err);
     }
+    delta_file_list_release(&files);
+    return st;
+}
+
+static enum status relate_ref(struct ctx *ctx, struct exec_select *p, struct select_ref *ref, struct str *relation, struct engine_hold **hold,
+                              struct error *err)
+{
+    struct engine_hold *one = NULL;
+    struct buf sql = BUF_INIT;
+    enum status st = ref->is_changes ? exec_changes_sql(ctx, p->session, ref->snapshot, ref->changes_from, ref->schema, &ref->read, &sql, &one, err)
+                                     : put_table(ctx, p, ref, &sql, &one, err);
     if (st == STATUS_OK)
         st = buf_check(&sql, err);
     if (st == STATUS_OK) {
@@ -329,7 +431,6 @@ static enum status relate_ref(struct ctx *ctx, struct exec_select *p, struct sel
         engine_hold_join(hold, one);
     if (st != STATUS_OK)
         error_context(err, "while choosing the files of table \"%s\" at version %lld", ref->read.name, (long long)ref->read.version);
-    delta_file_list_release(&files);
     buf_release(&sql);
     return st;
 }
@@ -360,6 +461,20 @@ static enum status relate(struct ctx *ctx, struct exec_select *p, struct str *te
     return st;
 }
 
+/* What the client gets: the rows with variants as JSON. */
+static enum status present(struct exec_select *p, struct str *text, struct error *err)
+{
+    struct buf shown = BUF_INIT;
+    enum status st = engine_variants_as_json(*text, p->schema, &shown, err);
+    if (st == STATUS_OK && shown.len) {
+        *text = arena_str(&p->arena, buf_view(&shown));
+        if (!text->ptr)
+            st = error_oom(err);
+    }
+    buf_release(&shown);
+    return st;
+}
+
 /* ---- run --------------------------------------------------------------------------------------------- */
 
 enum status exec_select_run(struct ctx *ctx, struct exec_select *p, struct exec_result *out, struct error *err)
@@ -369,8 +484,10 @@ enum status exec_select_run(struct ctx *ctx, struct exec_select *p, struct exec_
     enum status st = plan(ctx, p, err);
     if (st == STATUS_OK)
         st = relate(ctx, p, &text, &hold, err);
+    if (st == STATUS_OK && (st = present(p, &text, err)) != STATUS_OK)
+        engine_hold_free(hold);
     if (st == STATUS_OK)
-        st = engine_query(ctx, p->session->lake->engine, text, hold, exec_engine_settings(p->session, &p->arena), &out->stream, err);
+        st = engine_query(ctx, p->session->lake->engine, text, hold, p->settings, &out->stream, err);
     out->kind = STATEMENT_SELECT;
     out->version = -1;
     out->plan_us = p->plan_us;
@@ -386,9 +503,11 @@ enum status exec_select_source(struct ctx *ctx, struct exec_select *p, struct ta
     if (st == STATUS_OK)
         st = relate(ctx, p, &out->select, &out->hold, err);
     out->schema = p->schema;
-    out->session_settings = exec_engine_settings(p->session, &p->arena);
+    out->session_settings = p->settings;
     return st;
 }
+
+enum status exec_select_bind(struct ctx *ctx, struct exec_select *p, struct error *err) { return plan(ctx, p, err); }
 
 /* ---- EXPLAIN --------------------------------------------------------------------------------------------- */
 
@@ -396,10 +515,12 @@ static void explain_refs(const struct exec_select *p, struct rowset *rows)
 {
     for (size_t i = 0; i < p->ref_count; i++) {
         const struct exec_read *r = &p->refs[i].read;
-        char line[512];
+        char line[512], since[48] = "";
+        if (p->refs[i].is_changes)
+            snprintf(since, sizeof(since), "changes from version %lld to ", (long long)p->refs[i].changes_from);
         int len = snprintf(line, sizeof(line),
-                           "%s version %lld: %lld files considered, %lld pruned by partition, %lld pruned by statistics, %lld read (%lld bytes)",
-                           r->name, (long long)r->version, (long long)r->files_total, (long long)r->files_pruned_partition,
+                           "%s %sversion %lld: %lld files considered, %lld pruned by partition, %lld pruned by statistics, %lld read (%lld bytes)",
+                           r->name, since, (long long)r->version, (long long)r->files_total, (long long)r->files_pruned_partition,
                            (long long)r->files_pruned_stats, (long long)r->files_read, (long long)r->bytes_read);
         rowset_str(rows, (struct str){line, len < (int)sizeof(line) ? (size_t)len : sizeof(line) - 1});
     }

@@ -61,12 +61,25 @@ static enum status check_time_zone(struct ctx *ctx, struct exec_session *s, stru
     return st;
 }
 
+static enum status set_overwrite_mode(struct exec_session *s, struct str mode, struct exec_result *out, struct error *err)
+{
+    bool dynamic = str_ieq(mode, STR("dynamic"));
+    if (!dynamic && !str_ieq(mode, STR("static"))) {
+        error_set(err, STATUS_INVALID_ARGUMENT, "\"%.*s\" is no mode of overwriting partitions", STR_ARG(mode));
+        return error_hint(err, "use static, which replaces all rows, or dynamic, which replaces the partitions that have new rows");
+    }
+    s->overwrites_partitions = dynamic;
+    return exec_answer(out, STR("mode of overwriting partitions set"), err);
+}
+
 enum status exec_set(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                      struct error *err)
 {
     (void)arena;
-    static const struct str names[] = {STR("TimeZone"), STR("spark.sql.session.timeZone")};
+    static const struct str names[] = {STR("TimeZone"), STR("spark.sql.session.timeZone"), STR("spark.sql.sources.partitionOverwriteMode")};
     const struct delta_property *p = &st->properties[0];
+    if (str_ieq(p->key, names[2]))
+        return set_overwrite_mode(s, p->value, out, err);
     if (!str_ieq(p->key, names[0]) && !str_ieq(p->key, names[1])) {
         error_set(err, STATUS_UNKNOWN_PROPERTY, "setting \"%.*s\" is not known", STR_ARG(p->key));
         struct str nearest = str_nearest(p->key, names, VV_ARRAY_COUNT(names));

@@ -28,7 +28,9 @@ enum status exec_show_tables(struct ctx *ctx, struct exec_session *s, struct are
     struct catalog_entry *entries = NULL;
     size_t count = 0;
     struct str schema = st->name.table.ptr ? st->name.table : st->if_exists ? STR_NULL : str_of(s->schema);
-    enum status status = schema.ptr ? catalog_check_schema(ctx, s->lake->catalog, schema, err) : STATUS_OK;
+    enum status status = catalog_check_lake(s->lake->catalog, err);
+    if (status == STATUS_OK && schema.ptr)
+        status = catalog_check_schema(ctx, s->lake->catalog, schema, err);
     if (status == STATUS_OK)
         status = catalog_list_tables(ctx, s->lake->catalog, schema, arena, &entries, &count, err);
     if (status != STATUS_OK)
@@ -64,7 +66,9 @@ enum status exec_show_schemas(struct ctx *ctx, struct exec_session *s, struct ar
 {
     struct str *schemas = NULL;
     size_t count = 0;
-    enum status status = catalog_list_schemas(ctx, s->lake->catalog, arena, &schemas, &count, err);
+    enum status status = catalog_check_lake(s->lake->catalog, err);
+    if (status == STATUS_OK)
+        status = catalog_list_schemas(ctx, s->lake->catalog, arena, &schemas, &count, err);
     return status == STATUS_OK ? one_text_column("namespace", schemas, count, st, out, err) : status;
 }
 

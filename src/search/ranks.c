@@ -266,7 +266,7 @@ static enum status rank_bound(const struct lookup *l, const struct distinct *wan
     uint32_t from = 0, to = l->ranks->distinct;
     while (from < to) {
         uint32_t middle = from + (to - from) / 2;
-        struct distinct d;
+        struct distinct d = {0};
         enum status status = distinct_of(l->arena, l->ranks->kind, index_value(l->x, l->ranks->example_row[middle], l->column), &d, l->err);
         if (status != STATUS_OK)
             return status;
@@ -301,8 +301,8 @@ static enum status parse_bound(const struct lookup *l, struct str text, struct d
 
 static enum status range_filter(const struct lookup *l, const struct search_filter *f, struct rank_filter *out)
 {
-    struct distinct bound;
-    bool whole_day;
+    struct distinct bound = {0};
+    bool whole_day = false;
     enum status status = STATUS_OK;
     if (f->from.ptr) {
         status = parse_bound(l, f->from, &bound, &whole_day);
@@ -325,9 +325,9 @@ static enum status set_filter(const struct lookup *l, const struct search_filter
     if (!set)
         return error_oom(l->err);
     for (uint32_t i = 0; i < f->value_count; i++) {
-        struct distinct wanted;
+        struct distinct wanted = {0};
         bool whole_day;
-        uint32_t from, to;
+        uint32_t from = 0, to = 0;
         enum status status = parse_bound(l, f->values[i], &wanted, &whole_day);
         if (status == STATUS_OK)
             status = rank_bound(l, &wanted, false, &from);

@@ -24,25 +24,37 @@ static const char *fold_latin(uint32_t cp)
     return from < VV_ARRAY_COUNT(folds) && folds[from].code_point == cp ? folds[from].ascii : NULL;
 }
 
-enum class { SEPARATOR, LETTER, DIGIT, CONNECTOR, IDEOGRAPH, MARK };
+enum letter_class { SEPARATOR, LETTER, DIGIT, CONNECTOR, IDEOGRAPH, MARK };
 
 static bool in(uint32_t cp, uint32_t first, uint32_t last) { return cp >= first && cp <= last; }
 
-static enum class class_ascii(uint32_t cp) {
-    if (in(cp, '0', '9')) return DIGIT; if (in(cp | 0x20, 'a', 'z')) return LETTER; return cp && strchr("&.-'/+_@,", (int)cp) ? CONNECTOR : SEPARATOR;
+static enum letter_class class_ascii(uint32_t cp)
+{
+    if (in(cp, '0', '9'))
+        return DIGIT;
+    if (in(cp | 0x20, 'a', 'z'))
+        return LETTER;
+    return cp && strchr("&.-'/+_@,", (int)cp) ? CONNECTOR : SEPARATOR;
 }
 
 /* Beyond ASCII everything is a letter but for the blocks of punctuation, symbols and private use. */
-static enum class class_of(uint32_t cp) {
-    if (cp < 0x80) return class_ascii(cp); if (cp == 0x2019 || in(cp, 0x2010, 0x2013)) return CONNECTOR; /* ’ and hyphens, the long one too */
-    if (in(cp, 0x0300, 0x036F) || cp == 0x00AD || cp == 0x200D ||
-        in(cp, 0xFE00, 0xFE0F)) return MARK; /* combining accents, soft hyphen, joiner, variation selectors: as if not there */
-    if (in(cp, 0x3040, 0x30FF) || in(cp, 0x3400, 0x4DBF) || in(cp, 0x4E00, 0x9FFF) || in(cp, 0xF900, 0xFAFF) ||
-        in(cp, 0x20000, 0x3FFFF)) return IDEOGRAPH; /* written without blanks: each is a word */
-    if (in(cp, 0xFF10, 0xFF19)) return DIGIT;
-    if (in(cp, 0xFF21, 0xFF3A) || in(cp, 0xFF41, 0xFF5A)) return LETTER;
+static enum letter_class class_of(uint32_t cp)
+{
+    if (cp < 0x80)
+        return class_ascii(cp);
+    if (cp == 0x2019 || in(cp, 0x2010, 0x2013))
+        return CONNECTOR; /* ’ and hyphens, the long one too */
+    if (in(cp, 0x0300, 0x036F) || cp == 0x00AD || cp == 0x200D || in(cp, 0xFE00, 0xFE0F))
+        return MARK; /* combining accents, soft hyphen, joiner, variation selectors: as if not there */
+    if (in(cp, 0x3040, 0x30FF) || in(cp, 0x3400, 0x4DBF) || in(cp, 0x4E00, 0x9FFF) || in(cp, 0xF900, 0xFAFF) || in(cp, 0x20000, 0x3FFFF))
+        return IDEOGRAPH; /* written without blanks: each is a word */
+    if (in(cp, 0xFF10, 0xFF19))
+        return DIGIT;
+    if (in(cp, 0xFF21, 0xFF3A) || in(cp, 0xFF41, 0xFF5A))
+        return LETTER;
     if ((in(cp, 0x80, 0xBF) && cp != 0xAA && cp != 0xB5 && cp != 0xBA) || cp == 0xD7 || cp == 0xF7 || in(cp, 0x2000, 0x2BFF) ||
-        in(cp, 0x3000, 0x303F) || in(cp, 0xE000, 0xF8FF) || in(cp, 0xFE10, 0xFE6F) || in(cp, 0xFF00, 0xFFEF)) return SEPARATOR;
+        in(cp, 0x3000, 0x303F) || in(cp, 0xE000, 0xF8FF) || in(cp, 0xFE10, 0xFE6F) || in(cp, 0xFF00, 0xFFEF))
+        return SEPARATOR;
     return LETTER;
 }
 
@@ -86,7 +98,7 @@ static size_t fold(uint32_t cp, char out[4])
 struct code_point {
     uint32_t value;
     size_t size;
-    enum class class;
+    enum letter_class class;
 };
 
 static struct code_point code_point_at(struct str text, size_t at)
@@ -132,7 +144,7 @@ static void part_close(struct chunk_state *s)
 }
 
 /* A connector joins when letters or digits stand on both sides; between digits '.' belongs to the number and ',' is dropped. */
-static bool joins(struct str text, size_t at, struct code_point connector, enum class before, enum class *after)
+static bool joins(struct str text, size_t at, struct code_point connector, enum letter_class before, enum letter_class *after)
 {
     struct code_point next = code_point_at(text, at + connector.size);
     *after = next.class;
@@ -144,7 +156,7 @@ static bool joins(struct str text, size_t at, struct code_point connector, enum 
 /* Collects the chunk that starts at *at.  A chunk too long for one term is cut there, and the rest is the next one. */
 static void chunk_collect(struct str text, size_t *at, struct chunk_state *s)
 {
-    enum class before = SEPARATOR;
+    enum letter_class before = SEPARATOR;
     while (*at < text.len && !s->overflow) {
         struct code_point c = code_point_at(text, *at);
         char folded[4];
@@ -154,7 +166,7 @@ static void chunk_collect(struct str text, size_t *at, struct chunk_state *s)
                 break;
             before = c.class;
         } else if (c.class == CONNECTOR) {
-            enum class after;
+            enum letter_class after;
             if (!joins(text, *at, c, before, &after))
                 break;
             if (c.value == '.' && before == DIGIT && after == DIGIT)

@@ -66,11 +66,20 @@ enum MHD_Result handle_table(struct request *r)
 enum MHD_Result handle_stats(struct request *r)
 {
     varve_stats s = {.struct_size = sizeof(s)};
+    varve_totals totals = {.struct_size = sizeof(totals)};
+    varve_session *session = NULL;
+    varve_error error = {.position = -1};
     struct reply_text t = {0};
+    bool ok = open_session(r, &session, &error) && varve_lake_totals(session, &totals, &error) == VARVE_OK;
+    varve_session_close(&session);
+    if (!ok)
+        return send_problem(r, &error);
     varve_db_stats(r->server->db, &s);
-    unsigned long long asked = (unsigned long long)(s.cache_hits + s.cache_misses);
+    unsigned long long asked = (unsigned long long)s.cache_hits + (unsigned long long)s.cache_misses;
     unsigned long long count = atomic_load(&r->server->latency.count), sum_us = atomic_load(&r->server->latency.sum_us);
-    reply_add(&t, "{\"queries\":%llu,\"queryErrors\":%llu,\"queriesRunning\":%llu,\"commits\":%llu,\"commitConflicts\":%llu,",
+    reply_add(&t, "{\"totalTables\":%lld,\"totalRecords\":%lld,\"totalBytes\":%lld,\"uncountedTables\":%lld,", (long long)totals.tables,
+              (long long)totals.records, (long long)totals.size_bytes, (long long)totals.uncounted_tables);
+    reply_add(&t, "\"queries\":%llu,\"queryErrors\":%llu,\"queriesRunning\":%llu,\"commits\":%llu,\"commitConflicts\":%llu,",
               (unsigned long long)s.queries, (unsigned long long)s.query_errors, (unsigned long long)s.queries_running, (unsigned long long)s.commits,
               (unsigned long long)s.commit_conflicts);
     reply_add(&t, "\"cache\":{\"hits\":%llu,\"misses\":%llu,\"hitRate\":%.6f,\"entries\":%llu,\"bytes\":%llu,\"evictions\":%llu},",

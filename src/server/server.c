@@ -154,11 +154,15 @@ static int listen_on(const char *host, long port)
 
 static int port_of(int fd)
 {
-    struct sockaddr_storage address;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address = {0};
     socklen_t len = sizeof(address);
-    if (getsockname(fd, (struct sockaddr *)&address, &len))
+    if (getsockname(fd, &address.any, &len))
         return 0;
-    return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port : ((struct sockaddr_in *)&address)->sin_port);
+    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
 /* Waits for SIGINT or SIGTERM, which the caller has blocked in every thread. */
@@ -323,7 +327,7 @@ int server_main(int argc, char **argv, const char *lake)
     struct serve_options o = {.host = "127.0.0.1",
                               .port = 3005,
                               .deadline_us = 60000000,
-                              .open = {.struct_size = sizeof(o.open), .log_fd = STDERR_FILENO, .log_level = "warn"}};
+                              .open = {.struct_size = sizeof(o.open), .must_exist = true, .log_fd = STDERR_FILENO, .log_level = "warn"}};
     sigset_t signals;
     int parsed = parse_options(argc, argv, &o);
     if (parsed > 0) {

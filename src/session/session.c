@@ -3,6 +3,7 @@
 
 #include "exec/exec.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@ struct varve_db {
     struct store *store;
     struct log *log;
     struct engine *engine;
+    char *spill_directory;
     atomic_int sessions;
 };
 struct varve_session {
@@ -190,13 +192,15 @@ static enum status open_engine(struct ctx *ctx, varve_db *db, const char *direct
         st = engine_open(ctx, &config, &db->engine, err);
         db->lake.engine = db->engine;
     }
-    buf_release(&spill);
+    db->spill_directory = buf_detach(&spill);
     return st;
 }
 
 static enum status open_lake(struct ctx *ctx, varve_db *db, const char *directory, const varve_options *o, struct error *err)
 {
-    struct store_local_options local = {.durable = !o->not_durable, .must_exist = o->read_only};
+    struct store_local_options local = {.durable = !o->not_durable, .must_exist = o->read_only || o->must_exist};
+    if (local.must_exist && access(directory, F_OK) != 0 && errno == ENOENT)
+        return error_set(err, STATUS_LAKE_NOT_FOUND, "the lake \"%s\" does not exist", directory);
     enum status st = store_open_local(ctx, str_of(directory), local, &db->store, err);
     if (st == STATUS_OK)
         st = open_engine(ctx, db, directory, o, err);
@@ -246,7 +250,22 @@ void varve_close(varve_db **pdb)
     cache_free(db->lake.cache);
     store_unref(db->store);
     log_free(db->log);
+    mem_free(db->spill_directory);
     mem_free(db);
+    *pdb = NULL;
+}
+
+/* Files that the engine has spilled, it removes when it is closed. */
+static bool has_spilled(const varve_db *db) { return access(db->spill_directory, F_OK) == 0; }
+
+void varve_finish(varve_db **pdb)
+{
+    varve_db *db = pdb ? *pdb : NULL;
+    if (!db || has_spilled(db)) {
+        varve_close(pdb);
+        return;
+    }
+    catalog_close(db->lake.catalog); /* ends the tables' workers */
     *pdb = NULL;
 }
 
@@ -742,6 +761,19 @@ int varve_tables_json(varve_session *s, char **json, size_t *json_length, varve_
     *json = NULL;
     statement_begins(s);
     return json_out(&out, exec_tables_json(&s->ctx, &s->exec, &out, &err), json, json_length, &err, error);
+}
+
+int varve_lake_totals(varve_session *s, varve_totals *out, varve_error *error)
+{
+    struct error err = ERROR_INIT;
+    struct exec_totals sum;
+    statement_begins(s);
+    enum status st = exec_totals(&s->ctx, &s->exec, &sum, &err);
+    varve_totals all = {sizeof(all), sum.tables, sum.records, sum.size_bytes, sum.uncounted_tables};
+    size_t size = out->struct_size && out->struct_size < sizeof(all) ? out->struct_size : sizeof(all);
+    memcpy(out, &all, size);
+    out->struct_size = size;
+    return st == STATUS_OK ? VARVE_OK : fail(error, &err, NULL);
 }
 
 int varve_table_json(varve_session *s, const char *name, int64_t history_limit, char **json, size_t *json_length, varve_error *error)

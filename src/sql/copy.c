@@ -2,7 +2,7 @@
 #include "sql/sql_int.h"
 
 static const struct sql_refusal copy_refusals[] = {
-    {"FILES", "give the files as a glob in FROM: 'dir/{a,b}.csv' or 'dir/*.csv'"},
+    {"FILES", "give the files as a glob in FROM: 'dir/*.csv' or 'dir/day-[0-3]?.csv'; or load them one by one"},
     {"PATTERN", "give the pattern as a glob in FROM: 'dir/2024-*.csv'"},
     {"VALIDATE", "load into a table made for the purpose and look at it"},
     {"WITH", "the files are read with the rights of this process"},

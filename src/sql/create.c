@@ -3,10 +3,9 @@
 
 /* ---- CREATE TABLE ------------------------------------------------------------------------ */
 
-enum { CLAUSE_USING = 1, CLAUSE_PARTITIONED = 2, CLAUSE_LOCATION = 4, CLAUSE_COMMENT = 8, CLAUSE_PROPERTIES = 16, CLAUSE_OPTIONS = 32 };
+enum { CLAUSE_USING = 1, CLAUSE_PARTITIONED = 2, CLAUSE_LOCATION = 4, CLAUSE_COMMENT = 8, CLAUSE_PROPERTIES = 16, CLAUSE_OPTIONS = 32, CLAUSE_CLUSTER = 64 };
 
 static const struct sql_refusal create_refusals[] = {
-    {"CLUSTER BY", "use PARTITIONED BY, or sort the rows in the INSERT"},
     {"CLUSTERED BY", "use PARTITIONED BY"},
     {"PARTITION BY", "write PARTITIONED BY (column, …)"},
     {"STORED", "tables are Delta tables: leave the clause out, or write USING DELTA"},
@@ -95,6 +94,12 @@ static enum status take_clause(struct sql_parser *p, struct statement *st, unsig
         sql_take_words(p, "PARTITIONED BY");
         return status == STATUS_OK ? take_partitioned_by(p, st) : status;
     }
+    if (sql_at_words(p, "CLUSTER BY")) {
+        status = once(p, seen, CLAUSE_CLUSTER, "CLUSTER BY");
+        sql_take_words(p, "CLUSTER BY");
+        st->cluster_by = true;
+        return status == STATUS_OK ? sql_take_path_list(p, &st->paths, &st->path_count) : status;
+    }
     if (sql_at_word(p, "LOCATION")) {
         status = once(p, seen, CLAUSE_LOCATION, "LOCATION");
         sql_advance(p);
@@ -144,6 +149,9 @@ static enum status check_create(struct sql_parser *p, const struct statement *st
         hint = "leave it out, or write LOCATION 'path'";
     } else if (st->or_replace && st->if_not_exists) {
         what = "OR REPLACE and IF NOT EXISTS exclude each other";
+        hint = "keep one of them";
+    } else if (st->cluster_by && st->partition_column_count) {
+        what = "PARTITIONED BY and CLUSTER BY exclude each other";
         hint = "keep one of them";
     }
     if (!what)

@@ -2,7 +2,6 @@
 #include "sql/sql_int.h"
 
 static const struct sql_refusal insert_refusals[] = {
-    {"REPLACE WHERE", "INSERT OVERWRITE the table with the rows to keep and the new ones"},
     {"REPLACE USING", NULL},
     {"REPLACE ON", NULL},
     {"PARTITION", "give the partition column's value as a column of the query"},
@@ -67,6 +66,8 @@ enum status sql_parse_insert(struct sql_parser *p, struct statement *st)
         st->by_name = sql_take_words(p, "BY NAME");
     if (status == STATUS_OK)
         status = take_options(p, st);
+    if (status == STATUS_OK && !st->overwrite && sql_take_words(p, "REPLACE WHERE"))
+        status = sql_take_expression(p, "a condition", SQL_STOP_QUERY, &st->change.condition);
     if (status == STATUS_OK)
         status = sql_refuse_any(p, "INSERT", insert_refusals, VV_ARRAY_COUNT(insert_refusals));
     if (status == STATUS_OK && !sql_at_query(p))

@@ -14,8 +14,16 @@ static enum status (*const parsers[STATEMENT_COUNT])(struct sql_parser *, struct
     [STATEMENT_DROP_SCHEMA] = sql_parse_drop_schema,
     [STATEMENT_DROP_TABLE] = sql_parse_drop_table,
     [STATEMENT_ALTER_TABLE] = sql_parse_alter_table,
+    [STATEMENT_COMMENT_ON] = sql_parse_comment_on,
     [STATEMENT_INSERT] = sql_parse_insert,
     [STATEMENT_COPY_INTO] = sql_parse_copy_into,
+    [STATEMENT_DELETE] = sql_parse_delete,
+    [STATEMENT_UPDATE] = sql_parse_update,
+    [STATEMENT_MERGE] = sql_parse_merge,
+    [STATEMENT_TRUNCATE] = sql_parse_truncate,
+    [STATEMENT_RESTORE] = sql_parse_restore,
+    [STATEMENT_OPTIMIZE] = sql_parse_optimize,
+    [STATEMENT_REORG] = sql_parse_reorg,
     [STATEMENT_DESCRIBE_HISTORY] = sql_parse_describe_history,
     [STATEMENT_DESCRIBE_DETAIL] = sql_parse_describe_detail,
     [STATEMENT_DESCRIBE_FILES] = sql_parse_describe_files,
@@ -216,7 +224,9 @@ enum status sql_parse(struct arena *arena, struct str text, struct statement *ou
     st.kind = (enum statement_kind)kind;
     if (st.kind == STATEMENT_SELECT)
         p = start; /* its first word belongs to the query */
-    status = parsers[kind](&p, &st);
+    if (st.kind == STATEMENT_SELECT && sql_take_change_behind_with(&start, &st))
+        p = start;
+    status = parsers[st.kind](&p, &st);
     if (status == STATUS_OK)
         *out = st;
     return status;

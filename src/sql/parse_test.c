@@ -79,12 +79,7 @@ static void misspelled(void **state)
 
 static void known_elsewhere(void **state)
 {
-    not_supported("MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE", "MERGE", "MERGE is not supported", "INSERT OVERWRITE");
-    static const char *const texts[] = {"UPDATE t SET a = 1",
-                                        "DELETE FROM t",
-                                        "OPTIMIZE t",
-                                        "VACUUM t RETAIN 1 HOURS",
-                                        "RESTORE TABLE t TO VERSION AS OF 1",
+    static const char *const texts[] = {"VACUUM t RETAIN 1 HOURS",
                                         "GRANT SELECT ON t TO u",
                                         "CREATE VIEW v AS SELECT 1",
                                         "CREATE OR REPLACE VIEW v AS SELECT 1",
@@ -93,8 +88,6 @@ static void known_elsewhere(void **state)
                                         "CREATE FUNCTION f(a INT) RETURNS INT RETURN a",
                                         "CREATE CATALOG c",
                                         "CONVERT TO DELTA parquet.`/p`",
-                                        "REORG TABLE t APPLY (PURGE)",
-                                        "TRUNCATE TABLE t",
                                         "ATTACH 'x' AS y",
                                         "COPY t TO 'x.csv'",
                                         "COPY t FROM 'x.csv'",
@@ -108,7 +101,7 @@ static void known_elsewhere(void **state)
                                         "SHOW CREATE TABLE t",
                                         "DROP VIEW v",
                                         "ALTER SCHEMA s SET x",
-                                        "COMMENT ON TABLE t IS 'x'",
+                                        "COMMENT ON SCHEMA t IS 'x'",
                                         "ANALYZE TABLE t COMPUTE STATISTICS",
                                         "MSCK REPAIR TABLE t",
                                         "CACHE TABLE t",
@@ -127,8 +120,6 @@ static void known_elsewhere(void **state)
     }
     not_supported("WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x", "INSERT", "INSERT behind WITH", "INSERT INTO name WITH");
     not_supported("FROM x INSERT OVERWRITE t SELECT *", "INSERT", "INSERT behind WITH or FROM", NULL);
-    not_supported("WITH x AS (SELECT 1) DELETE FROM t", "DELETE", "DELETE", NULL);
-    not_supported("WITH x AS (SELECT 1) UPDATE t SET a = 1", "UPDATE", "UPDATE", NULL);
     not_supported("EXPLAIN (ANALYZE, FORMAT JSON) SELECT 1", "(", "EXPLAIN with options", "EXPLAIN ANALYZE");
     not_supported("EXPLAIN CODEGEN SELECT 1", "CODEGEN", "CODEGEN", NULL);
     kind("SELECT update FROM t", STATEMENT_SELECT);
@@ -151,7 +142,7 @@ static void without_memory(void **state)
     struct statement st;
     struct arena arena = ARENA_INIT;
     assert_int_equal(sql_parse(&arena, STR("nonsense"), &st, NULL), STATUS_SYNTAX);
-    assert_int_equal(sql_parse(&arena, STR("MERGE"), &st, NULL), STATUS_NOT_SUPPORTED);
+    assert_int_equal(sql_parse(&arena, STR("VACUUM"), &st, NULL), STATUS_NOT_SUPPORTED);
     assert_int_equal(sql_parse(&arena, STR_NULL, &st, NULL), STATUS_SYNTAX);
     arena_release(&arena);
 }

@@ -57,6 +57,29 @@ static void backticks(void **state)
     becomes("SELECT a\xC2\xA0+\xE2\x80\x83 b FROM\xEF\xBB\xBF t -- \xC2\xA0\n, 'x\xC2\xA0y'", "SELECT a +  b FROM  t --  \n, 'x\xC2\xA0y'");
 }
 
+static void paths_into_variants(void **state)
+{
+    becomes("SELECT v:a.b[0]::int, t.v:`x y`[1]['k'] FROM t", "SELECT v['a']['b'][1]::int, t.v['x y'][2]['k'] FROM t");
+    becomes("SELECT f(v):a, m['k']:b, v:a.b.c + 1, v:[2]", "SELECT f(v)['a'], m['k']['b'], v['a']['b']['c'] + 1, v[3]");
+    becomes("SELECT v:it, v:\"it's\" ", "SELECT v['it'], v['it''s'] ");
+    stays("SELECT l[a:b], {k:v}, MAP {k:v}, lambda x:x, a : b, a :b, a: b, x::int, f(a := 1), l[1:2]");
+    stays("SELECT list_transform(l, lambda x, y:x + y), [{'a':b}], v:1");
+    becomes("SELECT [v:a, {'k':v:b}, (v:c)]", "SELECT [v:a, {'k':v:b}, (v['c'])]");
+}
+
+static void variant_calls(void **state)
+{
+    becomes("SELECT variant_get(v, '$.a[0]', 'int') FROM t", "SELECT (CAST((v)['a'][1] AS int)) FROM t");
+    becomes("SELECT variant_get(f(x, y), '$'), 1", "SELECT (CAST((f(x, y)) AS variant)), 1");
+    becomes("SELECT try_variant_get(v, '$[\"a b\"].c', 'decimal(5,2)')", "SELECT (TRY_CAST((v)['a b']['c'] AS decimal(5,2)))");
+    becomes("SELECT variant_get(v, '$.l', 'array<timestamp>')", "SELECT (CAST((v)['l'] AS TIMESTAMP WITH TIME ZONE[]))");
+    becomes("SELECT variant_get(v, '$.s', 'string')", "SELECT (CAST((v)['s'] AS JSON) ->> '$')");
+    becomes("SELECT parse_json(`x`), try_parse_json('{')", "SELECT CAST(CAST(\"x\" AS JSON) AS VARIANT), TRY_CAST(TRY_CAST('{' AS JSON) AS VARIANT)");
+    stays("SELECT variant_get(v, p, 'int'), variant_get(v), variant_get(v, 'a', 'int'), variant_get(v, '$.', 'int'), variant_get(v, '$[x]')");
+    stays("SELECT variant_get(v, '$.a', 'nonsense'), variant_get(v, '$.a', 'int', 1), parse_json(), parse_json(a, b), parse_json, x.parse_json(a)");
+    stays("SELECT variant_get(v, '$.a'");
+}
+
 static void versions(void **state)
 {
     becomes("SELECT * FROM t VERSION AS OF 3", "SELECT * FROM t AT (VERSION => 3)");
@@ -298,6 +321,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_ours_stays),
         cmocka_unit_test(backticks),
+        cmocka_unit_test(paths_into_variants),
+        cmocka_unit_test(variant_calls),
         cmocka_unit_test(versions),
         cmocka_unit_test(times),
         cmocka_unit_test(suffixes),

@@ -69,9 +69,95 @@ struct sql_column {
     struct str *path;   /* ADD COLUMN a.b.c: parents a, b */
     uint32_t path_depth;
     size_t offset;
+    struct str declared;                /* "varchar(10)", "char(5)" when the type is one of these; NULL ptr */
+    struct str default_text, generated; /* DEFAULT expression, GENERATED ALWAYS AS (expression): Spark SQL as written; NULL ptr */
+    bool identity, identity_by_default;
+    int64_t identity_start, identity_step;
 };
-enum sql_alter_kind { SQL_ALTER_SET_PROPERTIES, SQL_ALTER_UNSET_PROPERTIES, SQL_ALTER_ADD_COLUMNS };
+/* CONSTRAINT name CHECK (expression).  One without a name gets one: check_1, check_2, … */
+struct sql_constraint {
+    struct str name, text;
+    size_t offset; /* of text */
+};
+/* a.b.c: the column c inside of b inside of a. */
+struct sql_path {
+    struct str *parts;
+    uint32_t depth;
+    size_t offset;
+};
+enum sql_change_kind {
+    SQL_CHANGE_TYPE,
+    SQL_CHANGE_COMMENT,
+    SQL_CHANGE_PLACE,
+    SQL_CHANGE_SET_NOT_NULL,
+    SQL_CHANGE_DROP_NOT_NULL,
+    SQL_CHANGE_SET_DEFAULT,
+    SQL_CHANGE_DROP_DEFAULT,
+    SQL_CHANGE_SYNC_IDENTITY
+};
+/* One change of one column: ALTER COLUMN may have several. */
+struct sql_column_change {
+    enum sql_change_kind kind;
+    struct sql_path path;
+    struct delta_type *type;
+    struct str text; /* comment (NULL ptr: none any more), default */
+    bool first;
+    struct str after; /* NULL ptr */
+    size_t offset;
+};
+enum sql_alter_kind {
+    SQL_ALTER_SET_PROPERTIES,
+    SQL_ALTER_UNSET_PROPERTIES,
+    SQL_ALTER_ADD_COLUMNS,
+    SQL_ALTER_REPLACE_COLUMNS,
+    SQL_ALTER_CHANGE_COLUMNS,
+    SQL_ALTER_RENAME_COLUMN, /* paths[0], new_name.table */
+    SQL_ALTER_DROP_COLUMNS,  /* paths */
+    SQL_ALTER_ADD_CONSTRAINT,
+    SQL_ALTER_DROP_CONSTRAINT, /* constraints[0].name */
+    SQL_ALTER_DROP_FEATURE,    /* feature */
+    SQL_ALTER_RENAME_TABLE,    /* new_name */
+    SQL_ALTER_SET_LOCATION,
+    SQL_ALTER_CLUSTER_BY, /* paths: none for CLUSTER BY NONE */
+    SQL_ALTER_COMMENT     /* COMMENT ON TABLE: comment */
+};
 enum sql_file_format { SQL_CSV, SQL_JSON, SQL_PARQUET };
+
+/* What a statement does to rows that are there.  Expressions are views of the statement's text, so that their places are known. */
+struct sql_assignment {
+    struct str *path; /* column, or a field inside of one; the target's alias may stand before it */
+    uint32_t depth;
+    struct str value; /* NULL ptr: DEFAULT */
+    size_t offset;
+};
+enum sql_merge_when { SQL_MERGE_MATCHED, SQL_MERGE_NOT_MATCHED, SQL_MERGE_NOT_MATCHED_BY_SOURCE };
+enum sql_merge_then { SQL_MERGE_UPDATE, SQL_MERGE_DELETE, SQL_MERGE_INSERT };
+struct sql_merge_clause {
+    enum sql_merge_when when;
+    enum sql_merge_then then;
+    struct str condition; /* NULL ptr: always */
+    bool all;             /* UPDATE SET *, INSERT *: columns meet by name */
+    struct str *except;   /* all: but these */
+    uint32_t except_count;
+    struct sql_assignment *assignments; /* UPDATE; INSERT (column, …) VALUES (value, …) */
+    uint32_t assignment_count;
+    size_t offset;
+};
+struct sql_change {
+    struct str with;                    /* WITH name AS (…), … before the statement; NULL ptr */
+    struct str alias;                   /* of the target; NULL ptr */
+    struct str condition;               /* WHERE of DELETE, UPDATE, OPTIMIZE, REORG and INSERT … REPLACE WHERE, ON of MERGE; NULL ptr: none */
+    struct sql_assignment *assignments; /* UPDATE */
+    uint32_t assignment_count;
+    struct str source;       /* MERGE: what stands behind USING, its alias and column names included */
+    struct str source_alias; /* by which its columns are called */
+    bool source_is_table;
+    bool schema_evolution;
+    struct sql_merge_clause *clauses;
+    uint32_t clause_count;
+    struct sql_at restore_to;
+    bool dry_run;
+};
 
 struct statement {
     enum statement_kind kind;
@@ -91,16 +177,33 @@ struct statement {
     uint32_t format_option_count;
     enum sql_file_format file_format;
     enum sql_alter_kind alter;
+    struct sql_constraint *constraints; /* CREATE TABLE, ADD and DROP CONSTRAINT */
+    uint32_t constraint_count;
+    struct sql_column_change *changes; /* ALTER COLUMN */
+    uint32_t change_count;
+    struct sql_path *paths; /* RENAME and DROP COLUMN, CLUSTER BY */
+    uint32_t path_count;
+    bool cluster_by; /* CREATE TABLE … CLUSTER BY */
+    struct sql_name new_name;
+    struct str feature;    /* DROP FEATURE */
+    bool truncate_history; /* … TRUNCATE HISTORY */
     struct str *insert_columns; /* NULL: all in order */
     uint32_t insert_column_count;
     struct str query;    /* the SELECT body of SELECT, EXPLAIN, INSERT, CTAS; COPY INTO: the FROM path; NULL ptr when none */
     size_t query_offset; /* of query in text */
-    struct str pattern;  /* LIKE of SHOW; NULL ptr */
-    int64_t limit;       /* -1 none */
+    struct sql_change change;
+    struct str pattern; /* LIKE of SHOW; NULL ptr */
+    int64_t limit;      /* -1 none */
 };
 /* Parses one statement.  SYNTAX errors have the position, what was expected, and a hint (nearest statement, or the right spelling). Statements known
- * to Spark or DuckDB but not built here (MERGE, UPDATE, OPTIMIZE…) are NOT_SUPPORTED naming the statement. */
+ * to Spark or DuckDB but not built here (VACUUM, GRANT…) are NOT_SUPPORTED naming the statement. */
 enum status sql_parse(struct arena *arena, struct str text, struct statement *out, struct error *err);
+
+/* The columns that must be equal wherever the condition is true: its conjuncts of the form a.x = b.y.  Texts are views or in the arena. */
+struct sql_equality {
+    struct str left_qualifier, left, right_qualifier, right; /* qualifiers: NULL ptr when not given */
+};
+enum status sql_equalities(struct arena *arena, struct str condition, struct sql_equality **out, uint32_t *count, struct error *err);
 
 /* ---- SELECT text ------------------------------------------------------------------------------------ */
 
@@ -123,6 +226,31 @@ size_t sql_text_origin(const struct sql_text *t, size_t position); /* position i
  * whose hint says TIMESTAMP AS OF (decision T2). */
 enum status sql_to_engine(struct arena *arena, struct str query, struct sql_text *out, struct error *err);
 
+/* An expression as a table's metadata holds it (constraint, generated column, default: Spark SQL), in the engine's spelling.  schema (may be NULL)
+ * has the columns that it can name: what stands in double quotes and is none of them is a text. */
+enum status sql_expression_to_engine(struct arena *arena, struct str expression, const struct delta_type *schema, struct str *out, struct error *err);
+/* The values of a query that is nothing but VALUES (…), (…): what each is by the look of it. */
+enum sql_value_kind { SQL_VALUE_DEFAULT /* the key word */, SQL_VALUE_NULL, SQL_VALUE_TEXT /* one text literal */, SQL_VALUE_OTHER };
+struct sql_value {
+    uint32_t row, column;
+    size_t start, end; /* in the query */
+    enum sql_value_kind kind;
+};
+/* count is 0 when the query is of another form, when its rows are not of one width, or when no column has DEFAULT, or texts beside values of another
+ * kind: then there is nothing that INSERT has to look into. */
+struct sql_values {
+    uint32_t rows, columns;
+    struct sql_value *items; /* row by row */
+    size_t count;
+};
+enum status sql_read_values(struct arena *arena, struct str query, struct sql_values *out, struct error *err);
+/* The query with the replacements (in order, some may be NULL ptr: as it was), one per value. */
+enum status sql_replace_values(struct arena *arena, struct str query, const struct sql_values *values, const struct str *replacements,
+                               struct sql_text *out, struct error *err);
+
+/* Whether such an expression may name the column (of the table's top level); names with doubled quotes in them are not looked into. */
+bool sql_expression_names(struct str expression, struct str column);
+
 /* In text produced by sql_to_engine: the byte ranges that make up the reference whose first name part starts at offset. */
 struct sql_ref_extent {
     size_t name_start, name_end; /* catalog.schema.table */
@@ -130,6 +258,15 @@ struct sql_ref_extent {
     struct sql_at at;            /* its meaning */
 };
 enum status sql_ref_extent(struct str text, size_t offset, struct sql_ref_extent *out, struct error *err);
+
+/* table_changes('name', from[, to]) and table_changes_by_path('path', from[, to]), in text produced by sql_to_engine: versions are numbers,
+ * everything else is a time. */
+struct sql_changes {
+    size_t start, end; /* of the call */
+    struct sql_name name;
+    struct sql_at from, to; /* to.kind SQL_AT_NONE: the newest version */
+};
+enum status sql_changes_call(struct arena *arena, struct str text, size_t offset, struct sql_changes *out, struct error *err);
 
 /* The same query without comments, with single blanks and upper-cased unquoted key words: a cache key that ignores layout. Strings and quoted names
  * untouched. */

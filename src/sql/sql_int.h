@@ -90,9 +90,40 @@ enum status sql_take_type(struct sql_parser *p, struct delta_type **out);
 enum status sql_take_columns(struct sql_parser *p, struct statement *st);
 /* column type … [FIRST | AFTER x] of ADD COLUMN. */
 enum status sql_take_new_column(struct sql_parser *p, struct statement *st);
+/* Words that stand behind a column's type: FIRST, AFTER, COMMENT, …  new_column: of ADD COLUMN. */
+enum status sql_take_column_words(struct sql_parser *p, struct statement *st, bool new_column, struct sql_column *c);
+/* a.b.c */
+enum status sql_take_path(struct sql_parser *p, struct sql_path *out);
+/* (a, b.c, …) appended. */
+enum status sql_take_path_list(struct sql_parser *p, struct sql_path **items, uint32_t *count);
+/* [CONSTRAINT name] CHECK (expression), appended. */
+enum status sql_take_constraint(struct sql_parser *p, struct statement *st);
+/* The text of an expression, up to a comma or bracket at its own level or a word that begins what may follow a column's default. */
+enum status sql_take_default_text(struct sql_parser *p, struct str *out);
 bool sql_at_query(const struct sql_parser *p);
 /* The rest of the statement is a query. */
 enum status sql_take_query(struct sql_parser *p, struct statement *st);
+
+/* One expression, up to one of the stops outside of brackets and CASE … END, or the end; SYNTAX "expected `what`" when there is none. */
+enum sql_stop {
+    SQL_STOP_COMMA = 1,
+    SQL_STOP_CLOSE = 2,
+    SQL_STOP_WHERE = 4,
+    SQL_STOP_WHEN = 8,
+    SQL_STOP_THEN = 16,
+    SQL_STOP_QUERY = 32,
+    SQL_STOP_APPLY = 64,
+    SQL_STOP_ZORDER = 128
+};
+enum status sql_take_expression(struct sql_parser *p, const char *what, unsigned stops, struct str *out);
+/* [AS] name of a table that is changed; NULL ptr when none is here, or when the word here is `next`. */
+enum status sql_take_target_alias(struct sql_parser *p, const char *next, struct str *out);
+/* path = expression | DEFAULT, … appended. */
+enum status sql_take_assignments(struct sql_parser *p, unsigned stops, struct sql_assignment **items, uint32_t *count);
+/* a.b.c as the target of a value. */
+enum status sql_take_assignment_path(struct sql_parser *p, struct sql_assignment *out);
+/* WITH …, … stands here and a statement that changes rows behind it: its kind, and p moves behind its leading words. */
+bool sql_take_change_behind_with(struct sql_parser *p, struct statement *st);
 
 /* ---- time travel ------------------------------------------------------------------------------------ */
 
@@ -121,6 +152,7 @@ bool sql_take_alias(struct sql_parser *p);
 struct sql_call {
     size_t comma, close; /* of a call that is being spelled anew */
     const char *comma_text, *close_text;
+    bool comma_is_last; /* comma_text stands for all that is left, the bracket too */
 };
 enum { SQL_CALLS_MAX = 8 };
 struct sql_writer {
@@ -131,14 +163,22 @@ struct sql_writer {
     uint32_t edit_count;
     struct sql_call calls[SQL_CALLS_MAX]; /* open ones, innermost last */
     size_t call_count;
-    bool unbalanced; /* a call without its end was seen: look for no more */
-    bool failed;     /* out of memory */
+    struct sql_token before; /* the last one that was copied */
+    bool unbalanced;         /* a call without its end was seen: look for no more */
+    bool failed;             /* out of memory */
 };
 /* Appends in[from, to), a whole number of tokens, in the engine's spelling: `x` as "x", Unicode blanks as blanks, current_timestamp()
- * without its brackets, date_sub(d, n) and date_add(d, 1) as differences and sums. */
+ * without its brackets, date_sub(d, n) and date_add(d, 1) as differences and sums, paths into variants (v:a.b[0], variant_get) as subscripts. */
 void sql_write_range(struct sql_writer *w, size_t from, size_t to);
 /* Appends the `quoted` name of token t, its inside only up to inner_end, in double quotes. */
 void sql_write_name(struct sql_writer *w, struct sql_token t, size_t inner_end);
+/* Spark's spellings around variants (variant.c).  Each is false, and nothing written, where none of them stands.
+ * A path at the ':' token *t, which moves to the path's last token. before: the token before it. */
+bool sql_write_variant_path(struct sql_writer *w, struct sql_token before, struct sql_token *t);
+/* variant_get, try_variant_get, parse_json, try_parse_json, to_json: the head of the call. */
+bool sql_write_variant_call(struct sql_writer *w, struct sql_token name, struct sql_token open);
+/* The end of the bracket at `open`; the number of commas at its own level and where the first two of them are. */
+bool sql_call_extent(struct sql_writer *w, struct sql_token open, size_t *commas, struct sql_token comma[2], struct sql_token *close);
 /* Appends text that stands for in[from, to). */
 void sql_write_edit(struct sql_writer *w, struct str text, size_t from, size_t to);
 
@@ -152,6 +192,7 @@ enum status sql_parse_create_schema(struct sql_parser *p, struct statement *st);
 enum status sql_parse_drop_schema(struct sql_parser *p, struct statement *st);
 enum status sql_parse_drop_table(struct sql_parser *p, struct statement *st);
 enum status sql_parse_alter_table(struct sql_parser *p, struct statement *st);
+enum status sql_parse_comment_on(struct sql_parser *p, struct statement *st);
 enum status sql_parse_insert(struct sql_parser *p, struct statement *st);
 enum status sql_parse_copy_into(struct sql_parser *p, struct statement *st);
 enum status sql_parse_describe_history(struct sql_parser *p, struct statement *st);
@@ -163,6 +204,13 @@ enum status sql_parse_show_catalogs(struct sql_parser *p, struct statement *st);
 enum status sql_parse_show_columns(struct sql_parser *p, struct statement *st);
 enum status sql_parse_show_tblproperties(struct sql_parser *p, struct statement *st);
 enum status sql_parse_describe_files(struct sql_parser *p, struct statement *st);
+enum status sql_parse_delete(struct sql_parser *p, struct statement *st);
+enum status sql_parse_update(struct sql_parser *p, struct statement *st);
+enum status sql_parse_merge(struct sql_parser *p, struct statement *st);
+enum status sql_parse_truncate(struct sql_parser *p, struct statement *st);
+enum status sql_parse_restore(struct sql_parser *p, struct statement *st);
+enum status sql_parse_optimize(struct sql_parser *p, struct statement *st);
+enum status sql_parse_reorg(struct sql_parser *p, struct statement *st);
 enum status sql_parse_use(struct sql_parser *p, struct statement *st);
 enum status sql_parse_set(struct sql_parser *p, struct statement *st);
 

@@ -48,8 +48,7 @@ void sql_write_name(struct sql_writer *w, struct sql_token t, size_t inner_end)
 
 /* ---- calls ---------------------------------------------------------------------------------- */
 
-/* The end of the bracket at `open`; the number of commas at its own level and where the last of them is. */
-static bool call_extent(struct sql_writer *w, struct sql_token open, size_t *commas, struct sql_token *comma, struct sql_token *close)
+bool sql_call_extent(struct sql_writer *w, struct sql_token open, size_t *commas, struct sql_token comma[2], struct sql_token *close)
 {
     size_t depth = 0;
     *commas = 0;
@@ -61,10 +60,8 @@ static bool call_extent(struct sql_writer *w, struct sql_token open, size_t *com
             *close = t;
             return true;
         }
-        if (depth == 1 && c == ',') {
-            *comma = t;
-            ++*commas;
-        }
+        if (depth == 1 && c == ',' && ++*commas <= 2)
+            comma[*commas - 1] = t;
     }
     w->unbalanced = true;
     return false;
@@ -83,14 +80,14 @@ static bool is_number_only(struct sql_writer *w, struct sql_token comma, struct 
 static bool write_day_call(struct sql_writer *w, struct sql_token name, struct sql_token open)
 {
     bool sub = sql_token_is_word(w->in, name, "date_sub"), add = sql_token_is_word(w->in, name, "date_add");
-    struct sql_token comma, close;
+    struct sql_token comma[2], close;
     size_t commas;
-    if ((!sub && !add) || w->unbalanced || w->call_count == SQL_CALLS_MAX || !call_extent(w, open, &commas, &comma, &close))
+    if ((!sub && !add) || w->unbalanced || w->call_count == SQL_CALLS_MAX || !sql_call_extent(w, open, &commas, comma, &close))
         return false;
-    if (commas != 1 || (add && !is_number_only(w, comma, close)))
+    if (commas != 1 || (add && !is_number_only(w, comma[0], close)))
         return false;
     w->calls[w->call_count++] =
-        (struct sql_call){.comma = comma.start, .close = close.start, .comma_text = sub ? " AS DATE) - (" : " AS DATE) + (", .close_text = "))"};
+        (struct sql_call){.comma = comma[0].start, .close = close.start, .comma_text = sub ? " AS DATE) - (" : " AS DATE) + (", .close_text = "))"};
     sql_write_edit(w, STR("(CAST("), name.start, open.end);
     return true;
 }
@@ -108,21 +105,25 @@ static bool write_clock_call(struct sql_writer *w, struct sql_token *t, struct s
     return true;
 }
 
-/* The comma or the end of a call that is spelled anew. */
-static bool write_call_part(struct sql_writer *w, struct sql_token t)
+/* The comma or the end of a call that is spelled anew.  Moves *t when more than that was written. */
+static bool write_call_part(struct sql_writer *w, struct sql_token *t)
 {
     struct sql_call *call = w->call_count ? &w->calls[w->call_count - 1] : NULL;
-    if (!call || (t.start != call->comma && t.start != call->close))
+    if (!call || (t->start != call->comma && t->start != call->close))
         return false;
-    bool comma = t.start == call->comma;
-    sql_write_edit(w, str_of(comma ? call->comma_text : call->close_text), t.start, t.end);
-    w->call_count -= !comma;
+    bool comma = t->start == call->comma, last = !comma || call->comma_is_last;
+    size_t start = t->start;
+    if (comma && last)
+        *t = sql_token_at(w->in, call->close);
+    sql_write_edit(w, str_of(comma ? call->comma_text : call->close_text), start, t->end);
+    w->call_count -= last;
     return true;
 }
 
-/* Moves *t to the last token written. after_dot: a call is a method of what stands before. */
-static void write_token(struct sql_writer *w, struct sql_token *t, size_t to, bool after_dot)
+/* Moves *t to the last token written. before: the token before it; behind a dot a call is a method of what stands there. */
+static void write_token(struct sql_writer *w, struct sql_token *t, size_t to, struct sql_token before)
 {
+    bool after_dot = sql_token_is_symbol(w->in, before, ".");
     if (t->kind == SQL_QUOTED && w->in.ptr[t->start] == '`') {
         sql_write_name(w, *t, t->end - 1);
         return;
@@ -133,20 +134,21 @@ static void write_token(struct sql_writer *w, struct sql_token *t, size_t to, bo
         return;
     }
     if (t->kind == SQL_WORD && !after_dot && next.end < to && sql_token_is_symbol(w->in, next, "(")) {
-        if (write_day_call(w, *t, next)) {
+        if (write_day_call(w, *t, next) || sql_write_variant_call(w, *t, next)) {
             *t = next;
             return;
         }
         if (write_clock_call(w, t, next))
             return;
     }
-    if (!write_call_part(w, *t))
+    if (!write_call_part(w, t) && !sql_write_variant_path(w, before, t))
         buf_append(&w->out, w->in.ptr + t->start, t->end - t->start);
 }
 
 void sql_write_range(struct sql_writer *w, size_t from, size_t to)
 {
-    bool after_dot = false;
+    if (w->before.end != from)
+        w->before = (struct sql_token){0};
     while (from < to) {
         struct sql_token t = sql_token_at(w->in, from);
         if (t.start >= to || t.kind == SQL_END) {
@@ -154,8 +156,8 @@ void sql_write_range(struct sql_writer *w, size_t from, size_t to)
             return;
         }
         write_gap(w, from, t.start);
-        write_token(w, &t, to, after_dot);
-        after_dot = sql_token_is_symbol(w->in, t, ".");
+        write_token(w, &t, to, w->before);
+        w->before = t;
         from = t.end;
     }
 }

@@ -18,10 +18,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { SWEPT_DIRECTORIES = 8 };
 struct local {
     struct store base;
     bool durable;
-    atomic_bool no_nameless; /* the file system has no O_TMPFILE, or /proc is not mounted */
+    atomic_bool no_nameless;                               /* the file system has no O_TMPFILE, or /proc is not mounted */
+    _Atomic uint64_t swept_directories[SWEPT_DIRECTORIES]; /* hashes of paths: not swept again, or seldom */
     char root[];
 };
 
@@ -258,6 +260,19 @@ static enum store_result settle(struct store *s, struct ctx *ctx, int dir_fd, co
     return STORE_UNKNOWN;
 }
 
+/* Whoever writes with temporary names takes away those that were left in the same directory, once. */
+static void sweep_beside(struct store *s, struct ctx *ctx, int dir_fd, const struct local_path *path)
+{
+    struct str directory = {path->text, path->name_at};
+    uint64_t hash = hash_str(directory) | 1;
+    if (atomic_exchange_explicit(&local_of(s)->swept_directories[hash / 2 % SWEPT_DIRECTORIES], hash, memory_order_relaxed) == hash)
+        return;
+    char name[PATH_MAX];
+    memcpy(name, directory.ptr, directory.len);
+    name[directory.len] = '\0';
+    local_sweep(ctx, dir_fd, name);
+}
+
 static enum store_result put_failed(const struct local_path *path, struct error *err)
 {
     return store_failed(error_set_errno(err, errno, "cannot write \"%s\"", path->text));
@@ -285,6 +300,7 @@ static enum store_result local_put(struct store *s, struct ctx *ctx, struct str 
     if (renameat(staged.dir_fd, staged.temp_name, staged.dir_fd, path.text + path.name_at) == 0) {
         staged.temp_name[0] = '\0';
         result = settle(s, ctx, staged.dir_fd, &path);
+        sweep_beside(s, ctx, staged.dir_fd, &path);
     } else if (still_named(&staged)) {
         result = put_failed(&path, err);
     }
@@ -387,6 +403,8 @@ static enum store_result local_put_if_absent(struct store *s, struct ctx *ctx, s
         if (stage(s, &path, true, bytes, len, &staged) != 0)
             return put_failed(&path, err);
         result = publish_if_absent(s, ctx, &path, &staged, bytes, len, &again, err);
+        if (staged.temp_name[0])
+            sweep_beside(s, ctx, staged.dir_fd, &path);
         staged_release(&staged);
     } while (again);
     return result;

@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct {
@@ -309,6 +310,37 @@ static void leftovers_of_a_crash_are_hidden(void **state)
     close(fd);
     assert_lists(f, "", "", "t/.hidden t/a ");
     assert_lists(f, "t/.varve-tmp-", "", "");
+}
+
+static void age(const struct fixture *f, const char *name, int hours)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", f->dir, name);
+    int fd = open(path, O_CREAT | O_WRONLY, 0666);
+    assert_true(fd >= 0);
+    struct timespec then[2] = {{.tv_sec = time(NULL) - hours * 3600L}, {.tv_sec = time(NULL) - hours * 3600L}};
+    assert_int_equal(futimens(fd, then), 0);
+    close(fd);
+}
+
+static void a_writer_sweeps_old_leftovers(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(commit(f, "t/a", "1"), STORE_OK);
+    age(f, "t/.varve-tmp-00000000000000aa", 25);
+    age(f, "t/.varve-tmp-00000000000000ab", 23); /* may be being written */
+    age(f, "t/.other-tmp-00000000000000ac", 1000);
+    assert_int_equal(names_in(f, "/t"), 4);
+    assert_int_equal(store_put(f->store, &f->ctx, STR("t/b"), "1", 1, &f->err), STORE_OK);
+    assert_int_equal(names_in(f, "/t"), 4);
+    assert_lists(f, "", "", "t/.other-tmp-00000000000000ac t/a t/b ");
+    age(f, "t/.varve-tmp-00000000000000ad", 25); /* a store looks at a directory once */
+    assert_int_equal(store_put(f->store, &f->ctx, STR("t/b"), "2", 1, &f->err), STORE_OK);
+    assert_int_equal(names_in(f, "/t"), 5);
+    age(f, ".varve-tmp-00000000000000ae", 25);
+    fake.no_nameless = true;
+    assert_int_equal(commit(f, "c", "1"), STORE_OK);
+    assert_int_equal(names_in(f, ""), 2); /* t and c */
 }
 
 /* ---- file systems that lack something ------------------------------------------- */
@@ -667,6 +699,7 @@ int main(void)
         TEST(one_wins_with_named_temporaries_too),
         TEST(killed_writers_leave_whole_objects),
         TEST(leftovers_of_a_crash_are_hidden),
+        TEST(a_writer_sweeps_old_leftovers),
         TEST(named_temporaries_do_as_well),
         TEST(without_proc_a_name_is_used),
         TEST(without_links_the_name_is_made_exclusively),

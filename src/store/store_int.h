@@ -5,7 +5,8 @@
 #include "store/store.h"
 
 /* File names that begin so are the local store's own half-written objects: never
- * listed, never a key.  A crash can leave one behind; nothing refers to it. */
+ * listed, never a key.  A crash can leave one behind; nothing refers to it, and a
+ * later writer of the same directory sweeps it after a day. */
 #define STORE_TEMP_PREFIX ".varve-tmp-"
 
 /* A key has one or more non-empty segments, none "." or "..", none beginning with
@@ -22,6 +23,9 @@ static inline enum store_result store_failed(enum status code)
     (void)code;
     return STORE_FAILED;
 }
+
+/* Removes temporary files older than a day from a directory; what fails is logged. */
+void local_sweep(struct ctx *ctx, int dir_fd, const char *directory);
 
 /* The listing of a local directory tree; root is absolute, without a slash at the end. */
 enum store_result local_list(struct str root, struct ctx *ctx, struct str prefix, struct str after, store_list_fn fn, void *user, struct error *err);

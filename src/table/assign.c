@@ -2,7 +2,7 @@
  *
  * The rules are those of ANSI store assignment as Spark applies them to INSERT: numbers go into numbers, with a check at run time
  * where one may be too large; anything but binary goes into text; dates and times go into each other; text goes into dates and
- * times, strictly read; nothing else. */
+ * times, into numbers and booleans, strictly read; nothing else. */
 #include "table/table_int.h"
 
 void fit_init(struct fit *f, struct arena *arena, struct str table_name, bool merge)
@@ -131,7 +131,8 @@ enum assignment fit_assignment(const struct delta_type *from, const struct delta
         return ASSIGN_PLAIN;
     if (to->id == DELTA_STRING && (is_number(from->id) || is_time(from->id) || from->id == DELTA_BOOLEAN))
         return ASSIGN_PLAIN;
-    return from->id == DELTA_STRING && is_time(to->id) ? ASSIGN_TEXT : ASSIGN_REFUSED;
+    bool readable = is_time(to->id) || is_number(to->id) || to->id == DELTA_BOOLEAN;
+    return from->id == DELTA_STRING && readable ? ASSIGN_TEXT : ASSIGN_REFUSED;
 }
 
 /* ---- merging ---------------------------------------------------------------------------------- */

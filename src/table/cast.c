@@ -9,8 +9,7 @@ enum { SHOWN_VALUE_CHARACTERS = 200 };
 
 /* ---- checks ------------------------------------------------------------------------------- */
 
-static size_t add_check(struct fit *f, enum fit_check_kind kind, const struct fit_path *path, const struct delta_type *from,
-                        const struct delta_type *to)
+size_t fit_add_check(struct fit *f, enum fit_check_kind kind, struct str column, const struct delta_type *to, struct str rule)
 {
     if (f->check_count == f->check_cap) {
         size_t cap = f->check_cap ? f->check_cap * 2 : 16;
@@ -22,17 +21,22 @@ static size_t add_check(struct fit *f, enum fit_check_kind kind, const struct fi
         f->checks = grown;
         f->check_cap = cap;
     }
-    struct buf column = BUF_INIT;
-    fit_put_path(&column, path);
-    struct fit_check *check = &f->checks[f->check_count];
-    *check = (struct fit_check){.kind = kind, .column = arena_str(f->arena, buf_view(&column)), .from = from, .to = to};
-    f->failed |= column.failed || !check->column.ptr;
-    buf_release(&column);
+    f->checks[f->check_count] = (struct fit_check){.kind = kind, .column = column, .to = to, .rule = rule};
     return f->check_count++;
 }
 
+static size_t add_check(struct fit *f, enum fit_check_kind kind, const struct fit_path *path, const struct delta_type *to)
+{
+    struct buf text = BUF_INIT;
+    fit_put_path(&text, path);
+    struct str column = arena_str(f->arena, buf_view(&text));
+    f->failed |= text.failed || !column.ptr;
+    buf_release(&text);
+    return fit_add_check(f, kind, column, to, STR_NULL);
+}
+
 /* error('varve-check <number> <value>\n<row>') */
-static void put_error(struct fit *f, struct buf *out, size_t check, struct str value)
+void fit_put_error(struct fit *f, struct buf *out, size_t check, struct str value)
 {
     buf_printf(out, "error('" CHECK_MARK "%zu '", f->check_base + check);
     if (value.ptr)
@@ -56,17 +60,26 @@ static void put_cast(struct buf *out, const char *cast, struct str expr, const s
 
 static bool is_whole(enum delta_type_id id) { return id == DELTA_LONG || id == DELTA_INTEGER || id == DELTA_SHORT || id == DELTA_BYTE; }
 
+/* A text that is a whole number and nothing else: the engine by itself would round, and take more spellings. */
+static void put_whole_text(struct buf *out, struct str expr)
+{
+    buf_printf(out, "CASE WHEN regexp_full_match(trim(%.*s), '[+-]?[0-9]+') THEN trim(%.*s) END", STR_ARG(expr), STR_ARG(expr));
+}
+
 /* Digits behind the point are cut off on the way into an integer, as Spark does. */
 static void put_checked_cast(struct fit *f, struct buf *out, enum fit_check_kind kind, struct str expr, const struct delta_type *from,
                              const struct fit_path *path, const struct delta_type *to)
 {
     struct buf cut = BUF_INIT;
     bool cuts = is_whole(to->id) && !is_whole(from->id);
-    buf_printf(&cut, cuts ? "trunc(%.*s)" : "%.*s", STR_ARG(expr));
+    if (cuts && from->id == DELTA_STRING)
+        put_whole_text(&cut, expr);
+    else
+        buf_printf(&cut, cuts ? "trunc(%.*s)" : "%.*s", STR_ARG(expr));
     buf_printf(out, "CASE WHEN %.*s IS NOT NULL AND ", STR_ARG(expr));
     put_cast(out, "TRY_CAST", buf_view(&cut), to);
     buf_z(out, " IS NULL THEN ");
-    put_error(f, out, add_check(f, kind, path, from, to), expr);
+    fit_put_error(f, out, add_check(f, kind, path, to), expr);
     buf_z(out, " ELSE ");
     put_cast(out, "TRY_CAST", buf_view(&cut), to);
     buf_z(out, " END");
@@ -202,7 +215,7 @@ void fit_put_field(struct fit *f, struct buf *out, struct str expr, const struct
         return;
     }
     buf_printf(out, "CASE WHEN %.*s IS NULL THEN ", STR_ARG(expr));
-    put_error(f, out, add_check(f, FIT_NOT_NULL, path, from, to->type), STR_NULL);
+    fit_put_error(f, out, add_check(f, FIT_NOT_NULL, path, to->type), STR_NULL);
     buf_z(out, " ELSE ");
     put_value(f, out, expr, from, path, to->type);
     buf_z(out, " END");
@@ -210,10 +223,37 @@ void fit_put_field(struct fit *f, struct buf *out, struct str expr, const struct
 
 /* ---- failed checks --------------------------------------------------------------------------------- */
 
+static void set_rule_meaning(const struct fit *f, const struct fit_check *check, struct str value, struct error *err)
+{
+    switch (check->kind) {
+    case FIT_CONSTRAINT:
+        error_set(err, STATUS_CONSTRAINT_VIOLATION, "a row breaks the constraint \"%.*s\" of table \"%.*s\": %.*s", STR_ARG(check->column),
+                  STR_ARG(f->table_name), STR_ARG(check->rule));
+        break;
+    case FIT_INVARIANT:
+        error_set(err, STATUS_CONSTRAINT_VIOLATION, "a row breaks the invariant of column \"%.*s\" of table \"%.*s\": %.*s", STR_ARG(check->column),
+                  STR_ARG(f->table_name), STR_ARG(check->rule));
+        break;
+    case FIT_GENERATED:
+        error_set(err, STATUS_CONSTRAINT_VIOLATION, "value %.*s of generated column \"%.*s\" of table \"%.*s\" is not what its expression gives: %.*s",
+                  STR_ARG(value), STR_ARG(check->column), STR_ARG(f->table_name), STR_ARG(check->rule));
+        error_hint(err, "leave the column out, and it is computed");
+        break;
+    case FIT_LENGTH:
+        error_set(err, STATUS_VALUE_OUT_OF_RANGE, "text '%.*s' is too long for column \"%.*s\" of table \"%.*s\", which is %.*s", STR_ARG(value),
+                  STR_ARG(check->column), STR_ARG(f->table_name), STR_ARG(check->rule));
+        break;
+    default:
+        error_set(err, STATUS_VALUE_OUT_OF_RANGE, "identity column \"%.*s\" of table \"%.*s\" has no more values: they go beyond BIGINT",
+                  STR_ARG(check->column), STR_ARG(f->table_name));
+    }
+}
+
 static void set_meaning(const struct fit *f, const struct fit_check *check, struct str value, struct error *err)
 {
     struct buf type = BUF_INIT;
-    delta_type_text(check->to, &type);
+    if (check->to)
+        delta_type_text(check->to, &type);
     switch (check->kind) {
     case FIT_NOT_NULL:
         error_set(err, STATUS_NOT_NULL_VIOLATION, "column \"%.*s\" of table \"%.*s\" does not allow NULL", STR_ARG(check->column),
@@ -227,6 +267,8 @@ static void set_meaning(const struct fit *f, const struct fit_check *check, stru
         error_set(err, STATUS_CONVERSION, "text '%.*s' is not a %.*s, which column \"%.*s\" of table \"%.*s\" is", STR_ARG(value),
                   STR_ARG(buf_view(&type)), STR_ARG(check->column), STR_ARG(f->table_name));
         break;
+    default:
+        set_rule_meaning(f, check, value, err);
     }
     buf_release(&type);
 }

@@ -1,22 +1,16 @@
-/* table/column.c: ALTER TABLE ADD COLUMNS. */
+/* table/column.c: ALTER TABLE ADD COLUMNS and REPLACE COLUMNS. */
 #include "table/table_int.h"
-
-struct addition {
-    struct arena arena;
-    struct catalog_table *table;
-    struct delta_type *schema;
-};
 
 /* ---- where ------------------------------------------------------------------------------- */
 
-static void put_column_name(struct buf *out, const struct table_new_column *column)
+static void put_column_name(struct buf *out, const struct sql_column *column)
 {
     for (uint32_t i = 0; i < column->path_depth; i++)
         buf_printf(out, "%.*s.", STR_ARG(column->path[i]));
     buf_str(out, column->name);
 }
 
-static enum status refuse(const struct addition *a, const struct table_new_column *column, enum status code, const char *why, struct str what,
+static enum status refuse(const struct alteration *a, const struct sql_column *column, enum status code, const char *why, struct str what,
                           struct error *err)
 {
     struct buf name = BUF_INIT;
@@ -41,7 +35,7 @@ static struct delta_type *step_down(struct delta_type *type, struct str name)
     return NULL;
 }
 
-static enum status find_parent(const struct addition *a, const struct table_new_column *column, struct delta_type **out, struct error *err)
+static enum status find_parent(const struct alteration *a, const struct sql_column *column, struct delta_type **out, struct error *err)
 {
     struct delta_type *type = a->schema;
     for (uint32_t i = 0; i < column->path_depth; i++) {
@@ -56,7 +50,7 @@ static enum status find_parent(const struct addition *a, const struct table_new_
     return STATUS_OK;
 }
 
-static enum status find_position(const struct addition *a, const struct table_new_column *column, const struct delta_type *parent, uint32_t *out,
+static enum status find_position(const struct alteration *a, const struct sql_column *column, const struct delta_type *parent, uint32_t *out,
                                  struct error *err)
 {
     *out = column->first ? 0 : parent->field_count;
@@ -72,20 +66,17 @@ static enum status find_position(const struct addition *a, const struct table_ne
 /* ---- adding --------------------------------------------------------------------------------- */
 
 /* Existing rows have no value: the column allows NULL. */
-static enum status make_field(struct addition *a, const struct table_new_column *column, struct delta_field *out, struct error *err)
+static enum status make_field(struct alteration *a, const struct sql_column *column, struct delta_field *out, struct error *err)
 {
-    struct delta_field field = {.name = column->name, .type = column->type, .nullable = true};
-    struct delta_property comment;
-    if (column->comment.ptr) {
-        if (!delta_property_text(&a->arena, STR("comment"), column->comment, &comment))
-            return error_oom(err);
-        field.metadata = &comment;
-        field.metadata_count = 1;
-    }
-    return fit_copy_field(&a->arena, &field, out) ? STATUS_OK : error_oom(err);
+    struct delta_type *schema;
+    enum status status = table_schema_from_columns(&a->arena, column, 1, &schema, err);
+    if (status)
+        return status;
+    schema->fields[0].nullable = true;
+    return fit_copy_field(&a->arena, &schema->fields[0], out) ? STATUS_OK : error_oom(err);
 }
 
-static enum status add_one(struct addition *a, const struct table_new_column *column, struct error *err)
+static enum status add_one(struct alteration *a, const struct sql_column *column, struct error *err)
 {
     struct delta_type *parent = NULL;
     uint32_t at = 0;
@@ -151,7 +142,7 @@ static void put_type_name(struct buf *out, const struct delta_type *type)
     }
 }
 
-static void put_logged_name(struct buf *out, const struct table_new_column *column)
+static void put_logged_name(struct buf *out, const struct sql_column *column)
 {
     struct buf name = BUF_INIT;
     for (uint32_t i = 0; i < column->path_depth; i++) {
@@ -165,7 +156,7 @@ static void put_logged_name(struct buf *out, const struct table_new_column *colu
 }
 
 /* As Spark's ADD COLUMNS logs it. */
-static void put_logged_column(struct buf *out, const struct table_new_column *column)
+static void put_logged_column(struct buf *out, const struct sql_column *column)
 {
     buf_z(out, "{\"column\":{\"name\":");
     put_logged_name(out, column);
@@ -191,7 +182,7 @@ static void put_logged_column(struct buf *out, const struct table_new_column *co
     buf_char(out, '}');
 }
 
-static enum status describe_operation(struct delta_txn *txn, const struct table_new_column *columns, uint32_t count, struct error *err)
+static enum status describe_columns(struct delta_txn *txn, const struct sql_column *columns, uint32_t count, struct error *err)
 {
     struct buf text = BUF_INIT;
     buf_char(&text, '[');
@@ -203,48 +194,108 @@ static enum status describe_operation(struct delta_txn *txn, const struct table_
     buf_char(&text, ']');
     enum status status = buf_check(&text, err);
     if (!status)
-        status = delta_txn_operation(txn, "ADD COLUMNS", err);
-    if (!status)
         status = table_parameter(txn, "columns", buf_view(&text), err);
     buf_release(&text);
     return status;
 }
 
-static enum status build_schema(struct addition *a, const struct delta_snapshot *base, const struct table_new_column *columns, uint32_t count,
-                                struct error *err)
-{
-    a->schema = delta_type_copy(&a->arena, delta_snapshot_schema(base));
-    enum status status = a->schema ? STATUS_OK : error_oom(err);
-    for (uint32_t i = 0; !status && i < count; i++)
-        status = add_one(a, &columns[i], err);
-    return status ? status : delta_schema_check(a->schema, true, err);
-}
-
-enum status table_add_columns(struct ctx *ctx, struct catalog_table *t, const struct table_new_column *columns, uint32_t column_count,
+enum status table_add_columns(struct ctx *ctx, struct catalog_table *t, const struct sql_column *columns, uint32_t column_count,
                               struct table_change *out, struct error *err)
 {
-    struct addition a = {.arena = ARENA_INIT, .table = t};
-    struct delta_snapshot *base = NULL;
-    struct delta_txn *txn = NULL;
-    struct delta_metadata metadata;
+    struct alteration a;
     *out = (struct table_change){.version = -1};
-    enum status status = table_snapshot(ctx, t, &base, err);
+    enum status status = alteration_open(&a, ctx, t, err);
+    for (uint32_t i = 0; !status && i < column_count; i++)
+        status = add_one(&a, &columns[i], err);
     if (!status)
-        status = build_schema(&a, base, columns, column_count, err);
-    if (!status) {
-        metadata = *delta_snapshot_metadata(base);
-        status = table_map_columns(ctx, &a.arena, delta_snapshot_metadata(base), false, &metadata, &a.schema, err);
+        status = alteration_begin(&a, "ADD COLUMNS", err);
+    if (!status)
+        status = describe_columns(a.txn, columns, column_count, err);
+    if (!status)
+        status = alteration_commit(&a, out, err);
+    alteration_close(&a);
+    return status;
+}
+
+/* ---- REPLACE COLUMNS ------------------------------------------------------------------------------ */
+
+static const struct sql_column *find_new(const struct sql_column *columns, uint32_t count, struct str name)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (!columns[i].path_depth && str_ieq(columns[i].name, name))
+            return &columns[i];
+    return NULL;
+}
+
+static enum status check_gone(const struct alteration *a, const struct sql_column *columns, uint32_t count, struct error *err)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < a->schema->field_count && !status; i++) {
+        struct str name = a->schema->fields[i].name;
+        struct sql_path path = {.parts = &name, .depth = 1};
+        if (find_new(columns, count, name))
+            continue;
+        status = alteration_check_unused(a, &path, false, "dropped", err);
+        if (!status && delta_mapping_mode(&a->metadata) == DELTA_MAPPING_NONE) {
+            status = error_set(err, STATUS_NOT_SUPPORTED, "column \"%.*s\" of table \"%s\" cannot be dropped: the table has no column mapping",
+                               STR_ARG(name), a->table->qualified_name);
+            error_hint(err, "ALTER TABLE … SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name') first");
+        }
     }
+    return status;
+}
+
+/* A column that stays keeps what belongs to it; its type may only become wider. */
+static enum status replace_one(struct alteration *a, const struct sql_column *column, struct delta_field *out, struct error *err)
+{
+    const struct delta_field *old = delta_field_find(a->schema, column->name);
+    if (column->path_depth)
+        return refuse(a, column, STATUS_INVALID_ARGUMENT, "REPLACE COLUMNS takes whole columns, not", column->name, err);
+    if (!old)
+        return make_field(a, column, out, err);
+    *out = *old;
+    out->name = column->name;
+    if (column->comment.ptr && !field_set_meta_text(&a->arena, out, STR("comment"), column->comment))
+        return error_oom(err);
+    if (delta_type_equal(old->type, column->type))
+        return STATUS_OK;
+    struct sql_path path = {.parts = (struct str *)(uintptr_t)&column->name, .depth = 1};
+    struct delta_type *wider = NULL;
+    enum status status = alteration_check_unused(a, &path, true, "given another type", err);
     if (!status)
-        status = delta_txn_begin(ctx, t->table, base, &txn, err);
+        status = alteration_widen(a, &path, column->type, &wider, err);
     if (!status)
-        status = delta_txn_set_metadata(txn, &metadata, a.schema, err);
+        *out = *delta_field_find(wider, column->name);
+    return status;
+}
+
+static enum status replace_all(struct alteration *a, const struct sql_column *columns, uint32_t count, struct error *err)
+{
+    struct delta_field *fields = ARENA_ARRAY(&a->arena, struct delta_field, (size_t)count + 1);
+    enum status status = fields ? check_gone(a, columns, count, err) : error_oom(err);
+    for (uint32_t i = 0; i < count && !status; i++)
+        status = replace_one(a, &columns[i], &fields[i], err);
+    if (!status) {
+        a->schema->fields = fields;
+        a->schema->field_count = count;
+    }
+    return status;
+}
+
+enum status table_replace_columns(struct ctx *ctx, struct catalog_table *t, const struct sql_column *columns, uint32_t column_count,
+                                  struct table_change *out, struct error *err)
+{
+    struct alteration a;
+    *out = (struct table_change){.version = -1};
+    enum status status = alteration_open(&a, ctx, t, err);
     if (!status)
-        status = describe_operation(txn, columns, column_count, err);
+        status = replace_all(&a, columns, column_count, err);
     if (!status)
-        status = table_commit(ctx, t, txn, NULL, out, err);
-    delta_txn_free(txn);
-    delta_snapshot_unref(base);
-    arena_release(&a.arena);
+        status = alteration_begin(&a, "REPLACE COLUMNS", err);
+    if (!status)
+        status = describe_columns(a.txn, columns, column_count, err);
+    if (!status)
+        status = alteration_commit(&a, out, err);
+    alteration_close(&a);
     return status;
 }

@@ -59,7 +59,11 @@ static enum status write_rows(struct copying *c, struct error *err)
     };
     status = table_write_rows(c->ctx, c->e, c->table, &c->metadata, c->load.schema, &rows, &c->written, err);
     c->has_files = !status;
-    return status;
+    bool advanced = false;
+    if (!status)
+        status = identity_advance(&c->attempt, c->load.schema, c->load.fits, c->load.fit_count, c->written.row_count, &advanced, err);
+    c->load.schema_changed |= advanced;
+    return status || !advanced ? status : table_metadata_with_schema(&c->attempt, &c->metadata, c->load.schema, &c->metadata, err);
 }
 
 /* ---- commit ---------------------------------------------------------------------------------- */

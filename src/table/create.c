@@ -99,23 +99,54 @@ static enum status take_partitioning(struct creation *c, struct error *err)
     return STATUS_OK;
 }
 
+/* CONSTRAINT clauses live among the properties, under lower-case names as Spark has them. */
+static enum status merge_constraints(struct creation *c, struct error *err)
+{
+    const struct table_definition *def = c->def;
+    struct delta_property *all = ARENA_ARRAY(&c->arena, struct delta_property, (size_t)def->property_count + def->constraint_count + 2);
+    uint32_t count = def->property_count;
+    if (!all)
+        return error_oom(err);
+    if (count)
+        memcpy(all, def->properties, count * sizeof *all);
+    if (def->cluster_by_count)
+        all[count++] = (struct delta_property){.key = STR("delta.feature.clustering"), .value = STR("supported")};
+    for (uint32_t i = 0; i < def->constraint_count; i++) {
+        char *key = arena_printf(&c->arena, CONSTRAINT_PREFIX "%.*s", STR_ARG(def->constraints[i].name));
+        if (!key)
+            return error_oom(err);
+        for (char *at = key; *at; at++)
+            *at |= *at >= 'A' && *at <= 'Z' ? 0x20 : 0;
+        for (uint32_t k = 0; k < count; k++)
+            if (str_eq(all[k].key, str_of(key)))
+                return error_set(err, STATUS_INVALID_ARGUMENT, "constraint \"%.*s\" is given twice", STR_ARG(def->constraints[i].name));
+        all[count++] = (struct delta_property){.key = str_of(key), .value = def->constraints[i].text};
+    }
+    c->metadata.configuration = all;
+    c->metadata.configuration_count = count;
+    return STATUS_OK;
+}
+
 static enum status take_properties(struct creation *c, struct error *err)
 {
     const struct table_definition *def = c->def;
     for (uint32_t i = 0; i < def->property_count; i++) {
-        enum status status = delta_property_check(def->properties[i].key, def->properties[i].value, err);
+        struct str key = def->properties[i].key;
+        enum status status = delta_property_check(key, def->properties[i].value, err);
+        if (!status && str_starts(key, STR(CONSTRAINT_PREFIX))) {
+            status = error_set(err, STATUS_INVALID_ARGUMENT, "\"%.*s\" cannot be set as a table property", STR_ARG(key));
+            error_hint(err, "write CONSTRAINT name CHECK (condition) beside the columns");
+        }
         if (status)
             return status;
         for (uint32_t k = 0; k < i; k++)
             if (str_eq(def->properties[k].key, def->properties[i].key))
                 return error_set(err, STATUS_INVALID_ARGUMENT, "property \"%.*s\" is given twice", STR_ARG(def->properties[i].key));
     }
-    c->metadata.configuration = (struct delta_property *)(uintptr_t)def->properties;
-    c->metadata.configuration_count = def->property_count;
-    return STATUS_OK;
+    return merge_constraints(c, err);
 }
 
-static enum status build_metadata(struct creation *c, struct error *err)
+static enum status build_metadata(struct creation *c, struct engine *e, struct error *err)
 {
     char id[37];
     uuid_make(c->ctx->rng, id);
@@ -127,6 +158,10 @@ static enum status build_metadata(struct creation *c, struct error *err)
     enum status status = c->metadata.id.ptr ? take_partitioning(c, err) : error_oom(err);
     if (!status)
         status = take_properties(c, err);
+    if (!status)
+        status = clustering_check(&c->metadata, c->schema, c->def->cluster_by, c->def->cluster_by_count, err);
+    if (!status)
+        status = definition_check(c->ctx, e, &c->arena, &c->metadata, c->schema, err);
     const struct delta_metadata *old = c->existing ? delta_snapshot_metadata(c->existing) : NULL;
     return status ? status : table_map_columns(c->ctx, &c->arena, old, true, &c->metadata, &c->schema, err);
 }
@@ -157,6 +192,15 @@ static const char *operation(const struct creation *c)
     return c->has_rows ? "CREATE TABLE AS SELECT" : "CREATE TABLE";
 }
 
+static enum status cluster_parameter(const struct creation *c, struct delta_txn *txn, struct error *err)
+{
+    struct str names[4] = {{0}};
+    uint32_t count = c->def->cluster_by_count < VV_ARRAY_COUNT(names) ? c->def->cluster_by_count : VV_ARRAY_COUNT(names);
+    for (uint32_t i = 0; i < count; i++)
+        names[i] = c->def->cluster_by[i].parts[c->def->cluster_by[i].depth - 1];
+    return table_parameter_list(txn, "clusterBy", names, count, err);
+}
+
 static enum status describe_operation(const struct creation *c, struct delta_txn *txn, struct error *err)
 {
     const struct delta_metadata *m = &c->metadata;
@@ -164,7 +208,7 @@ static enum status describe_operation(const struct creation *c, struct delta_txn
     if (!status)
         status = table_parameter_list(txn, "partitionBy", m->partition_columns, m->partition_column_count, err);
     if (!status)
-        status = table_parameter_list(txn, "clusterBy", NULL, 0, err);
+        status = cluster_parameter(c, txn, err);
     if (!status)
         status = table_parameter(txn, "description", m->description, err);
     if (!status)
@@ -177,6 +221,9 @@ static enum status describe_operation(const struct creation *c, struct delta_txn
 static enum status fill(struct creation *c, struct delta_txn *txn, struct error *err)
 {
     enum status status = delta_txn_set_metadata(txn, &c->metadata, c->schema, err);
+    bool was_clustered = c->existing && delta_protocol_supports(delta_snapshot_protocol(c->existing), DELTA_FEATURE_CLUSTERING);
+    if (!status && (c->def->cluster_by_count || was_clustered))
+        status = clustering_put(txn, &c->arena, c->def->cluster_by, c->def->cluster_by_count, err);
     if (!status && c->existing) {
         delta_txn_reads_all(txn);
         status = delta_txn_remove_all(txn, err);
@@ -220,7 +267,7 @@ enum status table_create(struct ctx *ctx, struct engine *e, struct catalog_table
     if (!status)
         status = take_schema(&c, source, err);
     if (!status)
-        status = build_metadata(&c, err);
+        status = build_metadata(&c, e, err);
     if (!status && source)
         status = write_rows(&c, e, source, err);
     if (!status)

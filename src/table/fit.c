@@ -8,6 +8,7 @@ struct target {
     struct delta_field field;
     int64_t source;                /* index in the rows; -1: NULL */
     const struct delta_type *from; /* the rows' type, with NULL literals recognised */
+    struct str filler;             /* what stands in for rows without the column: its default; NULL ptr: NULL */
 };
 struct fitting {
     struct ctx *ctx;
@@ -72,6 +73,25 @@ static enum status no_such_column(const struct fitting *g, struct str name, stru
     return STATUS_COLUMN_NOT_FOUND;
 }
 
+/* Values for a column that only the table gives values to. */
+static enum status check_assignable(const struct fitting *g, uint32_t source, const struct delta_field *column, struct error *err)
+{
+    struct identity id;
+    bool left_out = g->request->defaults && g->request->defaults[source];
+    if (left_out || g->request->own_rows || !identity_of(column, &id) || id.allows_explicit)
+        return STATUS_OK;
+    error_set(err, STATUS_INVALID_ARGUMENT, "column \"%.*s\" of table \"%.*s\" is GENERATED ALWAYS AS IDENTITY: it takes no values", STR_ARG(column->name),
+              STR_ARG(g->request->table_name));
+    return error_hint(err, "name the other columns: INSERT INTO … (column, …), or write DEFAULT for this one");
+}
+
+static enum status assign(struct fitting *g, uint32_t source, uint32_t column, struct error *err)
+{
+    bool left_out = g->request->defaults && g->request->defaults[source];
+    g->targets[column].source = left_out ? -1 : (int64_t)source;
+    return check_assignable(g, source, &g->request->table->fields[column], err);
+}
+
 /* A column of the rows that the table does not have. */
 static enum status take_new(struct fitting *g, uint32_t source, struct str name, struct error *err)
 {
@@ -98,12 +118,11 @@ static enum status take_named(struct fitting *g, uint32_t source, struct str nam
     const struct delta_field *field = delta_field_find(g->request->table, name);
     if (!field)
         return take_new(g, source, name, err);
-    struct target *target = &g->targets[field - g->request->table->fields];
+    uint32_t column = (uint32_t)(field - g->request->table->fields);
     struct fit_path path = {NULL, field->name};
-    if (target->source >= 0)
+    if (g->targets[column].source >= 0)
         fit_violate_twice(g->fit, &path);
-    target->source = source;
-    return STATUS_OK;
+    return assign(g, source, column, err);
 }
 
 static enum status map_columns(struct fitting *g, struct error *err)
@@ -126,7 +145,7 @@ static enum status map_columns(struct fitting *g, struct error *err)
         if (name.ptr)
             status = take_named(g, i, name, err);
         else if (i < table_count)
-            g->targets[i].source = i;
+            status = assign(g, i, i, err);
         else
             status = take_new(g, i, g->rows->fields[i].name, err);
     }
@@ -175,17 +194,61 @@ static bool is_null_literal(struct fitting *g, uint32_t source, const struct del
     return probe && probe->id == DELTA_ARRAY && delta_type_equal(probe->element, wanted);
 }
 
+/* A column that the rows leave out has its default, or is filled when the rows are written. */
+static enum status fill_absent(struct fitting *g, struct target *target, const struct delta_field *column, struct error *err)
+{
+    struct identity id;
+    struct str text = delta_field_meta(column, META_DEFAULT), sql;
+    struct buf filler = BUF_INIT;
+    if (delta_field_meta(column, META_GENERATED).ptr || identity_of(column, &id)) {
+        g->fit->computed[g->fit->computed_count++] = column->name;
+        return STATUS_OK;
+    }
+    if (!text.ptr)
+        return STATUS_OK;
+    enum status status = sql_expression_to_engine(g->arena, text, NULL, &sql, err);
+    if (status) {
+        error_context(err, "while reading the default of column \"%.*s\"", STR_ARG(column->name));
+        return status;
+    }
+    buf_printf(&filler, "(%.*s)", STR_ARG(sql));
+    target->filler = filler.failed ? STR_NULL : arena_str(g->arena, buf_view(&filler));
+    buf_release(&filler);
+    return target->filler.ptr ? STATUS_OK : error_oom(err);
+}
+
+static bool is_filled(const struct target *target, const struct delta_field *column)
+{
+    struct identity id;
+    return target->source < 0 && (target->filler.ptr || delta_field_meta(column, META_GENERATED).ptr || identity_of(column, &id));
+}
+
+static enum status match_column(struct fitting *g, struct target *target, const struct delta_field *column, struct error *err)
+{
+    target->from = target->source >= 0 ? g->rows->fields[target->source].type : NULL;
+    const struct delta_type *suspect = target->from ? fit_suspect_nulls(g->arena, target->from, column->type) : NULL;
+    if (suspect && is_null_literal(g, (uint32_t)target->source, column->type))
+        target->from = suspect;
+    enum status status = target->from ? STATUS_OK : fill_absent(g, target, column, err);
+    if (status)
+        return status;
+    bool ok = is_filled(target, column) ? fit_copy_field(g->arena, column, &target->field)
+                                           : fit_merge_field(g->fit, NULL, column, target->from, &target->field);
+    struct identity id;
+    if (ok && g->request->own_rows && target->source >= 0 && identity_of(column, &id))
+        g->fit->computed[g->fit->computed_count++] = column->name;
+    return ok ? STATUS_OK : error_oom(err);
+}
+
 static enum status match_types(struct fitting *g, struct error *err)
 {
+    g->fit->computed = ARENA_ARRAY(g->arena, struct str, g->request->table->field_count + 1);
+    if (!g->fit->computed)
+        return error_oom(err);
     for (uint32_t i = 0; i < g->request->table->field_count; i++) {
-        const struct delta_field *column = &g->request->table->fields[i];
-        struct target *target = &g->targets[i];
-        target->from = target->source >= 0 ? g->rows->fields[target->source].type : NULL;
-        const struct delta_type *suspect = target->from ? fit_suspect_nulls(g->arena, target->from, column->type) : NULL;
-        if (suspect && is_null_literal(g, (uint32_t)target->source, column->type))
-            target->from = suspect;
-        if (!fit_merge_field(g->fit, NULL, column, target->from, &target->field))
-            return error_oom(err);
+        enum status status = match_column(g, &g->targets[i], &g->request->table->fields[i], err);
+        if (status)
+            return status;
     }
     return fit_report(g->fit, err);
 }
@@ -209,14 +272,25 @@ static enum status name_sources(struct fitting *g, struct error *err)
     return STATUS_OK;
 }
 
+/* The value of a column that the rows do not have. */
+static void put_absent(struct fitting *g, struct buf *sql, const struct target *target)
+{
+    struct fit_path path = {NULL, target->field.name};
+    if (target->filler.ptr) {
+        fit_put_field(g->fit, sql, target->filler, target->field.type, &path, &target->field);
+        return;
+    }
+    buf_z(sql, "CAST(NULL AS ");
+    engine_type_sql(target->field.type, sql);
+    buf_char(sql, ')');
+}
+
 static void put_column(struct fitting *g, struct buf *sql, const struct target *target)
 {
     struct fit_path path = {NULL, target->field.name};
     struct buf expr = BUF_INIT;
     if (target->source < 0) {
-        buf_z(sql, "CAST(NULL AS ");
-        engine_type_sql(target->field.type, sql);
-        buf_char(sql, ')');
+        put_absent(g, sql, target);
     } else {
         buf_z(&expr, FIT_ROWS ".");
         engine_quote_identifier(g->source_names[target->source], &expr);

@@ -14,7 +14,15 @@ struct insertion {
     struct fitted fitted;
     struct engine_written written;
     bool schema_changed, has_files;
+    int64_t removed_count, removed_bytes; /* files of the base */
 };
+
+/* Without partitions there is only one to overwrite: the table. */
+static bool is_dynamic(const struct insertion *n)
+{
+    return n->options->overwrite && n->options->dynamic && !n->options->overwrite_schema && n->metadata.partition_column_count > 0;
+}
+
 
 /* ---- the schema --------------------------------------------------------------------------- */
 
@@ -84,6 +92,7 @@ static enum status fit(struct insertion *n, struct error *err)
         .column_count = replaces ? 0 : o->column_count,
         .by_name = !replaces && o->by_name,
         .merge = o->merge_schema && !replaces,
+        .defaults = o->default_columns,
     };
     enum status status = fit_rows(n->ctx, n->e, &n->arena, &request, &n->fitted, err);
     if (status)
@@ -95,6 +104,16 @@ static enum status fit(struct insertion *n, struct error *err)
 }
 
 /* ---- rows --------------------------------------------------------------------------------------- */
+
+/* The numbers given are gone: the table remembers them in the same commit. */
+static enum status advance_identity(struct insertion *n, struct error *err)
+{
+    const struct fit *fits[] = {&n->fitted.fit};
+    bool advanced = false;
+    enum status status = identity_advance(&n->arena, n->fitted.schema, fits, 1, n->written.row_count, &advanced, err);
+    n->schema_changed |= advanced;
+    return status || !advanced ? status : table_metadata_with_schema(&n->arena, &n->metadata, n->fitted.schema, &n->metadata, err);
+}
 
 static enum status write_rows(struct insertion *n, struct error *err)
 {
@@ -109,7 +128,7 @@ static enum status write_rows(struct insertion *n, struct error *err)
     n->source->hold = NULL;
     enum status status = table_write_rows(n->ctx, n->e, n->table, &n->metadata, n->fitted.schema, &rows, &n->written, err);
     n->has_files = !status;
-    return status;
+    return status ? status : advance_identity(n, err);
 }
 
 /* ---- commit ----------------------------------------------------------------------------------------- */
@@ -130,20 +149,62 @@ static enum status describe_operation(const struct insertion *n, struct delta_tx
     if (!status)
         status = table_output_metrics(txn, &n->written, err);
     if (!status && o->overwrite) {
-        status = delta_txn_metric(txn, "numRemovedFiles", delta_snapshot_file_count(n->base), err);
+        status = delta_txn_metric(txn, "numRemovedFiles", n->removed_count, err);
         if (!status)
-            status = delta_txn_metric(txn, "numRemovedBytes", delta_snapshot_size_bytes(n->base), err);
+            status = delta_txn_metric(txn, "numRemovedBytes", n->removed_bytes, err);
     }
+    if (!status && is_dynamic(n))
+        status = delta_txn_parameter(txn, "isDynamicPartitionOverwrite", STR("true"), err);
     return status || !o->user_metadata.ptr ? status : delta_txn_user_metadata(txn, o->user_metadata, err);
+}
+
+static bool same_partition(const struct str *a, const struct str *b, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if ((a[i].ptr == NULL) != (b[i].ptr == NULL) || (a[i].ptr && !str_eq(a[i], b[i])))
+            return false;
+    return true;
+}
+
+static bool is_overwritten(const struct insertion *n, const struct delta_file *file)
+{
+    for (size_t i = 0; i < n->written.file_count; i++)
+        if (same_partition(file->partition_values, n->written.files[i].partition_values, n->metadata.partition_column_count))
+            return true;
+    return false;
+}
+
+/* Dynamic overwrite: the partitions that have new rows. */
+static enum status remove_partitions(struct insertion *n, struct delta_txn *txn, struct error *err)
+{
+    struct delta_file_list list;
+    enum status status = delta_scan(n->ctx, n->base, NULL, true, &list, err);
+    for (size_t i = 0; i < list.count && !status; i++) {
+        if (!is_overwritten(n, &list.files[i]))
+            continue;
+        status = delta_txn_remove(txn, &list.files[i], true, err);
+        n->removed_count++;
+        n->removed_bytes += list.files[i].size_bytes;
+    }
+    delta_file_list_release(&list);
+    return status;
+}
+
+static enum status remove_old(struct insertion *n, struct delta_txn *txn, struct error *err)
+{
+    delta_txn_reads_all(txn);
+    if (is_dynamic(n))
+        return remove_partitions(n, txn, err);
+    n->removed_count = delta_snapshot_file_count(n->base);
+    n->removed_bytes = delta_snapshot_size_bytes(n->base);
+    return delta_txn_remove_all(txn, err);
 }
 
 static enum status fill(struct insertion *n, struct delta_txn *txn, struct error *err)
 {
     enum status status = n->schema_changed ? delta_txn_set_metadata(txn, &n->metadata, n->fitted.schema, err) : STATUS_OK;
-    if (!status && n->options->overwrite) {
-        delta_txn_reads_all(txn);
-        status = delta_txn_remove_all(txn, err);
-    }
+    if (!status && n->options->overwrite)
+        status = remove_old(n, txn, err);
     if (!status)
         status = table_add_files(n->ctx, txn, &n->metadata, n->fitted.schema, &n->written, err);
     return status ? status : describe_operation(n, txn, err);
@@ -160,7 +221,7 @@ static enum status commit(struct insertion *n, struct table_change *out, struct 
         status = table_commit(n->ctx, n->table, txn, &n->written, out, err);
     }
     if (!status && n->options->overwrite)
-        out->files_removed = delta_snapshot_file_count(n->base);
+        out->files_removed = n->removed_count;
     delta_txn_free(txn);
     return status;
 }
@@ -179,7 +240,7 @@ static enum status insert(struct insertion *n, struct table_change *out, struct 
     if (status)
         return status;
     out->version = delta_snapshot_version(n->base);
-    bool changes = n->written.row_count || n->schema_changed || n->options->overwrite;
+    bool changes = n->written.row_count || n->schema_changed || (n->options->overwrite && !is_dynamic(n));
     return changes ? commit(n, out, err) : STATUS_OK;
 }
 

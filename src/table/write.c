@@ -5,7 +5,7 @@ struct str table_name_of(const struct catalog_table *t) { return str_of(t->quali
 
 enum status table_snapshot(struct ctx *ctx, const struct catalog_table *t, struct delta_snapshot **out, struct error *err)
 {
-    enum status status = delta_snapshot_latest(ctx, t->table, out, err);
+    enum status status = delta_snapshot_tip(ctx, t->table, out, err);
     if (status)
         return status;
     status = delta_protocol_check_write(delta_snapshot_protocol(*out), delta_snapshot_metadata(*out), delta_snapshot_schema(*out), err);
@@ -75,9 +75,18 @@ static int64_t target_size(const struct delta_metadata *m)
 enum status table_write_rows(struct ctx *ctx, struct engine *e, const struct catalog_table *t, const struct delta_metadata *m,
                              const struct delta_type *schema, struct table_rows *rows, struct engine_written *out, struct error *err)
 {
+    struct arena arena = ARENA_INIT;
+    struct gate gate;
+    enum status status = gate_build(ctx, e, &arena, table_name_of(t), m, schema, rows, &gate, err);
+    if (status) {
+        engine_hold_free(rows->hold);
+        rows->hold = NULL;
+        arena_release(&arena);
+        return status;
+    }
     struct engine_write write = {
         .table_name = table_name_of(t),
-        .select = rows->select,
+        .select = gate.select,
         .hold = rows->hold,
         .schema = schema,
         .partition_columns = m->partition_columns,
@@ -85,14 +94,18 @@ enum status table_write_rows(struct ctx *ctx, struct engine *e, const struct cat
         .mapping = delta_mapping_mode(m),
         .materialize_partitions = delta_materializes_partitions(m),
         .store = delta_table_store(t->table),
-        .target_file_bytes = target_size(m),
+        .target_file_bytes = rows->target_bytes ? rows->target_bytes : target_size(m),
         .compression = compression(m),
         .session_settings = rows->session_settings,
     };
     rows->hold = NULL;
-    enum status status = engine_write_files(ctx, e, &write, out, err);
+    status = engine_write_files(ctx, e, &write, out, err);
     for (size_t i = 0; status && i < rows->fit_count; i++)
         status = fit_explain(rows->fits[i], status, err);
+    if (status)
+        status = fit_explain(&gate.fit, status, err);
+    fit_release(&gate.fit);
+    arena_release(&arena);
     return status;
 }
 
@@ -112,7 +125,7 @@ void table_discard_files(struct ctx *ctx, const struct catalog_table *t, const s
 /* ---- actions -------------------------------------------------------------------------------- */
 
 static enum status add_file(struct delta_txn *txn, const struct delta_metadata *m, const struct delta_type *schema, int64_t modified_ms,
-                            const struct engine_written_file *file, struct error *err)
+                            bool data_change, const struct engine_written_file *file, struct error *err)
 {
     struct buf stats = BUF_INIT;
     enum status status = delta_stats_json(m, schema, file->row_count, file->columns, file->column_count, &stats, err);
@@ -124,7 +137,7 @@ static enum status add_file(struct delta_txn *txn, const struct delta_metadata *
             .partition_values = file->partition_values,
             .size_bytes = file->size_bytes,
             .modified_ms = modified_ms,
-            .data_change = true,
+            .data_change = data_change,
             .stats = buf_view(&stats),
         };
         status = delta_txn_add(txn, &add, err);
@@ -133,14 +146,26 @@ static enum status add_file(struct delta_txn *txn, const struct delta_metadata *
     return status;
 }
 
-enum status table_add_files(struct ctx *ctx, struct delta_txn *txn, const struct delta_metadata *m, const struct delta_type *schema,
-                            const struct engine_written *written, struct error *err)
+static enum status add_files(struct ctx *ctx, struct delta_txn *txn, const struct delta_metadata *m, const struct delta_type *schema,
+                             bool data_change, const struct engine_written *written, struct error *err)
 {
     int64_t now_ms = ctx_now_us(ctx) / 1000;
     enum status status = STATUS_OK;
     for (size_t i = 0; !status && i < written->file_count; i++)
-        status = add_file(txn, m, schema, now_ms, &written->files[i], err);
+        status = add_file(txn, m, schema, now_ms, data_change, &written->files[i], err);
     return status;
+}
+
+enum status table_add_files(struct ctx *ctx, struct delta_txn *txn, const struct delta_metadata *m, const struct delta_type *schema,
+                            const struct engine_written *written, struct error *err)
+{
+    return add_files(ctx, txn, m, schema, true, written, err);
+}
+
+enum status table_move_files(struct ctx *ctx, struct delta_txn *txn, const struct delta_metadata *m, const struct delta_type *schema,
+                             const struct engine_written *written, struct error *err)
+{
+    return add_files(ctx, txn, m, schema, false, written, err);
 }
 
 /* ---- commitInfo ------------------------------------------------------------------------------ */

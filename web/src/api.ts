@@ -107,6 +107,10 @@ export interface SearchReply {
   metadata: { totalQueryTime: number; totalCount: number; tables: { name: string; version: number }[] };
 }
 export interface Stats {
+  totalTables: number;
+  totalRecords: number;
+  totalBytes: number;
+  uncountedTables: number; // not in totalRecords
   queries: number;
   cache: { hits: number; misses: number; hitRate: number; entries: number; bytes: number };
   uptime_seconds: number;

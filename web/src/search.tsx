@@ -60,7 +60,7 @@ export function SearchPage(): JSX.Element {
     <div class="search-page">
       <SearchBox want={want} idle={key === null} />
       {key === null ? <Idle tables={tables.value ?? []} /> : <Results want={want} reply={reply.value} problem={reply.problem} loading={reply.loading} again={reply.again} />}
-      <StatsSection asked={reply.value} tables={tables.value} />
+      <StatsSection asked={reply.value} />
     </div>
   );
 }
@@ -308,7 +308,7 @@ function Paging({ want, reply }: { want: Wanted; reply: SearchReply }): JSX.Elem
   );
 }
 
-function StatsSection({ asked, tables }: { asked: SearchReply | undefined; tables: TableSummary[] | undefined }): JSX.Element {
+function StatsSection({ asked }: { asked: SearchReply | undefined }): JSX.Element {
   const [stats, setStats] = useState<Stats | null>(null);
   useEffect(() => {
     const abort = new AbortController();
@@ -316,12 +316,11 @@ function StatsSection({ asked, tables }: { asked: SearchReply | undefined; table
     return () => abort.abort();
   }, [asked]);
   const mean = times.value.length ? times.value.reduce((a, b) => a + b, 0) / times.value.length : null;
-  const records = (tables ?? []).reduce((sum, t) => sum + (t.record_count ?? 0), 0);
   const lookups = stats ? stats.cache.hits + stats.cache.misses : 0;
   return (
     <section id="statsSection" aria-label="This server">
-      <StatCard id="totalRecords" label="Records" value={tables ? compact(records) : "–"} note={tables ? count(records) : ""} />
-      <StatCard id="totalTables" label="Tables" value={tables ? count(tables.length) : "–"} note={<a href="/tables">see all</a>} />
+      <StatCard id="totalRecords" label="Records" value={stats ? compact(stats.totalRecords) : "–"} note={stats ? count(stats.totalRecords) : ""} />
+      <StatCard id="totalTables" label="Tables" value={stats ? count(stats.totalTables) : "–"} note={<a href="/tables">see all</a>} />
       <StatCard id="avgResponseTime" label="Average response" value={mean === null ? "–" : duration(mean)} note={mean === null ? "no search in this visit yet" : `${plural(times.value.length, "search", "searches")} in this visit`} />
       <StatCard id="cacheHitRate" label="Cache hit rate" value={stats && lookups ? percent(stats.cache.hitRate) : "–"} note={stats ? `${count(stats.cache.hits)} of ${count(lookups)} look-ups` : ""} />
     </section>
