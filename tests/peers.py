@@ -75,13 +75,18 @@ def delta_rs_bug(path):
     """Why delta-rs 1.6.6 cannot read this table although it is right, or None."""
     if "%" in str(path):
         return "it decodes the percent sign in the table's own path, even in a file address"
-    metadata, negative = {}, set()
+    metadata, negative, features = {}, set(), []
     for commit in sorted(pathlib.Path(path, "_delta_log").glob("*.json")):
         for line in commit.read_text().splitlines():
             action = json.loads(line)
             metadata = action.get("metaData", metadata)
+            features = action.get("protocol", {}).get("readerFeatures", features)
             negative |= {name for name, value in action.get("add", {}).get("partitionValues", {}).items() if (value or "").startswith("-")}
+    if "v2Checkpoint" in features:
+        return "its reader into Arrow refuses the feature v2Checkpoint"
     types = {f["name"]: f["type"] for f in json.loads(metadata["schemaString"])["fields"]}
+    if metadata.get("configuration", {}).get("delta.columnMapping.mode", "none") != "none":
+        return "it does not read column mapping"
     if any(str(types.get(name)).startswith("decimal") for name in negative):
         return "it reads the decimal partition value -0.001 as 0.0-1"
     return None

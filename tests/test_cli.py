@@ -288,6 +288,29 @@ def test_ingest(program, lake, scratch):
     assert run(program, own, "ingest", "prices").code == 1
 
 
+def test_the_release_build_ends_without_losing_anything(scratch):
+    """It leaves without teardown; the sanitizer build does not."""
+    path = programs.ROOT / "build/varve"
+    if not path.exists():
+        pytest.skip("there is no release build (./dev build)")
+    program, lake = programs.Program(str(path)), scratch / "lake"
+    inserts = "".join(f"INSERT INTO t VALUES ({n}); " for n in range(4))
+    script = "CREATE TABLE t (n int) USING DELTA TBLPROPERTIES ('delta.checkpointInterval' = '2'); " + inserts
+    assert program.run(lake, "-c", script).code == 0
+    log = lake / "default/t/_delta_log"
+    assert (log / f"{4:020}.checkpoint.parquet").stat().st_size > 0 and (log / "_last_checkpoint").exists()
+    assert program.run(lake, "--csv", "-c", "SELECT count(*) AS n FROM t").text == "n\n4\n"
+    answer = program.run(lake, "--csv", "-t", "-c", "SELECT range FROM range(200000)")
+    assert answer.code == 0 and answer.out.count(b"\n") == 200000
+    assert program.run(lake, "--csv", "-c", "SELECT nothing FROM t").code == 3
+    spilled = program.run(lake, "--memory-limit", "50MB", "--threads", "1", "--csv", "-c",
+                          "SELECT count(*) AS n FROM (SELECT h, row_number() OVER (ORDER BY h) AS r FROM "
+                          "(SELECT md5(range::VARCHAR) AS h FROM range(700000)))")
+    assert spilled.code == 0 and spilled.text == "n\n700000\n", spilled.err
+    spill = lake / "_varve/spill"
+    assert not spill.exists() or not list(spill.iterdir())
+
+
 def test_the_lake_of_the_environment(program, lake):
     environment = {**program.environment, "VARVE_LAKE": str(lake)}
     assert program.run(None, "--csv", "-c", "SELECT count(*) AS n FROM bars", env=environment).text == "n\n2\n"

@@ -177,6 +177,35 @@ def test_eight_writers_lose_nothing(program, scratch, partitioned):
     assert versions(lake / "default/t") == list(range(8 * each + 1))
 
 
+def test_no_identity_is_given_twice(program, scratch):
+    """Six processes number rows of one table: the one that comes later runs its statement again with other numbers."""
+    lake, each, rows = scratch / "lake", 4, 7
+    program.sql(lake, "CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY (START WITH 100 INCREMENT BY 3), n bigint) USING DELTA")
+    failures = []
+
+    def write():
+        for _ in range(each):
+            for _ in range(50):
+                try:
+                    program.sql(lake, f"INSERT INTO t (n) SELECT range FROM range({rows})")
+                    break
+                except programs.Failed as failed:
+                    if not failed.problem["retriable"]:
+                        failures.append(str(failed))
+                        return
+            else:
+                failures.append("a writer never got through")
+
+    threads = [threading.Thread(target=write) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures, failures[:3]
+    ids = [row["id"] for row in program.sql(lake, "SELECT id FROM t ORDER BY id")]
+    assert ids == [100 + 3 * k for k in range(6 * each * rows)]
+
+
 def test_writers_in_sessions_and_a_reader(program, scratch):
     """Four sessions append while a fifth reads: it sees only whole batches, and never fewer than before."""
     lake = scratch / "lake"

@@ -62,6 +62,25 @@ PRIMITIVE_ROWS = """
   (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
   (repeat('long ', 50000), 0, 0, 0, 0, '-0.0'::FLOAT, '-0.0'::DOUBLE, NULL, NULL, '1582-10-04', '1900-01-01 00:00:00+00', 0, 0, 0)"""
 
+# What a log can be made of: kinds of checkpoints with typed statistics or without, times and row ids in the commits.
+LOG_COLUMNS = "id bigint, p date, d decimal(38,10), t timestamp, s string, n struct<x: int, y: double>"
+LOG_ROWS = [f"INSERT INTO $NAME VALUES ({i}, DATE '2024-01-01' + {i % 3}, {i}.5, TIMESTAMPTZ '2024-01-01 00:00:00.123456+00' + INTERVAL {i} DAY, 'r{i}', "
+            f"{{'x': {i}, 'y': {'NULL' if i % 4 == 0 else i + 0.25}}})" for i in range(12)] + ["INSERT INTO $NAME VALUES (99, NULL, NULL, NULL, NULL, NULL)"]
+LOGS = {
+    "log_v2": "'delta.checkpointPolicy' = 'v2'",
+    "log_v2_typed": "'delta.checkpointPolicy' = 'v2', 'delta.checkpoint.writeStatsAsStruct' = 'true', 'delta.checkpoint.writeStatsAsJson' = 'false'",
+    "log_typed": "'delta.checkpoint.writeStatsAsStruct' = 'true'",
+    "log_typed_only": "'delta.checkpoint.writeStatsAsStruct' = 'true', 'delta.checkpoint.writeStatsAsJson' = 'false'",
+    "log_times": "'delta.enableInCommitTimestamps' = 'true'",
+    "log_rows": "'delta.enableRowTracking' = 'true', 'delta.checkpointPolicy' = 'v2'",
+}
+
+
+def log_table(name, properties):
+    create = f"CREATE TABLE $NAME ({LOG_COLUMNS}) USING DELTA PARTITIONED BY (p) TBLPROPERTIES ('delta.checkpointInterval' = '4', {properties})"
+    return [sql.replace("$NAME", name) for sql in [create, *LOG_ROWS]]
+
+
 COMMITS = [f"INSERT INTO commits SELECT range, 'r' || range FROM range({i * 10}, {i * 10 + 10})" for i in range(23)]
 
 # One table each: what is done to it, statement by statement.
@@ -95,11 +114,22 @@ WRITTEN = {
                   "ALTER TABLE described UNSET TBLPROPERTIES ('team')"],
     "replaced": ["CREATE TABLE replaced (a int) USING DELTA", "INSERT INTO replaced VALUES (1)", "CREATE OR REPLACE TABLE replaced (b string) USING DELTA",
                  "INSERT INTO replaced VALUES ('b')", "CREATE OR REPLACE TABLE replaced PARTITIONED BY (p) AS SELECT 1 AS n, 'x' AS p"],
+    "ruled": ["CREATE TABLE ruled (id bigint GENERATED ALWAYS AS IDENTITY (START WITH 5 INCREMENT BY 5), a int NOT NULL DEFAULT 4, ts timestamp, "
+              "d date GENERATED ALWAYS AS (CAST(ts AS DATE)), v varchar(3), CONSTRAINT pos CHECK (a > 0)) USING DELTA PARTITIONED BY (d)",
+              "INSERT INTO ruled (ts, v) VALUES ('2024-05-05 10:00:00+00', 'abc'), (NULL, NULL)", "INSERT INTO ruled (a) VALUES (7)"],
+    "altered": ["CREATE TABLE altered (a int, b string, s struct<x: int, y: string>, p int) USING DELTA PARTITIONED BY (p) "
+                "TBLPROPERTIES ('delta.columnMapping.mode' = 'name', 'delta.enableTypeWidening' = 'true')",
+                "INSERT INTO altered VALUES (1, 'x', {'x': 1, 'y': 'y'}, 1)", "ALTER TABLE altered RENAME COLUMN s.y TO `z z`",
+                "ALTER TABLE altered RENAME COLUMN p TO part", "ALTER TABLE altered ALTER COLUMN a TYPE bigint", "ALTER TABLE altered DROP COLUMN b",
+                "ALTER TABLE altered ADD COLUMN b date FIRST", "INSERT INTO altered VALUES ('2024-01-01', 12345678901, {'x': 2, 'z z': NULL}, 2)"],
     "empty": ["CREATE TABLE empty (a int, b string) USING DELTA PARTITIONED BY (b)"],
     "copied": ["CREATE TABLE copied (symbol string, day date, close decimal(10,2)) USING DELTA",
                "COPY INTO copied FROM '$FILES/bars.csv' FILEFORMAT = CSV FORMAT_OPTIONS ('header' = 'true')",
                "COPY INTO copied FROM '$FILES/more.csv' FILEFORMAT = CSV FORMAT_OPTIONS ('header' = 'true') COPY_OPTIONS ('mergeSchema' = 'true')"],
 }
+
+
+WRITTEN |= {name: log_table(name, properties) for name, properties in LOGS.items()}
 
 
 class Written:
@@ -179,6 +209,60 @@ def test_spark_skips_files_by_varves_statistics(spark, written):
     frame = spark.read.format("delta").load(written.path("commits")).where("n = 57")
     assert len(frame.inputFiles()) == 1
     assert frame.count() == 1
+
+
+def test_spark_and_varve_keep_the_same_rules(spark, varve, written, work):
+    """Each writes into the other's table, and both refuse what breaks its rules."""
+    ours, theirs = written.path("ruled"), work / "ruled-by-spark"
+    with pytest.raises(Exception, match="(?i)constraint"):
+        spark.sql(f"INSERT INTO delta.`{ours}` (a) VALUES (-1)")
+    spark.sql(f"INSERT INTO delta.`{ours}` (ts) VALUES (TIMESTAMP '2024-05-06 00:00:00')")
+    assert [row["id"] for row in varve.rows(f"SELECT id FROM delta.`{ours}` ORDER BY id")] == [5, 10, 15, 20]
+    spark.sql(f"CREATE TABLE delta.`{theirs}` (id INT, s STRING, ts TIMESTAMP, y INT GENERATED ALWAYS AS (YEAR(ts))) USING DELTA PARTITIONED BY (y) "
+              "TBLPROPERTIES ('delta.feature.allowColumnDefaults' = 'supported')")
+    spark.sql(f"ALTER TABLE delta.`{theirs}` ADD CONSTRAINT Pos CHECK (id > 0 AND s <> \"bad\")")
+    spark.sql(f"ALTER TABLE delta.`{theirs}` ALTER COLUMN s SET DEFAULT 'dflt'")
+    varve.query(f"INSERT INTO delta.`{theirs}` (id, ts) VALUES (1, '2024-05-05 00:00:00+00')")
+    for wrong in ("(id, s) VALUES (2, 'bad')", "(id) VALUES (NULL)", "(id, ts, y) VALUES (1, NULL, 2024)"):
+        with pytest.raises(programs.Failed) as failed:
+            varve.query(f"INSERT INTO delta.`{theirs}` {wrong}")
+        assert failed.value.code == "CONSTRAINT_VIOLATION"
+    rows = [tuple(row) for row in spark.sql(f"SELECT id, s, y FROM delta.`{theirs}`").collect()]
+    assert rows == [(1, "dflt", 2024)]
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_spark_goes_on_with_the_log(spark, written, varve, name, work):
+    """Commits before the last checkpoint are gone, Spark appends (and writes checkpoints of its own), then Varve does."""
+    path = work / f"goes-on-{name}"
+    shutil.copytree(written.path(name), path)
+    last = max(int(c.name[:20]) for c in (path / "_delta_log").glob("*.checkpoint*"))
+    for commit in (path / "_delta_log").glob("*.json"):
+        if int(commit.name[:20]) < last and len(commit.name) == 25:
+            commit.unlink()
+    assert spark.read.format("delta").load(str(path)).where("d > 10").count() == 2
+    for i in range(3):
+        spark.sql(f"INSERT INTO delta.`{path}` VALUES ({200 + i}, DATE '2024-02-01', 1.5, TIMESTAMP '2024-02-01 00:00:00', 's', NULL)")
+        varve.query(f"INSERT INTO delta.`{path}` VALUES ({300 + i}, '2024-02-02', 2.5, '2024-02-02 00:00:00+00', 'v', NULL)")
+    spark.sql(f"DELETE FROM delta.`{path}` WHERE id = 3")
+    varve.query(f"INSERT INTO delta.`{path}` VALUES (400, '2024-02-03', 3.5, '2024-02-03 00:00:00+00', 'v', NULL)")
+    agree(peers.by_varve(varve, path), peers.by_spark(spark, path))
+
+
+def test_row_ids_are_as_spark_sees_them(spark, written, varve):
+    path = pathlib.Path(written.path("log_rows"))
+    rows = spark.sql(f"SELECT id, _metadata.row_id AS row_id, _metadata.row_commit_version AS version FROM delta.`{path}`").collect()
+    assert sorted(r.row_id for r in rows) == list(range(13))
+    assert {r.id: r.version for r in rows} == {**{i: i + 1 for i in range(12)}, 99: 13}
+
+
+def test_times_in_commits_are_as_spark_sees_them(spark, written, varve):
+    path = written.path("log_times")
+    theirs = {r["version"]: r["timestamp"] for r in spark.sql(f"DESCRIBE HISTORY delta.`{path}`").collect()}
+    for version in (0, 5, 13):
+        stamp = theirs[version].isoformat(sep=" ")
+        assert spark.sql(f"SELECT * FROM delta.`{path}` TIMESTAMP AS OF '{stamp}'").count() == version
+        assert varve.rows(f"SELECT count(*) AS n FROM delta.`{path}` TIMESTAMP AS OF '{stamp}+00'")[0]["n"] == version
 
 
 # ---- written by the judges, read by Varve ------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 /* catalog/rename.c: ALTER TABLE RENAME TO and SET LOCATION: what a name leads to changes, no file of the table does.
  *
- * RENAME first puts the new name, by put-if-absent, and then takes the old one away: after a crash in between both lead to the table, and none is lost. */
+ * RENAME first puts the new name, by put-if-absent, and then takes the old one away: after a crash in between both lead to the table, and none is
+ * lost. */
 #include "catalog/catalog_int.h"
 
 static enum status not_for_paths(const struct catalog_name *name, const char *what, struct error *err)
@@ -39,7 +40,8 @@ static enum status free_name(struct ctx *ctx, struct catalog *c, struct arena *a
     return status ? status : catalog_object_remove(ctx, c->lake, to->entry_key, err);
 }
 
-static enum status put_new(struct ctx *ctx, struct catalog *c, const struct catalog_id *to, const struct catalog_entry_object *entry, struct error *err)
+static enum status put_new(struct ctx *ctx, struct catalog *c, const struct catalog_id *to, const struct catalog_entry_object *entry,
+                           struct error *err)
 {
     struct buf bytes = BUF_INIT;
     enum status status = catalog_entry_json(ctx, entry, &bytes, err);
@@ -61,7 +63,8 @@ static enum status take_away(struct ctx *ctx, struct catalog *c, const struct ca
     return status ? status : catalog_object_remove(ctx, c->lake, id->entry_key, err);
 }
 
-enum status catalog_rename_table(struct ctx *ctx, struct catalog *c, const struct catalog_name *from, const struct catalog_name *to, struct error *err)
+enum status catalog_rename_table(struct ctx *ctx, struct catalog *c, const struct catalog_name *from, const struct catalog_name *to,
+                                 struct error *err)
 {
     struct arena arena = ARENA_INIT;
     struct catalog_id old, new;
@@ -94,7 +97,8 @@ enum status catalog_set_location(struct ctx *ctx, struct catalog *c, const struc
         return not_for_paths(name, "given another place", err);
     enum status status = find(ctx, c, &arena, name, &id, &entry, err);
     if (!status && entry.managed) {
-        status = error_set(err, STATUS_NOT_SUPPORTED, "the files of table \"%.*s\" are the lake's own: it cannot lead to another place", STR_ARG(id.qualified));
+        status = error_set(err, STATUS_NOT_SUPPORTED, "the files of table \"%.*s\" are the lake's own: it cannot lead to another place",
+                           STR_ARG(id.qualified));
         error_hint(err, "CREATE TABLE another name USING DELTA LOCATION 'path'");
     }
     if (!status)

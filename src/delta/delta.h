@@ -34,6 +34,8 @@ enum delta_type_id {
     DELTA_TIMESTAMP,
     DELTA_TIMESTAMP_NTZ,
     DELTA_VOID,
+    DELTA_INTERVAL_MONTHS, /* interval year to month */
+    DELTA_INTERVAL_MICROS, /* interval day to second */
     DELTA_VARIANT,
     DELTA_STRUCT,
     DELTA_ARRAY,
@@ -195,7 +197,7 @@ struct delta_stats_batch {
 enum { DELTA_READ_STATS = 1, DELTA_READ_ROW_IDS = 2 };
 enum delta_checkpoint_part {
     DELTA_CHECKPOINT_WHOLE,  /* every action (V1) */
-    DELTA_CHECKPOINT_TOP,    /* V2: every action but add and remove, checkpointMetadata and sidecar too */
+    DELTA_CHECKPOINT_TOP,    /* V2: every action, checkpointMetadata and sidecar too; add and remove have no rows */
     DELTA_CHECKPOINT_SIDECAR /* V2: add and remove */
 };
 struct delta_checkpoint_shape {

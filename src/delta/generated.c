@@ -78,8 +78,8 @@ static enum form call_form(const struct word *name)
     static const struct {
         const char *name;
         enum form form;
-    } calls[] = {{"year", FORM_YEAR}, {"month", FORM_MONTH},     {"day", FORM_DAY},   {"dayofmonth", FORM_DAY},
-                 {"hour", FORM_HOUR}, {"to_date", FORM_DATE},    {"date", FORM_DATE}};
+    } calls[] = {{"year", FORM_YEAR}, {"month", FORM_MONTH},  {"day", FORM_DAY},  {"dayofmonth", FORM_DAY},
+                 {"hour", FORM_HOUR}, {"to_date", FORM_DATE}, {"date", FORM_DATE}};
     for (size_t i = 0; i < VV_ARRAY_COUNT(calls); i++)
         if (is_named(name, calls[i].name))
             return calls[i].form;

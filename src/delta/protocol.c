@@ -268,13 +268,11 @@ static void want_by_schema(const struct delta_type *schema, struct wanted *w)
 /* What a feature cannot do without (protocol: the requirements of each feature). */
 static void want_dependencies(struct wanted *w)
 {
-    static const enum delta_feature_id needs[][2] = {{DELTA_FEATURE_ICEBERG_COMPAT_V3, DELTA_FEATURE_ROW_TRACKING},
-                                                     {DELTA_FEATURE_ICEBERG_COMPAT_V1, DELTA_FEATURE_COLUMN_MAPPING},
-                                                     {DELTA_FEATURE_ICEBERG_COMPAT_V2, DELTA_FEATURE_COLUMN_MAPPING},
-                                                     {DELTA_FEATURE_ICEBERG_COMPAT_V3, DELTA_FEATURE_COLUMN_MAPPING},
-                                                     {DELTA_FEATURE_ROW_TRACKING, DELTA_FEATURE_DOMAIN_METADATA},
-                                                     {DELTA_FEATURE_CLUSTERING, DELTA_FEATURE_DOMAIN_METADATA},
-                                                     {DELTA_FEATURE_VARIANT_SHREDDING, DELTA_FEATURE_VARIANT_TYPE}};
+    static const enum delta_feature_id needs[][2] = {
+        {DELTA_FEATURE_ICEBERG_COMPAT_V3, DELTA_FEATURE_ROW_TRACKING},   {DELTA_FEATURE_ICEBERG_COMPAT_V1, DELTA_FEATURE_COLUMN_MAPPING},
+        {DELTA_FEATURE_ICEBERG_COMPAT_V2, DELTA_FEATURE_COLUMN_MAPPING}, {DELTA_FEATURE_ICEBERG_COMPAT_V3, DELTA_FEATURE_COLUMN_MAPPING},
+        {DELTA_FEATURE_ROW_TRACKING, DELTA_FEATURE_DOMAIN_METADATA},     {DELTA_FEATURE_CLUSTERING, DELTA_FEATURE_DOMAIN_METADATA},
+        {DELTA_FEATURE_VARIANT_SHREDDING, DELTA_FEATURE_VARIANT_TYPE}};
     for (size_t i = 0; i < VV_ARRAY_COUNT(needs); i++)
         w->feature[needs[i][1]] |= w->feature[needs[i][0]];
 }

@@ -150,7 +150,7 @@ static void features_that_matter_when_used(void **state)
     table_init(&t, 3, 7, "deletionVectors", "deletionVectors", "STRUCT<a: INT>");
     expect_checks(&t, STATUS_OK, STATUS_OK, NULL);
     table_init(&t, 1, 2, "", "", "STRUCT<a: VARIANT>");
-    expect_checks(&t, STATUS_UNSUPPORTED_FEATURE, STATUS_UNSUPPORTED_FEATURE, "variantType");
+    expect_checks(&t, STATUS_OK, STATUS_OK, NULL);
 }
 
 static void expect_derived(struct table *t, bool existing, bool expect_changed, const char *expected)
@@ -191,6 +191,47 @@ static void protocol_of_new_tables(void **state)
     table_init(&t, 0, 0, "", "", "STRUCT<a: INT>");
     set(&t, "delta.minReaderVersion", "3");
     expect_derived(&t, false, true, "(3,7) w:appendOnly w:invariants");
+    table_init(&t, 0, 0, "", "", "STRUCT<a: INT>");
+    set(&t, "delta.constraints.positive", "a > 0");
+    expect_derived(&t, false, true, "(1,3)");
+    table_init(&t, 0, 0, "", "", "STRUCT<a: INT>");
+    mark(&t, "delta.generationExpression");
+    expect_derived(&t, false, true, "(1,4)");
+    table_init(&t, 0, 0, "", "", "STRUCT<a: INT>");
+    mark(&t, "delta.identity.step");
+    expect_derived(&t, false, true, "(1,6)");
+    table_init(&t, 0, 0, "", "", "STRUCT<a: INT>");
+    mark(&t, "CURRENT_DEFAULT");
+    set(&t, "delta.constraints.positive", "a > 0");
+    expect_derived(&t, false, true, "(1,7) w:appendOnly w:invariants w:checkConstraints w:allowColumnDefaults");
+}
+
+static void expect_without(int reader, int writer, const char *readers, const char *writers, enum delta_feature_id id, const char *expected)
+{
+    struct table t;
+    struct delta_protocol p;
+    struct buf text = BUF_INIT;
+    table_init(&t, reader, writer, readers, writers, "STRUCT<a: INT>");
+    assert_int_equal(delta_protocol_without(&t.arena, &t.protocol, id, &p, NULL), STATUS_OK);
+    buf_printf(&text, "(%d,%d)", p.min_reader_version, p.min_writer_version);
+    for (uint32_t i = 0; i < p.reader_feature_count; i++)
+        buf_printf(&text, " r:%.*s", STR_ARG(p.reader_features[i]));
+    for (uint32_t i = 0; i < p.writer_feature_count; i++)
+        buf_printf(&text, " w:%.*s", STR_ARG(p.writer_features[i]));
+    assert_string_equal(text.ptr, expected);
+    buf_release(&text);
+    arena_release(&t.arena);
+}
+
+static void protocol_without_a_feature(void **state)
+{
+    expect_without(1, 3, "", "", DELTA_FEATURE_CHECK_CONSTRAINTS, "(1,2)");
+    expect_without(1, 4, "", "", DELTA_FEATURE_CHECK_CONSTRAINTS, "(1,7) w:appendOnly w:invariants w:generatedColumns w:changeDataFeed");
+    expect_without(1, 7, "", "appendOnly,invariants,inCommitTimestamp", DELTA_FEATURE_IN_COMMIT_TIMESTAMP, "(1,2)");
+    expect_without(3, 7, "vacuumProtocolCheck", "vacuumProtocolCheck", DELTA_FEATURE_VACUUM_PROTOCOL_CHECK, "(1,1)");
+    expect_without(3, 7, "timestampNtz,vacuumProtocolCheck", "timestampNtz,vacuumProtocolCheck", DELTA_FEATURE_VACUUM_PROTOCOL_CHECK,
+                   "(3,7) r:timestampNtz w:timestampNtz");
+    expect_without(3, 7, "columnMapping,typeWidening", "columnMapping,typeWidening,novel", DELTA_FEATURE_TYPE_WIDENING, "(2,7) w:columnMapping w:novel");
 }
 
 static void protocol_of_upgraded_tables(void **state)
@@ -214,6 +255,18 @@ static void protocol_of_upgraded_tables(void **state)
     table_init(&t, 1, 7, "", "invariants", "STRUCT<a: INT>");
     set(&t, "delta.appendOnly", "true");
     expect_derived(&t, true, true, "(1,7) w:invariants w:appendOnly");
+    table_init(&t, 1, 2, "", "", "STRUCT<a: INT>");
+    set(&t, "delta.columnMapping.mode", "name");
+    expect_derived(&t, true, true, "(2,5)");
+    table_init(&t, 1, 7, "", "invariants", "STRUCT<a: INT>");
+    set(&t, "delta.columnMapping.mode", "id");
+    expect_derived(&t, true, true, "(2,7) w:invariants w:columnMapping");
+    table_init(&t, 1, 2, "", "", "STRUCT<a: VARIANT>");
+    set(&t, "delta.enableTypeWidening", "true");
+    expect_derived(&t, true, true, "(3,7) r:variantType r:typeWidening w:appendOnly w:invariants w:variantType w:typeWidening");
+    table_init(&t, 3, 7, "variantType-preview,typeWidening-preview", "variantType-preview,typeWidening-preview", "STRUCT<a: VARIANT>");
+    set(&t, "delta.enableTypeWidening", "true");
+    expect_derived(&t, true, false, "(3,7) r:variantType-preview r:typeWidening-preview w:variantType-preview w:typeWidening-preview");
     table_init(&t, 1, 7, "", "invariants,futureThing", "STRUCT<a: INT>");
     expect_derived(&t, true, false, "(1,7) w:invariants w:futureThing");
 }
@@ -234,6 +287,7 @@ int main(void)
         cmocka_unit_test(broken_protocols),
         cmocka_unit_test(features_that_matter_when_used),
         cmocka_unit_test(protocol_of_new_tables),
+        cmocka_unit_test(protocol_without_a_feature),
         cmocka_unit_test(protocol_of_upgraded_tables),
         cmocka_unit_test(features_have_unique_names),
     };

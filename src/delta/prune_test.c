@@ -71,12 +71,10 @@ static struct delta_pred *both(enum delta_pred_op op, struct delta_pred *a, stru
 }
 
 /* Is a file with these statistics and partition value ("-": table not partitioned) kept? */
-static bool keeps(const char *schema, const char *stats, const char *partition, const struct delta_pred *pred)
+static bool keeps_of(struct delta_type *type, struct delta_metadata m, const char *stats, const char *partition, const struct delta_pred *pred)
 {
     struct ctx ctx;
     ctx_init(&ctx);
-    struct delta_type *type = type_of(schema);
-    struct delta_metadata m = {0};
     bool partitioned = !partition || strcmp(partition, "-") != 0;
     struct str value = str_of(partitioned ? partition : NULL);
     if (partitioned) {
@@ -95,6 +93,11 @@ static bool keeps(const char *schema, const char *stats, const char *partition, 
     delta_prune_free(p);
     delta_segment_unref(g);
     return keep;
+}
+
+static bool keeps(const char *schema, const char *stats, const char *partition, const struct delta_pred *pred)
+{
+    return keeps_of(type_of(schema), (struct delta_metadata){0}, stats, partition, pred);
 }
 
 #define EQ DELTA_PRED_EQ
@@ -564,6 +567,56 @@ static void out_of_memory(void **state)
     }
 }
 
+static void give_meta(struct delta_field *field, const char *key, const char *json)
+{
+    field->metadata = ARENA_NEW(&test_arena, struct delta_property);
+    *field->metadata = (struct delta_property){.key = str_of(key), .value = str_of(json)};
+    field->metadata_count = 1;
+}
+
+/* Trap: column mapping with partitions. Predicates have logical names, statistics physical ones; another column may have had the logical name. */
+static void mapped_columns(void **state)
+{
+    struct delta_property mode = {STR("delta.columnMapping.mode"), STR("name"), STR_NULL};
+    struct delta_metadata m = {.configuration = &mode, .configuration_count = 1};
+    struct delta_type *type = type_of("STRUCT<a: INT, s: STRUCT<x: INT>>");
+    const char *stats = "{\"numRecords\":9,\"minValues\":{\"c1\":10,\"c2\":{\"c3\":30},\"a\":1,\"s\":{\"x\":1}},"
+                        "\"maxValues\":{\"c1\":20,\"c2\":{\"c3\":40},\"a\":2,\"s\":{\"x\":2}},\"nullCount\":{\"c1\":0}}";
+    give_meta(&type->fields[0], "delta.columnMapping.physicalName", "\"c1\"");
+    give_meta(&type->fields[1], "delta.columnMapping.physicalName", "\"c2\"");
+    give_meta(&type->fields[1].type->fields[0], "delta.columnMapping.physicalName", "\"c3\"");
+    assert_true(keeps_of(type, m, stats, "-", compare(EQ, "a", "INT", "15")));
+    assert_true(keeps_of(type, m, stats, "-", compare(EQ, "S.X", "INT", "30")));
+    assert_false(keeps_of(type, m, stats, "-", compare(EQ, "a", "INT", "1")));
+    assert_false(keeps_of(type, m, stats, "-", compare(EQ, "s.x", "INT", "2")));
+    assert_false(keeps_of(type, m, stats, "-", leaf(DELTA_PRED_IS_NULL, "a", NULL, 0)));
+    assert_true(keeps_of(type, m, NULL, "15", compare(EQ, "a", "INT", "15")));
+    assert_false(keeps_of(type, m, NULL, "15", compare(NE, "a", "INT", "15")));
+}
+
+/* Statistics of files whose columns had a narrower type. */
+static void widened_columns(void **state)
+{
+    struct delta_type *type = type_of("STRUCT<c: DOUBLE>");
+    const char *stats = "{\"numRecords\":1,\"minValues\":{\"c\":0.1},\"maxValues\":{\"c\":0.1},\"nullCount\":{\"c\":0}}";
+    const struct delta_pred *pred = compare(EQ, "c", "DOUBLE", "0.10000000149011612"); /* the float nearest to 0.1 */
+    assert_false(keeps_of(type, (struct delta_metadata){0}, stats, "-", pred));
+    give_meta(&type->fields[0], "delta.typeChanges", "[{\"fromType\":\"float\",\"toType\":\"double\"}]");
+    assert_true(keeps_of(type, (struct delta_metadata){0}, stats, "-", pred));
+    assert_true(keeps_of(type, (struct delta_metadata){0}, stats, "-", compare(EQ, "c", "DOUBLE", "0.1")));
+    assert_false(keeps_of(type, (struct delta_metadata){0}, stats, "-", compare(GT, "c", "DOUBLE", "0.2")) &&
+                 !keeps_of(type, (struct delta_metadata){0}, stats, "-", compare(LT, "c", "DOUBLE", "0.2")));
+    EXPECT_ALL("TIMESTAMP_NTZ",
+               "{\"numRecords\":1,\"minValues\":{\"c\":\"2024-01-01\"},\"maxValues\":{\"c\":\"2024-01-02\"},\"nullCount\":{\"c\":0}}",
+               {EQ, "TIMESTAMP_NTZ", "2024-01-01 00:00:00", true}, {EQ, "TIMESTAMP_NTZ", "2024-01-02 00:00:00", true},
+               {LT, "TIMESTAMP_NTZ", "2024-01-01 00:00:00", false}, {GE, "TIMESTAMP_NTZ", "2024-01-02 12:00:00", false});
+    EXPECT_ALL("DECIMAL(12,2)", "{\"numRecords\":1,\"minValues\":{\"c\":7},\"maxValues\":{\"c\":7},\"nullCount\":{\"c\":0}}",
+               {EQ, "DECIMAL(12,2)", "7.00", true}, {EQ, "DECIMAL(12,2)", "7.01", false}, {EQ, "INT", "7", true});
+    assert_true(keeps("STRUCT<c: TIMESTAMP_NTZ>", NULL, "2024-01-01", compare(EQ, "c", "TIMESTAMP_NTZ", "2024-01-01 00:00:00")));
+    assert_false(keeps("STRUCT<c: TIMESTAMP_NTZ>", NULL, "2024-01-01", compare(GT, "c", "TIMESTAMP_NTZ", "2024-01-01 00:00:00")));
+    assert_true(keeps("STRUCT<c: DECIMAL(12,2)>", NULL, "7", compare(EQ, "c", "INT", "7")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -573,6 +626,7 @@ int main(void)
         cmocka_unit_test_teardown(nulls, clear_arena),           cmocka_unit_test_teardown(nested_columns, clear_arena),
         cmocka_unit_test_teardown(trees, clear_arena),           cmocka_unit_test_teardown(lists, clear_arena),
         cmocka_unit_test_teardown(partitions, clear_arena),      cmocka_unit_test_teardown(never_excludes_a_match, clear_arena),
+        cmocka_unit_test_teardown(mapped_columns, clear_arena),  cmocka_unit_test_teardown(widened_columns, clear_arena),
         cmocka_unit_test_teardown(many_files, clear_arena),      cmocka_unit_test_teardown(out_of_memory, clear_arena),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

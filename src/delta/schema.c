@@ -36,6 +36,20 @@ static const struct {
     {DELTA_VOID, "void", "void"},
     {DELTA_VARIANT, "variant", "variant"},
     {DELTA_VOID, "null", "void"}, /* as old Spark versions wrote it */
+    {DELTA_INTERVAL_MONTHS, "interval year to month", "interval year to month"},
+    {DELTA_INTERVAL_MICROS, "interval day to second", "interval day to second"},
+    /* Narrower spellings, which are read and never written. */
+    {DELTA_INTERVAL_MONTHS, "interval year", NULL},
+    {DELTA_INTERVAL_MONTHS, "interval month", NULL},
+    {DELTA_INTERVAL_MICROS, "interval day", NULL},
+    {DELTA_INTERVAL_MICROS, "interval day to hour", NULL},
+    {DELTA_INTERVAL_MICROS, "interval day to minute", NULL},
+    {DELTA_INTERVAL_MICROS, "interval hour", NULL},
+    {DELTA_INTERVAL_MICROS, "interval hour to minute", NULL},
+    {DELTA_INTERVAL_MICROS, "interval hour to second", NULL},
+    {DELTA_INTERVAL_MICROS, "interval minute", NULL},
+    {DELTA_INTERVAL_MICROS, "interval minute to second", NULL},
+    {DELTA_INTERVAL_MICROS, "interval second", NULL},
 };
 
 static void path_text(const struct schema_path *path, struct buf *out)

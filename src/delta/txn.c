@@ -59,6 +59,8 @@ static bool can_partition_by(const struct delta_type *type)
     case DELTA_ARRAY:
     case DELTA_MAP:
     case DELTA_VOID:
+    case DELTA_INTERVAL_MONTHS:
+    case DELTA_INTERVAL_MICROS:
     case DELTA_VARIANT:
         return false;
     default:

@@ -285,7 +285,7 @@ static void refuses_bad_metadata(void **state)
     expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: INT>", .partition = "b"}, STATUS_COLUMN_NOT_FOUND, "\"b\"");
     expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: INT>", .partition = "a"}, STATUS_INVALID_ARGUMENT, "not a partition column");
     expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: ARRAY<INT>, b: INT>", .partition = "a"}, STATUS_INVALID_ARGUMENT, "no text form");
-    expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: VARIANT, b: INT>"}, STATUS_UNSUPPORTED_FEATURE, "variantType");
+    expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: VARIANT, b: INT>", .partition = "a"}, STATUS_INVALID_ARGUMENT, "\"a\"");
     expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: INT>", .keys = {"delta.apendOnly"}, .values = {"true"}}, STATUS_UNKNOWN_PROPERTY,
                             "apendOnly");
     expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: INT>", .keys = {"delta.enableTypeWidening"}, .values = {"true"}},
@@ -347,11 +347,11 @@ static void unwritable_tables(void **state)
     fixture_open(&f);
     put_commit(
         &f, 0,
-        "{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":7,\"writerFeatures\":[\"clustering\",\"novel\"]}}\n" METADATA_LINE("", ""));
+        "{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":7,\"writerFeatures\":[\"collations\",\"novel\"]}}\n" METADATA_LINE("", ""));
     struct delta_snapshot *s = latest(&f);
     assert_int_equal(delta_txn_begin(&f.ctx, f.table, s, &txn, &err), STATUS_UNSUPPORTED_FEATURE);
     assert_null(txn);
-    assert_non_null(strstr(err.message, "clustering"));
+    assert_non_null(strstr(err.message, "collations"));
     assert_non_null(strstr(err.message, "novel"));
     error_release(&err);
     delta_snapshot_unref(s);
@@ -493,7 +493,7 @@ static void protocol_changes_that_can_be_followed(void **state)
     add(lost, "b");
     put_commit(&f, 3,
                "{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":7,\"writerFeatures\":[\"appendOnly\",\"invariants\","
-               "\"vacuumProtocolCheck\",\"clustering\"]}}\n");
+               "\"vacuumProtocolCheck\",\"collations\"]}}\n");
     expect_conflict(&f, lost, 3, "ProtocolChangedException");
     fixture_close(&f);
     open_with_table(&f);

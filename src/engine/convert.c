@@ -44,15 +44,26 @@ static const struct delta_field *convert_source(enum convert_match match, const 
 
 /* ---- is more than a cast needed ------------------------------------------------------------------ */
 
-/* Whether going from one type to the other by a plain cast would be wrong or would depend on the session. */
+static bool is_interval(const struct delta_type *type) { return type->id == DELTA_INTERVAL_MONTHS || type->id == DELTA_INTERVAL_MICROS; }
+
+static bool is_timestamp(const struct delta_type *type) { return type->id == DELTA_TIMESTAMP || type->id == DELTA_TIMESTAMP_NTZ; }
+
+static bool is_integer(const struct delta_type *type)
+{
+    return type->id == DELTA_BYTE || type->id == DELTA_SHORT || type->id == DELTA_INTEGER || type->id == DELTA_LONG;
+}
+
+/* Whether going from one type to the other by a plain cast would be wrong or would depend on the session.  The Parquet reader, asked for
+ * another type than the file has, rounds the constants of filters to the file's type, and then 1.2512 equals a stored 1.25: only integers
+ * may be left to it. */
 bool convert_is_needed(enum convert_match match, const struct delta_type *from, const struct delta_type *to)
 {
-    if (to->id == DELTA_VARIANT)
+    if (to->id == DELTA_VARIANT || is_interval(to))
         return true;
-    if (to->id == DELTA_TIMESTAMP || to->id == DELTA_TIMESTAMP_NTZ)
-        return from->id != to->id && !(from->id == DELTA_DATE && to->id == DELTA_TIMESTAMP_NTZ);
-    if (to->id == DELTA_STRING || to->id == DELTA_BINARY)
-        return (from->id == DELTA_STRING || from->id == DELTA_BINARY || from->id == DELTA_VARIANT) && from->id != to->id;
+    if (to->id == DELTA_DECIMAL)
+        return !delta_type_equal(from, to);
+    if (to->id < DELTA_VOID)
+        return from->id != to->id && !(is_integer(from) && is_integer(to));
     if (to->id != from->id)
         return false;
     if (to->id == DELTA_ARRAY)
@@ -156,6 +167,18 @@ static void put_variant(enum convert_match match, const struct delta_type *from,
         buf_z(sql, "CAST(error('a variant is stored in a form that is not known') AS VARIANT)");
 }
 
+/* Files hold the number of months or of microseconds. */
+static void put_interval(enum convert_match match, const struct delta_type *to, struct str value, struct buf *sql)
+{
+    bool months = to->id == DELTA_INTERVAL_MONTHS;
+    if (match != CONVERT_BY_POSITION)
+        buf_printf(sql, months ? "to_months(CAST(%.*s AS INTEGER))" : "to_microseconds(CAST(%.*s AS BIGINT))", STR_ARG(value));
+    else if (months)
+        buf_printf(sql, "CAST(date_part('year', %.*s) * 12 + date_part('month', %.*s) AS INTEGER)", STR_ARG(value), STR_ARG(value));
+    else
+        buf_printf(sql, "epoch_us(%.*s)", STR_ARG(value));
+}
+
 static void put_expressed(enum convert_match match, const struct delta_type *from, const struct delta_type *to, struct str value, int depth,
                           struct buf *sql)
 {
@@ -169,18 +192,27 @@ static void put_expressed(enum convert_match match, const struct delta_type *fro
     case DELTA_MAP:
         put_map(match, from, to, value, depth, sql);
         break;
+    case DELTA_INTERVAL_MONTHS:
+    case DELTA_INTERVAL_MICROS:
+        put_interval(match, to, value, sql);
+        break;
     case DELTA_VARIANT:
         put_variant(match, from, value, sql);
         break;
     case DELTA_STRING:
     case DELTA_BINARY:
-        if (from->id == DELTA_VARIANT)
+        if (from->id != DELTA_STRING && from->id != DELTA_BINARY && from->id != DELTA_VARIANT)
+            convert_put_cast(to, value, sql);
+        else if (from->id == DELTA_VARIANT)
             buf_printf(sql, "CASE WHEN %.*s IS NULL THEN NULL ELSE CAST(CAST(%.*s AS JSON) AS VARCHAR) END", STR_ARG(value), STR_ARG(value));
         else
             buf_printf(sql, "%s(%.*s)", to->id == DELTA_STRING ? "decode" : "encode", STR_ARG(value));
         break;
     default:
-        put_zone_change(from, value, sql);
+        if (is_timestamp(from) && is_timestamp(to))
+            put_zone_change(from, value, sql);
+        else
+            convert_put_cast(to, value, sql);
     }
 }
 

@@ -499,7 +499,7 @@ static enum status read_adds_raw(struct delta_handler *h, struct ctx *ctx, const
 #define DELETION_VECTOR "STRUCT(storageType VARCHAR, pathOrInlineDv VARCHAR, \"offset\" INTEGER, sizeInBytes INTEGER, cardinality BIGINT)"
 #define TEXT_MAP "MAP(VARCHAR, VARCHAR)"
 
-/* Protocol, "Checkpoint Schema"; which part of a checkpoint has the column. */
+/* Protocol, "Checkpoint Schema"; which part of a checkpoint has the column.  Spark looks for add and remove in a V2 top level too. */
 enum { IN_WHOLE = 1 << DELTA_CHECKPOINT_WHOLE, IN_TOP = 1 << DELTA_CHECKPOINT_TOP, IN_SIDECAR = 1 << DELTA_CHECKPOINT_SIDECAR };
 #define ADD_FIELDS "STRUCT(path VARCHAR, partitionValues " TEXT_MAP ", size BIGINT, modificationTime BIGINT, dataChange BOOLEAN"
 #define ADD_REST                                                                                                                                     \
@@ -512,7 +512,7 @@ static const struct {
     {"remove",
      "STRUCT(path VARCHAR, deletionTimestamp BIGINT, dataChange BOOLEAN, extendedFileMetadata BOOLEAN, partitionValues " TEXT_MAP
      ", size BIGINT, stats VARCHAR, tags " TEXT_MAP ", deletionVector " DELETION_VECTOR ",  baseRowId BIGINT, defaultRowCommitVersion BIGINT)",
-     IN_WHOLE | IN_SIDECAR},
+     IN_WHOLE | IN_TOP | IN_SIDECAR},
     {"metaData",
      "STRUCT(id VARCHAR, name VARCHAR, description VARCHAR, format STRUCT(provider VARCHAR, options " TEXT_MAP "), schemaString VARCHAR, "
      "partitionColumns VARCHAR[], createdTime BIGINT, configuration " TEXT_MAP ")",
@@ -560,8 +560,7 @@ static void put_checkpoint_copy(struct str from, struct str to, const struct del
     for (size_t i = 0; i < VV_ARRAY_COUNT(checkpoint_schema); i++)
         if (checkpoint_schema[i].parts >> shape->part & 1)
             put_column(checkpoint_schema[i].name, str_of(checkpoint_schema[i].type), &first, sql);
-    if (shape->part != DELTA_CHECKPOINT_TOP)
-        put_add_column(shape, &first, sql);
+    put_add_column(shape, &first, sql);
     buf_z(sql, "})) TO ");
     engine_quote_literal(to, sql);
     buf_z(sql, " (FORMAT parquet, USE_TMP_FILE false)");

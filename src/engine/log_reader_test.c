@@ -379,7 +379,7 @@ static void each_part_has_its_columns(void **state)
 {
     static const char *const columns[] = {
         [DELTA_CHECKPOINT_WHOLE] = "txn remove metaData protocol domainMetadata add ",
-        [DELTA_CHECKPOINT_TOP] = "txn metaData protocol domainMetadata checkpointMetadata sidecar ",
+        [DELTA_CHECKPOINT_TOP] = "txn remove metaData protocol domainMetadata checkpointMetadata sidecar add ",
         [DELTA_CHECKPOINT_SIDECAR] = "remove add ",
     };
     struct fixture *f = *state;

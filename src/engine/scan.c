@@ -3,8 +3,8 @@
  * Files are sorted by what must be done to their columns:
  *   plain      every wanted column is there in its type: read_parquet([…]) as it is, so that filters reach the
  *              reader and its row counts reach the join order
- *   adapted    columns are missing or of another width: read_parquet with a schema, which casts file by file
- *   expressed  timestamps that are (not) adjusted to UTC, strings without their annotation, fields of structs that
+ *   adapted    columns are missing, integers of another width: read_parquet with a schema, which casts file by file
+ *   expressed  other types than the table's, timestamps that are (not) adjusted to UTC, fields of structs that
  *              have another name in the file: one branch per class, with an expression per column (convert.c), so
  *              that the session's TimeZone never matters
  * Mapped columns are found by physical name or by field id and get their names by an alias.
@@ -66,9 +66,9 @@ static enum fit fit_of_column(const struct scan *s, const struct footer_class *c
     const struct footer_column *column = stored_column(s, class, field);
     if (column != footer_column_find(class, stored_name(s, field)))
         return FIT_EXPRESSED;
-    if (column && convert_is_needed(convert_match_of(s->in->mapping), column->type, field->type))
+    if (column && (!column->exact || convert_is_needed(convert_match_of(s->in->mapping), column->type, field->type)))
         return FIT_EXPRESSED;
-    return column && column->exact && delta_type_equal(column->type, field->type) ? FIT_PLAIN : FIT_ADAPTED;
+    return column && delta_type_equal(column->type, field->type) ? FIT_PLAIN : FIT_ADAPTED;
 }
 
 static enum fit fit_of(const struct scan *s, const struct footer_class *class)

@@ -17,6 +17,8 @@ static const char *const primitive_sql[] = {
     [DELTA_TIMESTAMP] = "TIMESTAMP WITH TIME ZONE",
     [DELTA_TIMESTAMP_NTZ] = "TIMESTAMP",
     [DELTA_VOID] = "INTEGER",
+    [DELTA_INTERVAL_MONTHS] = "INTERVAL",
+    [DELTA_INTERVAL_MICROS] = "INTERVAL",
     [DELTA_VARIANT] = "VARIANT",
 };
 

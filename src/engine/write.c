@@ -1,8 +1,9 @@
 /* engine/write.c: rows to Parquet files with their statistics.
  *
  * One COPY does all of it: FILE_SIZE_BYTES ends a file at the target size, PARTITION_BY makes a directory per
- * value, RETURN_STATS reports each file.  DuckDB cannot combine the first two, so a partition's file is as large
- * as what one COPY brings for it.  Files are named after an id of ours, so that a failed COPY's remains can be found. */
+ * value, RETURN_STATS reports each file.  DuckDB cannot combine the first two: a partition's file that has become
+ * much larger than the target is copied once more, into files of that size.  Files are named after an id of ours, so that a failed COPY's remains can
+ * be found. */
 #include "engine/engine_int.h"
 
 #include <stdio.h>
@@ -20,7 +21,9 @@ struct writing {
     struct str root;                 /* where the store is, with a slash at the end */
     const struct delta_type *stored; /* the schema with the names that files have, without void fields */
     const struct delta_field **partition_fields;
-    bool flat; /* no directories: a partition value is too long for a file name */
+    bool flat;                               /* no directories: a partition value is too long for a file name */
+    const struct engine_written_file *whole; /* what is copied once more; NULL: the rows themselves are written */
+    unsigned copies;                         /* COPYs before this one: their files must not have the same names */
 };
 
 /* ---- the statement ---------------------------------------------------------------------- */
@@ -188,19 +191,21 @@ static void put_partition_option(const struct writing *w, struct buf *sql)
 
 static struct str codec_name(const struct writing *w) { return w->in->compression.len ? w->in->compression : STR("snappy"); }
 
+static int64_t target_bytes(const struct writing *w) { return w->in->target_file_bytes > 0 ? w->in->target_file_bytes : DEFAULT_TARGET_BYTES; }
+
 static void put_options(const struct writing *w, struct buf *sql)
 {
     struct str codec = codec_name(w);
     struct buf extension = BUF_INIT;
-    int64_t target = w->in->target_file_bytes > 0 ? w->in->target_file_bytes : DEFAULT_TARGET_BYTES;
+    int64_t target = target_bytes(w);
     if (!str_ieq(codec, STR("uncompressed")))
         buf_printf(&extension, "%.*s.", STR_ARG(codec));
     buf_z(&extension, "parquet");
     buf_z(sql, " (FORMAT parquet, RETURN_STATS, OVERWRITE_OR_IGNORE, COMPRESSION ");
     engine_quote_literal(codec, sql);
-    buf_printf(sql, ", FILENAME_PATTERN 'part-00000-%s.c00{i}', FILE_EXTENSION ", w->id);
+    buf_printf(sql, ", FILENAME_PATTERN 'part-%05u-%s.c00{i}', FILE_EXTENSION ", w->copies, w->id);
     engine_quote_literal(buf_view(&extension), sql);
-    if (w->in->partition_column_count)
+    if (w->in->partition_column_count && !w->whole)
         put_partition_option(w, sql);
     else
         buf_printf(sql, ", FILE_SIZE_BYTES %lld, WRITE_EMPTY_FILE false", (long long)target);
@@ -210,12 +215,34 @@ static void put_options(const struct writing *w, struct buf *sql)
     buf_release(&extension);
 }
 
+static void put_literal_path(const struct writing *w, struct str key, struct buf *sql)
+{
+    struct buf path = BUF_INIT;
+    buf_str(&path, str_sub(w->root, 0, key.len || w->root.len == 1 ? w->root.len : w->root.len - 1));
+    buf_str(&path, key);
+    engine_quote_literal(buf_view(&path), sql);
+    sql->failed |= path.failed;
+    buf_release(&path);
+}
+
+static struct str directory_of(struct str key)
+{
+    const char *slash = memrchr(key.ptr, '/', key.len);
+    return slash ? str_sub(key, 0, (size_t)(slash - key.ptr)) : STR("");
+}
+
 static enum status put_copy(const struct writing *w, struct buf *sql, struct error *err)
 {
     buf_z(sql, "COPY (");
-    put_rows_source(w, sql);
+    if (w->whole) {
+        buf_z(sql, "SELECT * FROM read_parquet(");
+        put_literal_path(w, w->whole->path, sql);
+        buf_z(sql, ", hive_partitioning=false)");
+    } else {
+        put_rows_source(w, sql);
+    }
     buf_z(sql, ") TO ");
-    engine_quote_literal(str_sub(w->root, 0, w->root.len > 1 ? w->root.len - 1 : 1), sql);
+    put_literal_path(w, w->whole ? directory_of(w->whole->path) : STR(""), sql);
     put_options(w, sql);
     return buf_check(sql, err);
 }
@@ -253,7 +280,7 @@ static const struct delta_type *leaf_type(const struct delta_type *type, const s
             return NULL;
         type = field->type;
     }
-    return type->id < DELTA_STRUCT ? type : NULL;
+    return type->id <= DELTA_VOID ? type : NULL; /* not of intervals and variants */
 }
 
 /* Years beyond 9999, before 1 and infinities have no place in Delta statistics. */
@@ -399,12 +426,20 @@ static enum status read_file(struct writing *w, duckdb_data_chunk chunk, idx_t r
     if (st != STATUS_OK)
         return st;
     file->row_count = ((const int64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 1)))[row];
+    if (file->row_count == 0) { /* begun when the one before had reached its size, and then no row came */
+        w->out->file_count--;
+        return store_remove(w->in->store, w->ctx, file->path, err) == STORE_OK ? STATUS_OK
+               : err && err->code != STATUS_OK                                 ? err->code
+                                                                               : STATUS_STORE_IO;
+    }
     file->size_bytes = ((const int64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 2)))[row];
     w->out->row_count += file->row_count;
     w->out->size_bytes += file->size_bytes;
     if (!read_file_stats(&w->out->arena, duckdb_data_chunk_get_vector(chunk, 4), row, w->stored, file))
         return error_oom(err);
-    return w->in->partition_column_count ? read_partition_values(w, keys, row, file, err) : STATUS_OK;
+    if (w->whole)
+        file->partition_values = w->whole->partition_values;
+    return w->in->partition_column_count && !w->whole ? read_partition_values(w, keys, row, file, err) : STATUS_OK;
 }
 
 static enum status read_answer(struct writing *w, duckdb_result *result, struct error *err)
@@ -439,8 +474,8 @@ static enum status sync_files(struct writing *w, struct error *err)
                : error_set(err, STATUS_STORE_IO, "the files written to \"%.*s\" could not be made durable", STR_ARG(w->in->store->root));
 }
 
-/* A variant is two binary values in the file. */
-static bool spell_variants(struct arena *arena, struct delta_type *type)
+/* Types that files spell otherwise: a variant is two binary values, an interval a number. */
+static bool spell_types(struct arena *arena, struct delta_type *type)
 {
     static struct delta_type binary = {.id = DELTA_BINARY};
     if (type->id == DELTA_VARIANT) {
@@ -452,10 +487,12 @@ static bool spell_variants(struct arena *arena, struct delta_type *type)
         *type = (struct delta_type){.id = DELTA_STRUCT, .fields = fields, .field_count = 2};
         return true;
     }
-    if ((type->key && !spell_variants(arena, type->key)) || (type->element && !spell_variants(arena, type->element)))
+    if (type->id == DELTA_INTERVAL_MONTHS || type->id == DELTA_INTERVAL_MICROS)
+        type->id = type->id == DELTA_INTERVAL_MONTHS ? DELTA_INTEGER : DELTA_LONG;
+    if ((type->key && !spell_types(arena, type->key)) || (type->element && !spell_types(arena, type->element)))
         return false;
     for (uint32_t i = 0; type->id == DELTA_STRUCT && i < type->field_count; i++)
-        if (!spell_variants(arena, type->fields[i].type))
+        if (!spell_types(arena, type->fields[i].type))
             return false;
     return true;
 }
@@ -466,7 +503,7 @@ static enum status prime(struct writing *w, struct error *err)
     struct delta_type *stored = delta_type_copy(arena, w->stored);
     struct str *paths = ARENA_ARRAY(arena, struct str, w->out->file_count + 1);
     int64_t *sizes = ARENA_ARRAY(arena, int64_t, w->out->file_count + 1);
-    if (!paths || !sizes || !stored || !spell_variants(arena, stored))
+    if (!paths || !sizes || !stored || !spell_types(arena, stored))
         return error_oom(err);
     for (size_t i = 0; i < w->out->file_count; i++) {
         char *path = arena_printf(arena, "%.*s%.*s", STR_ARG(w->root), STR_ARG(w->out->files[i].path));
@@ -511,7 +548,9 @@ static void remove_remains(struct writing *w)
     struct remains r = {.id = w->id};
     ctx_init(&ctx); /* the request may be cancelled: this must be done all the same */
     ctx.log = w->ctx->log;
-    if (!w->in->partition_column_count || w->flat)
+    if (w->flat)
+        snprintf(prefix, sizeof(prefix), "part-");
+    else if (!w->in->partition_column_count)
         snprintf(prefix, sizeof(prefix), "part-00000-%s", w->id);
     store_list(w->in->store, &ctx, str_of(prefix), STR(""), note_remains, &r, NULL);
     for (size_t i = 0; i < r.count; i++)
@@ -628,6 +667,59 @@ static enum status copy(struct writing *w, struct error *err)
     return st;
 }
 
+/* Puts the pieces, which are w->out's files now, where the whole was among the files before. */
+static enum status join_files(struct writing *w, const struct engine_written_file *files, size_t count, size_t whole, struct error *err)
+{
+    size_t pieces = w->out->file_count;
+    struct engine_written_file *all = ARENA_ARRAY(&w->out->arena, struct engine_written_file, count + pieces);
+    if (!all)
+        return error_oom(err);
+    memcpy(all, files, whole * sizeof(*all));
+    memcpy(all + whole, w->out->files, pieces * sizeof(*all));
+    memcpy(all + whole + pieces, files + whole + 1, (count - whole - 1) * sizeof(*all));
+    w->out->files = all;
+    w->out->file_count = count - 1 + pieces;
+    return STATUS_OK;
+}
+
+/* One file becomes several, in the same directory; *pieces: how many. */
+static enum status split_file(struct writing *w, size_t index, size_t *pieces, struct error *err)
+{
+    struct engine_written_file *files = w->out->files;
+    const struct engine_written_file whole = files[index];
+    size_t count = w->out->file_count;
+    int64_t row_count = w->out->row_count;
+    w->out->file_count = 0;
+    w->out->row_count = 0;
+    w->out->size_bytes -= whole.size_bytes;
+    w->whole = &whole;
+    w->copies++;
+    enum status st = copy_once(w, err);
+    w->whole = NULL;
+    *pieces = w->out->file_count;
+    if (st == STATUS_OK && w->out->row_count != whole.row_count)
+        st = error_set(err, STATUS_INTERNAL, "\"%.*s\" has %lld rows, of which %lld were copied", STR_ARG(whole.path), (long long)whole.row_count,
+                       (long long)w->out->row_count);
+    w->out->row_count = row_count;
+    if (st == STATUS_OK)
+        st = join_files(w, files, count, index, err);
+    if (st == STATUS_OK && store_remove(w->in->store, w->ctx, whole.path, err) != STORE_OK)
+        st = err && err->code != STATUS_OK ? err->code : STATUS_STORE_IO;
+    return st;
+}
+
+/* Half as much again as the target is no reason to write everything twice. */
+static enum status split_large(struct writing *w, struct error *err)
+{
+    enum status st = STATUS_OK;
+    for (size_t i = 0, pieces; st == STATUS_OK && i < w->out->file_count; i += pieces) {
+        pieces = 1;
+        if (w->out->files[i].size_bytes > target_bytes(w) + target_bytes(w) / 2)
+            st = split_file(w, i, &pieces, err);
+    }
+    return st;
+}
+
 static enum status write_all(struct writing *w, struct error *err)
 {
     w->partition_fields = ARENA_ARRAY(&w->out->arena, const struct delta_field *, w->in->partition_column_count + 1);
@@ -639,6 +731,8 @@ static enum status write_all(struct writing *w, struct error *err)
     if (st != STATUS_OK)
         return st;
     st = copy(w, err);
+    if (st == STATUS_OK && w->in->partition_column_count)
+        st = split_large(w, err);
     if (st == STATUS_OK)
         st = ctx_check(w->ctx, err);
     if (st == STATUS_OK && w->out->file_count)

@@ -159,6 +159,43 @@ static void target_size_and_order(void **state)
     pretended_free(t);
 }
 
+static int64_t files_under(struct fixture *f, const char *name)
+{
+    return strtoll(ask(f, str_of(arena_printf(&f->arena, "SELECT count(*) FROM glob('%s/%s/**')", f->directory, name))), NULL, 10);
+}
+
+/* DuckDB cannot do both at once: the file of a partition that is too large is split. */
+static void target_size_within_partitions(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *t = pretend(f, "large partitions", "STRUCT<p: STRING, i: BIGINT, v: STRING, ts: TIMESTAMP>", "p");
+    struct engine_written w;
+    OK(f, write_rows(t,
+                     "SELECT CASE WHEN range < 600000 THEN 'a/b ü' WHEN range < 600010 THEN NULL ELSE 'c' END, range, md5(range::VARCHAR), "
+                     "make_timestamptz(range) FROM range(800000) ORDER BY range",
+                     &(struct engine_write){.target_file_bytes = 3 << 20}, &w));
+    size_t of_a = 0, of_null = 0, of_c = 0;
+    int64_t rows = 0, bytes = 0;
+    for (size_t i = 0; i < w.file_count; i++) {
+        const struct engine_written_file *file = &w.files[i];
+        const struct str p = file->partition_values[0];
+        (*(!p.ptr ? &of_null : str_eq(p, STR("c")) ? &of_c : &of_a))++;
+        rows += file->row_count;
+        bytes += file->size_bytes;
+        assert_true(file->size_bytes < 10 << 20);
+        assert_int_equal(strtoll(stats_of(file, "i")->max.ptr, NULL, 10) - strtoll(stats_of(file, "i")->min.ptr, NULL, 10) + 1, file->row_count);
+        add_file(t, file->path, file->size_bytes, file->partition_values);
+    }
+    assert_true(of_a >= 3 && of_c >= 1 && of_null == 1);
+    assert_true(rows == 800000 && rows == w.row_count && bytes == w.size_bytes);
+    assert_int_equal(files_under(f, "large partitions"), w.file_count);
+    engine_written_release(&w);
+    assert_string_equal(
+        query_table(t, "SELECT count(*) || '/' || count(DISTINCT i) || '/' || count(p) || '/' || bool_and(epoch_us(ts) = i) FROM ", ""),
+        "800000/800000/799990/true");
+    pretended_free(t);
+}
+
 /* Values that directories cannot hold as they are, through directory names and back. */
 static void awkward_partition_values(void **state)
 {
@@ -242,11 +279,6 @@ static void refusals(void **state)
     fixture_clear(f);
     pretended_free(t);
     pretended_free(u);
-}
-
-static int64_t files_under(struct fixture *f, const char *name)
-{
-    return strtoll(ask(f, str_of(arena_printf(&f->arena, "SELECT count(*) FROM glob('%s/%s/**')", f->directory, name))), NULL, 10);
 }
 
 static void failures_leave_nothing(void **state)
@@ -422,6 +454,7 @@ int main(void)
         cmocka_unit_test(names_and_paths),
         cmocka_unit_test(no_rows_no_files),
         cmocka_unit_test(target_size_and_order),
+        cmocka_unit_test(target_size_within_partitions),
         cmocka_unit_test(awkward_partition_values),
         cmocka_unit_test(long_partition_values),
         cmocka_unit_test(many_partitions_make_one_file_each),

@@ -108,8 +108,8 @@ static enum status insert_once(struct insertion *n, struct table_change *change,
     return status;
 }
 
-/* Of two that number rows at the same time the later finds the table's metadata changed.  It is the statement that is run again: the query, on what is
- * there then, and with numbers that nobody has. */
+/* Of two that number rows at the same time the later finds the table's metadata changed.  It is the statement that is run again: the query, on what
+ * is there then, and with numbers that nobody has. */
 enum status exec_insert(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                         struct error *err)
 {

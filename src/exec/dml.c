@@ -297,7 +297,8 @@ enum status change_predicate(struct change *c, struct str condition, struct erro
     struct buf json = BUF_INIT, text = BUF_INIT;
     buf_char(&json, '[');
     if (condition.ptr) {
-        buf_printf(&text, "(%.*s)", STR_ARG(condition));
+        bool literal = str_eq(condition, STR("true"));
+        buf_printf(&text, literal ? "%.*s" : "(%.*s)", STR_ARG(condition));
         json_put_string(&json, buf_view(&text));
     }
     buf_char(&json, ']');
@@ -594,9 +595,12 @@ static enum status try_replace(struct change *c, struct table_change *out, struc
     c->rewrite.actions = actions;
     c->rewrite.action_count = 2;
     actions[0] = delete_action;
-    enum status status = change_parameter(c, "mode", STR("Overwrite"), err);
+    struct str predicate = str_of(arena_printf(c->arena, "(%.*s)", STR_ARG(c->in->condition)));
+    enum status status = predicate.ptr ? change_parameter(c, "mode", STR("Overwrite"), err) : error_oom(err);
     if (status == STATUS_OK)
-        status = change_parameter(c, "predicate", c->in->condition, err);
+        status = change_parameter(c, "partitionBy", STR("[]"), err);
+    if (status == STATUS_OK)
+        status = change_parameter(c, "predicate", predicate, err);
     if (status == STATUS_OK)
         status = match_rows(c, err);
     if (status == STATUS_OK)
@@ -645,7 +649,7 @@ static enum status try_update(struct change *c, struct table_change *out, struct
     c->rewrite.operation = "UPDATE";
     c->rewrite.actions = action;
     c->rewrite.action_count = 1;
-    enum status status = change_predicate(c, c->in->condition.ptr ? c->in->condition : STR("true"), err);
+    enum status status = change_predicate(c, c->in->condition, err);
     if (status != STATUS_OK)
         return status;
     struct change_text t = change_text_begin(c);

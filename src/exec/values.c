@@ -42,8 +42,8 @@ static bool is_filled_by_table(const struct delta_field *field)
 
 static enum status mixed_default(const struct values_rewrite *w, const struct delta_field *field, size_t item)
 {
-    error_set(w->err, STATUS_NOT_SUPPORTED, "column \"%.*s\" has DEFAULT in some rows and values in others: the table fills it for all rows or for none",
-              STR_ARG(field->name));
+    error_set(w->err, STATUS_NOT_SUPPORTED,
+              "column \"%.*s\" has DEFAULT in some rows and values in others: the table fills it for all rows or for none", STR_ARG(field->name));
     error_hint(w->err, "write two INSERT statements");
     if (w->err)
         w->err->position = (int64_t)(w->st->query_offset + w->values->items[item].start);

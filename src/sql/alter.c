@@ -78,7 +78,8 @@ static enum status take_dropped_feature(struct sql_parser *p, struct statement *
 {
     st->alter = SQL_ALTER_DROP_FEATURE;
     size_t start = p->token.start;
-    enum status status = sql_at_text(p) ? sql_take_text(p, "a feature's name", &st->feature) : sql_take_name_part(p, "a feature's name", &st->feature);
+    enum status status =
+        sql_at_text(p) ? sql_take_text(p, "a feature's name", &st->feature) : sql_take_name_part(p, "a feature's name", &st->feature);
     if (status == STATUS_OK && sql_at_symbol(p, "-")) { /* typeWidening-preview without quotes */
         sql_advance(p);
         struct str rest;
@@ -177,7 +178,7 @@ static enum status take_hive_change(struct sql_parser *p, struct statement *st, 
     status = sql_take_type(p, &change->type);
     for (bool found = true; status == STATUS_OK && found;)
         status = sql_at_word(p, "COMMENT") || sql_at_word(p, "FIRST") || sql_at_word(p, "AFTER") ? take_column_change(p, st, path, &found)
-                                                                                               : (found = false, STATUS_OK);
+                                                                                                 : (found = false, STATUS_OK);
     return status;
 }
 

@@ -105,8 +105,9 @@ static void alter_definitions(void **state)
 static void alter_column_forms(void **state)
 {
     struct arena arena = ARENA_INIT;
-    struct statement st = parsed(&arena, "ALTER TABLE t ALTER COLUMN a.b TYPE BIGINT COMMENT 'x' FIRST, c SET NOT NULL, d SET DEFAULT f(1, 2) + 3, e DROP DEFAULT",
-                                 STATEMENT_ALTER_TABLE);
+    struct statement st =
+        parsed(&arena, "ALTER TABLE t ALTER COLUMN a.b TYPE BIGINT COMMENT 'x' FIRST, c SET NOT NULL, d SET DEFAULT f(1, 2) + 3, e DROP DEFAULT",
+               STATEMENT_ALTER_TABLE);
     assert_int_equal(st.change_count, 6);
     assert_int_equal(st.changes[0].kind, SQL_CHANGE_TYPE);
     assert_int_equal(st.changes[0].path.depth, 2);
@@ -140,7 +141,8 @@ static void values_of_insert(void **state)
     assert_int_equal(sql_replace_values(&arena, query, &v, with, &text, NULL), STATUS_OK);
     assert_str(text.text, "VALUES (1, 'a''b', NULL), (f(2, 3), 4, NULL)");
     assert_int_equal(sql_text_origin(&text, text.text.len - 2), query.len - 8);
-    static const char *const plain[] = {"VALUES (1, 'a'), (2, 'b')", "VALUES (DEFAULT), (1, 2)", "VALUES (DEFAULT) ORDER BY 1", "SELECT DEFAULT", "VALUES (", "VALUES"};
+    static const char *const plain[] = {
+        "VALUES (1, 'a'), (2, 'b')", "VALUES (DEFAULT), (1, 2)", "VALUES (DEFAULT) ORDER BY 1", "SELECT DEFAULT", "VALUES (", "VALUES"};
     for (size_t i = 0; i < VV_ARRAY_COUNT(plain); i++) {
         assert_int_equal(sql_read_values(&arena, str_of(plain[i]), &v, NULL), STATUS_OK);
         assert_int_equal(v.count, 0);
@@ -180,7 +182,8 @@ static void expressions(void **state)
 
 static void alter_not_built(void **state)
 {
-    static const char *const rests[] = {"ADD PARTITION (a = 1)", "RECOVER PARTITIONS", "DROP PARTITION (a = 1)", "SET ROW FILTER f ON (a)", "SET TAGS ('a')"};
+    static const char *const rests[] = {"ADD PARTITION (a = 1)", "RECOVER PARTITIONS", "DROP PARTITION (a = 1)", "SET ROW FILTER f ON (a)",
+                                        "SET TAGS ('a')"};
     for (size_t i = 0; i < VV_ARRAY_COUNT(rests); i++) {
         char text[128];
         snprintf(text, sizeof text, "ALTER TABLE t %s", rests[i]);
@@ -290,8 +293,10 @@ static void without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(alter_properties), cmocka_unit_test(alter_columns), cmocka_unit_test(alter_not_built), cmocka_unit_test(alter_definitions), cmocka_unit_test(alter_column_forms), cmocka_unit_test(values_of_insert), cmocka_unit_test(expressions), cmocka_unit_test(insert_forms),
-        cmocka_unit_test(insert_wrong),     cmocka_unit_test(copy_forms),    cmocka_unit_test(copy_wrong),      cmocka_unit_test(without_memory),
+        cmocka_unit_test(alter_properties),  cmocka_unit_test(alter_columns),      cmocka_unit_test(alter_not_built),
+        cmocka_unit_test(alter_definitions), cmocka_unit_test(alter_column_forms), cmocka_unit_test(values_of_insert),
+        cmocka_unit_test(expressions),       cmocka_unit_test(insert_forms),       cmocka_unit_test(insert_wrong),
+        cmocka_unit_test(copy_forms),        cmocka_unit_test(copy_wrong),         cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,7 +78,8 @@ enum status sql_take_type(struct sql_parser *p, struct delta_type **out)
 
 static bool ends_default(const struct sql_parser *p)
 {
-    static const char *const words[] = {"COMMENT", "FIRST", "AFTER", "GENERATED", "CONSTRAINT", "CHECK", "PRIMARY KEY", "UNIQUE", "REFERENCES", "MASK", "NOT NULL"};
+    static const char *const words[] = {"COMMENT",     "FIRST",  "AFTER",      "GENERATED", "CONSTRAINT", "CHECK",
+                                        "PRIMARY KEY", "UNIQUE", "REFERENCES", "MASK",      "NOT NULL"};
     for (size_t i = 0; i < VV_ARRAY_COUNT(words); i++)
         if (sql_at_words(p, words[i]))
             return true;
@@ -212,7 +213,8 @@ static enum status take_generated(struct sql_parser *p, struct sql_column *c)
     if (status != STATUS_OK)
         return status;
     if (!sql_take_word(p, "IDENTITY"))
-        return c->identity_by_default ? sql_expected(p, "IDENTITY") : take_bracketed(p, "IDENTITY or an expression in brackets", &c->generated, &offset);
+        return c->identity_by_default ? sql_expected(p, "IDENTITY")
+                                      : take_bracketed(p, "IDENTITY or an expression in brackets", &c->generated, &offset);
     if (c->type->id != DELTA_LONG) {
         error_set(p->err, STATUS_TYPE_MISMATCH, "identity column \"%.*s\" must be BIGINT", STR_ARG(sql_shown(c->name)));
         return sql_mark(p->err, start, STATUS_TYPE_MISMATCH);
@@ -239,7 +241,8 @@ static enum status take_comment(struct sql_parser *p, struct sql_column *c)
 static enum status take_default(struct sql_parser *p, bool new_column, struct sql_column *c)
 {
     if (new_column)
-        return sql_refuse(p, "DEFAULT in ADD COLUMN", "add the column, then write ALTER TABLE … ALTER COLUMN … SET DEFAULT: rows that are there keep NULL");
+        return sql_refuse(p, "DEFAULT in ADD COLUMN",
+                          "add the column, then write ALTER TABLE … ALTER COLUMN … SET DEFAULT: rows that are there keep NULL");
     if (c->default_text.ptr)
         return given_twice(p, "DEFAULT");
     sql_advance(p);
@@ -270,7 +273,8 @@ enum status sql_take_column_words(struct sql_parser *p, struct statement *st, bo
         } else if (sql_at_word(p, "DEFAULT")) {
             status = take_default(p, new_column, c);
         } else if (sql_at_word(p, "GENERATED")) {
-            status = new_column ? sql_refuse(p, "GENERATED in ADD COLUMN", "the rows that are there already have no value for a new column") : take_generated(p, c);
+            status = new_column ? sql_refuse(p, "GENERATED in ADD COLUMN", "the rows that are there already have no value for a new column")
+                                : take_generated(p, c);
         } else if (!new_column && (sql_at_word(p, "CHECK") || sql_at_word(p, "CONSTRAINT"))) {
             status = sql_take_constraint(p, st);
         } else if (!sql_take_word(p, "NULL")) {
@@ -319,7 +323,8 @@ static enum status refuse_table_constraint(struct sql_parser *p)
 static void note_length(struct sql_parser *p, size_t start, struct sql_column *c)
 {
     struct sql_token word = sql_token_at(p->text, start), open = sql_token_at(p->text, word.end), number = sql_token_at(p->text, open.end);
-    bool varchar = sql_token_is_word(p->text, word, "VARCHAR"), fixed = sql_token_is_word(p->text, word, "CHAR") || sql_token_is_word(p->text, word, "CHARACTER");
+    bool varchar = sql_token_is_word(p->text, word, "VARCHAR"),
+         fixed = sql_token_is_word(p->text, word, "CHAR") || sql_token_is_word(p->text, word, "CHARACTER");
     if ((!varchar && !fixed) || c->type->id != DELTA_STRING || !sql_token_is_symbol(p->text, open, "(") || number.kind != SQL_NUMBER)
         return;
     c->declared = str_of(arena_printf(p->arena, "%s(%.*s)", varchar ? "varchar" : "char", STR_ARG(sql_token_text(p->text, number))));

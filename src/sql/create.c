@@ -3,7 +3,15 @@
 
 /* ---- CREATE TABLE ------------------------------------------------------------------------ */
 
-enum { CLAUSE_USING = 1, CLAUSE_PARTITIONED = 2, CLAUSE_LOCATION = 4, CLAUSE_COMMENT = 8, CLAUSE_PROPERTIES = 16, CLAUSE_OPTIONS = 32, CLAUSE_CLUSTER = 64 };
+enum {
+    CLAUSE_USING = 1,
+    CLAUSE_PARTITIONED = 2,
+    CLAUSE_LOCATION = 4,
+    CLAUSE_COMMENT = 8,
+    CLAUSE_PROPERTIES = 16,
+    CLAUSE_OPTIONS = 32,
+    CLAUSE_CLUSTER = 64
+};
 
 static const struct sql_refusal create_refusals[] = {
     {"CLUSTERED BY", "use PARTITIONED BY"},

@@ -162,8 +162,8 @@ static enum status put_date_format(struct expression *x, const struct call *call
 /* trunc(date, 'unit') cuts a date; of numbers it is the engine's own. */
 static enum status put_trunc(struct expression *x, const struct call *call)
 {
-    static const char *const units[][2] = {{"year", "year"},       {"yyyy", "year"}, {"yy", "year"},     {"quarter", "quarter"},
-                                           {"month", "month"},     {"mon", "month"}, {"mm", "month"},    {"week", "week"}};
+    static const char *const units[][2] = {{"year", "year"},   {"yyyy", "year"}, {"yy", "year"},  {"quarter", "quarter"},
+                                           {"month", "month"}, {"mon", "month"}, {"mm", "month"}, {"week", "week"}};
     struct str unit = STR_NULL;
     const char *found = NULL;
     bool is_text = call->count == 2 && text_argument(x, call, 1, &unit);
@@ -226,6 +226,11 @@ static enum status put_call(struct expression *x, struct str name, const struct 
         return put_cast_to(x, call, "TIMESTAMP WITH TIME ZONE");
     if (call->count == 1 && str_ieq(name, STR("string")))
         return put_cast_to(x, call, "VARCHAR");
+    bool clock = str_ieq(name, STR("current_timestamp")) || str_ieq(name, STR("current_date"));
+    if (clock && call->count == 1 && !argument(x, call, 0).len) { /* no calls to the engine */
+        buf_str(&x->out, name);
+        return STATUS_OK;
+    }
     *done = false;
     return STATUS_OK;
 }
@@ -235,9 +240,12 @@ static enum status put_call(struct expression *x, struct str name, const struct 
 /* Type names behind AS or ::, where the engine means something else by Spark's. */
 static const char *type_word(struct str word)
 {
-    static const char *const types[][2] = {{"timestamp", "TIMESTAMP WITH TIME ZONE"}, {"timestamp_ltz", "TIMESTAMP WITH TIME ZONE"},
-                                           {"timestamp_ntz", "TIMESTAMP"},            {"byte", "TINYINT"},
-                                           {"long", "BIGINT"},                        {"short", "SMALLINT"}};
+    static const char *const types[][2] = {{"timestamp", "TIMESTAMP WITH TIME ZONE"},
+                                           {"timestamp_ltz", "TIMESTAMP WITH TIME ZONE"},
+                                           {"timestamp_ntz", "TIMESTAMP"},
+                                           {"byte", "TINYINT"},
+                                           {"long", "BIGINT"},
+                                           {"short", "SMALLINT"}};
     for (size_t i = 0; i < VV_ARRAY_COUNT(types); i++)
         if (str_ieq(word, str_of(types[i][0])))
             return types[i][1];
@@ -312,8 +320,8 @@ enum status sql_expression_to_engine(struct arena *arena, struct str expression,
 {
     struct expression x = {.arena = arena, .in = expression, .schema = schema, .err = err};
     *out = STR_NULL;
-    enum status status = sql_token_at(expression, 0).kind == SQL_END ? error_set(err, STATUS_SYNTAX, "the expression is empty")
-                                                                     : put_range(&x, 0, expression.len);
+    enum status status =
+        sql_token_at(expression, 0).kind == SQL_END ? error_set(err, STATUS_SYNTAX, "the expression is empty") : put_range(&x, 0, expression.len);
     if (!status)
         status = buf_check(&x.out, err);
     if (!status && !(*out = arena_str(arena, buf_view(&x.out))).ptr)
@@ -325,7 +333,8 @@ enum status sql_expression_to_engine(struct arena *arena, struct str expression,
 bool sql_expression_names(struct str expression, struct str column)
 {
     struct sql_token before = {0};
-    for (struct sql_token t = sql_token_at(expression, 0); t.kind != SQL_END && t.kind != SQL_ERROR; before = t, t = sql_token_at(expression, t.end)) {
+    for (struct sql_token t = sql_token_at(expression, 0); t.kind != SQL_END && t.kind != SQL_ERROR;
+         before = t, t = sql_token_at(expression, t.end)) {
         struct str text = sql_token_text(expression, t);
         bool call = t.kind == SQL_WORD && sql_token_is_symbol(expression, sql_token_at(expression, t.end), "(");
         if (sql_token_is_symbol(expression, before, ".") || call)

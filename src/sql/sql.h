@@ -185,8 +185,8 @@ struct statement {
     uint32_t path_count;
     bool cluster_by; /* CREATE TABLE … CLUSTER BY */
     struct sql_name new_name;
-    struct str feature;    /* DROP FEATURE */
-    bool truncate_history; /* … TRUNCATE HISTORY */
+    struct str feature;         /* DROP FEATURE */
+    bool truncate_history;      /* … TRUNCATE HISTORY */
     struct str *insert_columns; /* NULL: all in order */
     uint32_t insert_column_count;
     struct str query;    /* the SELECT body of SELECT, EXPLAIN, INSERT, CTAS; COPY INTO: the FROM path; NULL ptr when none */

@@ -42,7 +42,8 @@ static bool read_value(struct values_reader *r, struct sql_value *value)
 
 static bool read_row(struct values_reader *r)
 {
-    static const unsigned char marks[] = {[SQL_VALUE_DEFAULT] = SEEN_DEFAULT, [SQL_VALUE_NULL] = 0, [SQL_VALUE_TEXT] = SEEN_TEXT, [SQL_VALUE_OTHER] = SEEN_OTHER};
+    static const unsigned char marks[] = {
+        [SQL_VALUE_DEFAULT] = SEEN_DEFAULT, [SQL_VALUE_NULL] = 0, [SQL_VALUE_TEXT] = SEEN_TEXT, [SQL_VALUE_OTHER] = SEEN_OTHER};
     struct sql_value value;
     r->column = 0;
     if (!sql_take_symbol(&r->p, "("))

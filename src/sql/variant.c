@@ -220,7 +220,7 @@ bool sql_write_variant_call(struct sql_writer *w, struct sql_token name, struct 
         {"parse_json", "CAST(CAST(", " AS JSON) AS VARIANT)"},
         {"try_parse_json", "TRY_CAST(TRY_CAST(", " AS JSON) AS VARIANT)"},
         {"to_json", "list_transform([",
-         "], lambda varve_value: CASE WHEN typeof(varve_value) = 'VARIANT' THEN CAST(varve_value AS JSON) "
+         "], lambda varve_value: CASE WHEN varve_value IS NULL THEN NULL WHEN typeof(varve_value) = 'VARIANT' THEN CAST(varve_value AS JSON) "
          "ELSE to_json(varve_value) END)[1]"},
     };
     struct sql_token comma[2], close;

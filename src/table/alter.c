@@ -101,7 +101,8 @@ static struct delta_type *step_down(struct delta_type *type, struct str name)
     return type->id == DELTA_MAP && str_ieq(name, STR("value")) ? type->element : NULL;
 }
 
-enum status alteration_find(struct alteration *a, const struct sql_path *path, struct delta_type **parent, struct delta_field **field, struct error *err)
+enum status alteration_find(struct alteration *a, const struct sql_path *path, struct delta_type **parent, struct delta_field **field,
+                            struct error *err)
 {
     struct delta_type *type = a->schema, *above = NULL;
     for (uint32_t i = 0; i + 1 < path->depth && type; i++) {
@@ -116,7 +117,8 @@ enum status alteration_find(struct alteration *a, const struct sql_path *path, s
     return STATUS_OK;
 }
 
-static enum status is_used(const struct alteration *a, const struct sql_path *path, const char *what, const char *user, struct str name, struct error *err)
+static enum status is_used(const struct alteration *a, const struct sql_path *path, const char *what, const char *user, struct str name,
+                           struct error *err)
 {
     struct buf column = BUF_INIT;
     put_path_text(&column, path);

@@ -235,8 +235,9 @@ static void set_rule_meaning(const struct fit *f, const struct fit_check *check,
                   STR_ARG(f->table_name), STR_ARG(check->rule));
         break;
     case FIT_GENERATED:
-        error_set(err, STATUS_CONSTRAINT_VIOLATION, "value %.*s of generated column \"%.*s\" of table \"%.*s\" is not what its expression gives: %.*s",
-                  STR_ARG(value), STR_ARG(check->column), STR_ARG(f->table_name), STR_ARG(check->rule));
+        error_set(err, STATUS_CONSTRAINT_VIOLATION,
+                  "value %.*s of generated column \"%.*s\" of table \"%.*s\" is not what its expression gives: %.*s", STR_ARG(value),
+                  STR_ARG(check->column), STR_ARG(f->table_name), STR_ARG(check->rule));
         error_hint(err, "leave the column out, and it is computed");
         break;
     case FIT_LENGTH:

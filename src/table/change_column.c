@@ -12,7 +12,8 @@ static enum status refuse_change(const struct alteration *a, const struct sql_pa
 
 /* ---- types ------------------------------------------------------------------------------------ */
 
-enum status alteration_widen(struct alteration *a, const struct sql_path *path, const struct delta_type *to, struct delta_type **out, struct error *err)
+enum status alteration_widen(struct alteration *a, const struct sql_path *path, const struct delta_type *to, struct delta_type **out,
+                             struct error *err)
 {
     enum status status = delta_schema_widen_column(&a->arena, a->schema, path->parts, path->depth, to, out, err);
     if (status || delta_config_bool(&a->metadata, "delta.enableTypeWidening", false))
@@ -147,7 +148,8 @@ static enum status round_mark(const struct identity *id, int64_t extreme, int64_
     return STATUS_OK;
 }
 
-static enum status find_extreme(struct alteration *a, struct engine *e, struct str column, bool highest, int64_t *out, bool *is_null, struct error *err)
+static enum status find_extreme(struct alteration *a, struct engine *e, struct str column, bool highest, int64_t *out, bool *is_null,
+                                struct error *err)
 {
     struct buf sql = BUF_INIT, name = BUF_INIT;
     engine_quote_identifier(column, &name);

@@ -49,10 +49,7 @@ static enum status take_schema(struct creation *c, const struct table_source *so
     return status;
 }
 
-static bool may_partition(enum delta_type_id id)
-{
-    return id != DELTA_STRUCT && id != DELTA_ARRAY && id != DELTA_MAP && id != DELTA_VARIANT && id != DELTA_VOID;
-}
+static bool may_partition(enum delta_type_id id) { return id < DELTA_VOID; }
 
 static enum status check_partition_column(const struct creation *c, uint32_t index, const struct delta_field *field, struct error *err)
 {

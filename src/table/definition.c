@@ -108,8 +108,8 @@ static enum status check_sources(struct checking *c, const struct delta_field *f
         const struct delta_field *other = &c->schema->fields[i];
         bool computed = delta_field_meta(other, META_GENERATED).ptr != NULL;
         if (computed && sql_expression_names(text, other->name))
-            return error_set(c->err, STATUS_INVALID_ARGUMENT, "generated column \"%.*s\" cannot be made of generated column \"%.*s\"", STR_ARG(field->name),
-                             STR_ARG(other->name));
+            return error_set(c->err, STATUS_INVALID_ARGUMENT, "generated column \"%.*s\" cannot be made of generated column \"%.*s\"",
+                             STR_ARG(field->name), STR_ARG(other->name));
     }
     return STATUS_OK;
 }

@@ -74,8 +74,8 @@ static bool has_type_changes(const struct delta_type *type)
 static enum status drop_widening(struct dropping *d, struct error *err)
 {
     if (has_type_changes(d->a.schema))
-        return still_used(d, "a column of a", STR("wider type"), "CREATE OR REPLACE TABLE name AS SELECT * FROM name writes the rows with the types they have now",
-                          err);
+        return still_used(d, "a column of a", STR("wider type"),
+                          "CREATE OR REPLACE TABLE name AS SELECT * FROM name writes the rows with the types they have now", err);
     return unset(d, "delta.enableTypeWidening", err);
 }
 
@@ -91,14 +91,10 @@ static const struct {
     enum delta_feature_id id;
     enum status (*prepare)(struct dropping *, struct error *);
 } droppable[] = {
-    {DELTA_FEATURE_CHECK_CONSTRAINTS, drop_constraints},
-    {DELTA_FEATURE_ALLOW_COLUMN_DEFAULTS, drop_defaults},
-    {DELTA_FEATURE_IN_COMMIT_TIMESTAMP, drop_commit_times},
-    {DELTA_FEATURE_MATERIALIZE_PARTITION_COLUMNS, drop_materialized},
-    {DELTA_FEATURE_VACUUM_PROTOCOL_CHECK, drop_nothing},
-    {DELTA_FEATURE_TYPE_WIDENING, drop_widening},
-    {DELTA_FEATURE_TYPE_WIDENING_PREVIEW, drop_widening},
-    {DELTA_FEATURE_COLUMN_MAPPING, drop_mapping},
+    {DELTA_FEATURE_CHECK_CONSTRAINTS, drop_constraints},    {DELTA_FEATURE_ALLOW_COLUMN_DEFAULTS, drop_defaults},
+    {DELTA_FEATURE_IN_COMMIT_TIMESTAMP, drop_commit_times}, {DELTA_FEATURE_MATERIALIZE_PARTITION_COLUMNS, drop_materialized},
+    {DELTA_FEATURE_VACUUM_PROTOCOL_CHECK, drop_nothing},    {DELTA_FEATURE_TYPE_WIDENING, drop_widening},
+    {DELTA_FEATURE_TYPE_WIDENING_PREVIEW, drop_widening},   {DELTA_FEATURE_COLUMN_MAPPING, drop_mapping},
 };
 
 /* Features that Delta lets go under conditions that cannot be brought about here, and what can be done instead. */

@@ -80,8 +80,8 @@ static enum status check_assignable(const struct fitting *g, uint32_t source, co
     bool left_out = g->request->defaults && g->request->defaults[source];
     if (left_out || g->request->own_rows || !identity_of(column, &id) || id.allows_explicit)
         return STATUS_OK;
-    error_set(err, STATUS_INVALID_ARGUMENT, "column \"%.*s\" of table \"%.*s\" is GENERATED ALWAYS AS IDENTITY: it takes no values", STR_ARG(column->name),
-              STR_ARG(g->request->table_name));
+    error_set(err, STATUS_INVALID_ARGUMENT, "column \"%.*s\" of table \"%.*s\" is GENERATED ALWAYS AS IDENTITY: it takes no values",
+              STR_ARG(column->name), STR_ARG(g->request->table_name));
     return error_hint(err, "name the other columns: INSERT INTO … (column, …), or write DEFAULT for this one");
 }
 
@@ -233,7 +233,7 @@ static enum status match_column(struct fitting *g, struct target *target, const 
     if (status)
         return status;
     bool ok = is_filled(target, column) ? fit_copy_field(g->arena, column, &target->field)
-                                           : fit_merge_field(g->fit, NULL, column, target->from, &target->field);
+                                        : fit_merge_field(g->fit, NULL, column, target->from, &target->field);
     struct identity id;
     if (ok && g->request->own_rows && target->source >= 0 && identity_of(column, &id))
         g->fit->computed[g->fit->computed_count++] = column->name;

@@ -25,13 +25,15 @@ struct rule_list {
 
 static enum status unusable(const struct table_rule *rule, struct error *err)
 {
-    static const char *const kinds[] = {[FIT_CONSTRAINT] = "constraint", [FIT_INVARIANT] = "the invariant of column", [FIT_GENERATED] = "generated column"};
+    static const char *const kinds[] = {
+        [FIT_CONSTRAINT] = "constraint", [FIT_INVARIANT] = "the invariant of column", [FIT_GENERATED] = "generated column"};
     struct error cause = ERROR_INIT;
     if (err && err->code == STATUS_OUT_OF_MEMORY)
         return STATUS_OUT_OF_MEMORY;
     if (err)
         error_move(&cause, err);
-    error_set(err, STATUS_UNSUPPORTED_FEATURE, "%s \"%.*s\" cannot be evaluated here: %.*s", kinds[rule->kind], STR_ARG(rule->name), STR_ARG(rule->text));
+    error_set(err, STATUS_UNSUPPORTED_FEATURE, "%s \"%.*s\" cannot be evaluated here: %.*s", kinds[rule->kind], STR_ARG(rule->name),
+              STR_ARG(rule->text));
     if (cause.message)
         error_detail(err, "%s", cause.message);
     if (cause.hint)
@@ -59,10 +61,12 @@ static enum status add_rule(struct rule_list *l, enum fit_check_kind kind, struc
     return STATUS_OK;
 }
 
-/* {"expression":{"expression":"x > 3"}} */
+/* {"expression":{"expression":"x > 3"}}; some writers leave the expression bare. */
 static enum status add_invariant(struct rule_list *l, struct str column, struct str json)
 {
     struct json tree;
+    if (!str_starts(str_trim(json), STR("{")))
+        return add_rule(l, FIT_INVARIANT, column, json);
     struct table_rule rule = {.kind = FIT_INVARIANT, .name = column, .text = json};
     if (json_parse(l->arena, json, &tree, l->err))
         return unusable(&rule, l->err);
@@ -218,7 +222,8 @@ static void put_number(struct building *b, struct buf *sql, const struct delta_f
         return;
     }
     struct buf number = BUF_INIT;
-    buf_printf(&number, "(CAST(%lld AS HUGEINT) + CAST(%lld AS HUGEINT) * (varve_numbered." ROW_NUMBER " - 1))", (long long)first, (long long)id->step);
+    buf_printf(&number, "(CAST(%lld AS HUGEINT) + CAST(%lld AS HUGEINT) * (varve_numbered." ROW_NUMBER " - 1))", (long long)first,
+               (long long)id->step);
     buf_printf(sql, "CASE WHEN TRY_CAST(%s AS BIGINT) IS NULL THEN ", number.ptr ? number.ptr : "");
     fit_put_error(f, sql, check, STR_NULL);
     buf_printf(sql, " ELSE TRY_CAST(%s AS BIGINT) END", number.ptr ? number.ptr : "");
@@ -291,7 +296,8 @@ static int64_t text_length(const struct delta_field *field, bool *padded)
 static void put_text(struct building *b, struct buf *sql, const struct delta_field *field, const char *name, int64_t length, bool padded)
 {
     struct fit *f = &b->gate->fit;
-    buf_printf(sql, "CASE WHEN length(%s) > %lld AND rtrim(substring(%s, %lld), ' ') <> '' THEN ", name, (long long)length, name, (long long)length + 1);
+    buf_printf(sql, "CASE WHEN length(%s) > %lld AND rtrim(substring(%s, %lld), ' ') <> '' THEN ", name, (long long)length, name,
+               (long long)length + 1);
     fit_put_error(f, sql, fit_add_check(f, FIT_LENGTH, field->name, NULL, delta_field_meta(field, META_CHAR_VARCHAR)), str_of(name));
     if (padded)
         buf_printf(sql, " ELSE rpad(%s, %lld, ' ') END", name, (long long)length);

@@ -214,6 +214,8 @@ static enum status describe(struct optimizing *o, struct delta_txn *txn, const s
     if (!status && !o->in->purge)
         status = table_parameter(txn, "zOrderBy", STR("[]"), err);
     if (!status && !o->in->purge)
+        status = table_parameter(txn, "clusterBy", STR("[]"), err);
+    if (!status && !o->in->purge)
         status = delta_txn_parameter(txn, "auto", STR("false"), err);
     const struct {
         const char *name;

@@ -717,8 +717,8 @@ static void columns_are_added_where_asked(void **state)
     assert_logged(f, 2, "{\\\"column\\\":{\\\"name\\\":\\\"s.y\\\",\\\"type\\\":\\\"array\\\",\\\"nullable\\\":true,\\\"metadata\\\":{}}}");
     assert_int_equal(ask(f, "sum(a) * 100 + sum(s.x) * 10 + sum(l[1].e)"), 123);
     const struct sql_column twice = {.name = STR("A"), .type = type(f, "INT")},
-                                  astray = {.name = STR("q"), .type = type(f, "INT"), .after = STR("no")},
-                                  wrong = {.name = STR("q"), .type = type(f, "INT"), .path = nowhere, .path_depth = 1};
+                            astray = {.name = STR("q"), .type = type(f, "INT"), .after = STR("no")},
+                            wrong = {.name = STR("q"), .type = type(f, "INT"), .path = nowhere, .path_depth = 1};
     EXPECT(f, STATUS_INVALID_ARGUMENT, table_add_columns(&f->ctx, &f->table, &twice, 1, &f->change, &f->err));
     EXPECT(f, STATUS_COLUMN_NOT_FOUND, table_add_columns(&f->ctx, &f->table, &astray, 1, &f->change, &f->err));
     EXPECT(f, STATUS_INVALID_ARGUMENT, table_add_columns(&f->ctx, &f->table, &wrong, 1, &f->change, &f->err));
