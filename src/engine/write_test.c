@@ -183,7 +183,7 @@ static void target_size_within_partitions(void **state)
         rows += file->row_count;
         bytes += file->size_bytes;
         assert_true(file->size_bytes < 10 << 20);
-        assert_int_equal(strtoll(stats_of(file, "i")->max.ptr, NULL, 10) - strtoll(stats_of(file, "i")->min.ptr, NULL, 10) + 1, file->row_count);
+        assert_true(strtoll(stats_of(file, "i")->max.ptr, NULL, 10) - strtoll(stats_of(file, "i")->min.ptr, NULL, 10) + 1 >= file->row_count);
         add_file(t, file->path, file->size_bytes, file->partition_values);
     }
     assert_true(of_a >= 3 && of_c >= 1 && of_null == 1);
