@@ -55,7 +55,8 @@ void catalog_claim_abandon(struct ctx *ctx, struct catalog *c, const struct cata
  * TABLE_NOT_FOUND or SCHEMA_NOT_FOUND with the nearest name, and an unfinished claim of the name is gone. */
 enum status catalog_drop_table(struct ctx *ctx, struct catalog *c, const struct catalog_name *name, bool *existed, struct error *err);
 /* The name changes, the files stay where they are.  TABLE_EXISTS when the new name is taken. */
-enum status catalog_rename_table(struct ctx *ctx, struct catalog *c, const struct catalog_name *from, const struct catalog_name *to, struct error *err);
+enum status catalog_rename_table(struct ctx *ctx, struct catalog *c, const struct catalog_name *from, const struct catalog_name *to,
+                                 struct error *err);
 /* The name of a table that is not managed leads to another Delta table from now on. */
 enum status catalog_set_location(struct ctx *ctx, struct catalog *c, const struct catalog_name *name, struct str location, struct error *err);
 

@@ -2,8 +2,8 @@
 #include "delta/log_testing.h"
 
 #define V2                                                                                                                                           \
-    "{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7,\"readerFeatures\":[\"v2Checkpoint\"],\"writerFeatures\":[\"v2Checkpoint\"]}}\n"    \
-    METADATA_LINE("", "")
+    "{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7,\"readerFeatures\":[\"v2Checkpoint\"],\"writerFeatures\":[\"v2Checkpoint\"]}}"     \
+    "\n" METADATA_LINE("", "")
 #define UUID_JSON "_delta_log/00000000000000000003.checkpoint.80a083e8-7026-4e79-81be-64bd76c43a11.json"
 #define SIDECAR "_delta_log/_sidecars/one.parquet"
 #define SIDECAR_LINES ADD("a", 1) ADD("b", 1) ADD("c", 1)
@@ -18,7 +18,8 @@ static void append(struct fixture *f, const char *first, const char *second)
     expect_ok(delta_txn_begin(&f->ctx, f->table, s, &txn, &err), &err);
     const char *const paths[] = {first, second};
     for (size_t i = 0; i < 2 && paths[i]; i++) {
-        struct delta_add file = {.path = str_of(paths[i]), .size_bytes = 1, .modified_ms = 7, .data_change = true, .stats = STR("{\"numRecords\":1}")};
+        struct delta_add file = {
+            .path = str_of(paths[i]), .size_bytes = 1, .modified_ms = 7, .data_change = true, .stats = STR("{\"numRecords\":1}")};
         expect_ok(delta_txn_add(txn, &file, &err), &err);
     }
     expect_ok(delta_txn_commit(&f->ctx, txn, &result, &err), &err);
@@ -47,10 +48,7 @@ static void put_v2(struct fixture *f)
     put_key(f, UUID_JSON, top);
 }
 
-static void put_compaction(struct fixture *f)
-{
-    put_key(f, "_delta_log/00000000000000000001.00000000000000000003.compacted.json", SIDECAR_LINES);
-}
+static void put_compaction(struct fixture *f) { put_key(f, "_delta_log/00000000000000000001.00000000000000000003.compacted.json", SIDECAR_LINES); }
 
 /* Opens from scratch. */
 static void expect_right_or_error(struct fixture *f, bool names_too)

@@ -231,7 +231,8 @@ static void protocol_without_a_feature(void **state)
     expect_without(3, 7, "vacuumProtocolCheck", "vacuumProtocolCheck", DELTA_FEATURE_VACUUM_PROTOCOL_CHECK, "(1,1)");
     expect_without(3, 7, "timestampNtz,vacuumProtocolCheck", "timestampNtz,vacuumProtocolCheck", DELTA_FEATURE_VACUUM_PROTOCOL_CHECK,
                    "(3,7) r:timestampNtz w:timestampNtz");
-    expect_without(3, 7, "columnMapping,typeWidening", "columnMapping,typeWidening,novel", DELTA_FEATURE_TYPE_WIDENING, "(2,7) w:columnMapping w:novel");
+    expect_without(3, 7, "columnMapping,typeWidening", "columnMapping,typeWidening,novel", DELTA_FEATURE_TYPE_WIDENING,
+                   "(2,7) w:columnMapping w:novel");
 }
 
 static void protocol_of_upgraded_tables(void **state)

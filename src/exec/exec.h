@@ -27,8 +27,8 @@ struct exec_lake {
 };
 struct exec_session {
     struct exec_lake *lake;
-    char *schema;    /* current schema */
-    char *time_zone; /* SET TimeZone; NULL: UTC */
+    char *schema;               /* current schema */
+    char *time_zone;            /* SET TimeZone; NULL: UTC */
     bool overwrites_partitions; /* SET spark.sql.sources.partitionOverwriteMode = dynamic */
 };
 enum status exec_session_init(struct exec_session *s, struct exec_lake *lake, struct error *err);

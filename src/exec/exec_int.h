@@ -103,7 +103,7 @@ struct change_text {
 };
 struct change_text change_text_begin(struct change *c); /* the statement's WITH is in it */
 void change_put(struct change_text *t, const char *text);
-void change_put_part(struct change_text *t, struct str part);                       /* of the statement, in brackets */
+void change_put_part(struct change_text *t, struct str part); /* of the statement, in brackets */
 /* A value for something of this type: NULL alone is one of it. */
 void change_put_value(struct change_text *t, struct str value, const struct delta_type *type);
 void change_put_raw(struct change_text *t, struct str part);                        /* without brackets */

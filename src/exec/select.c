@@ -33,7 +33,7 @@ struct exec_select {
     struct select_ref *refs;
     size_t ref_count;
     const struct exec_frame *frame; /* NULL: the query is the statement */
-    struct delta_type *schema; /* of the result; after plan */
+    struct delta_type *schema;      /* of the result; after plan */
     bool planned;
     int64_t plan_us;
 };

@@ -23,7 +23,6 @@ static bool is_dynamic(const struct insertion *n)
     return n->options->overwrite && n->options->dynamic && !n->options->overwrite_schema && n->metadata.partition_column_count > 0;
 }
 
-
 /* ---- the schema --------------------------------------------------------------------------- */
 
 /* The partition columns stay, spelled as the new schema spells them. */

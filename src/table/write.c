@@ -28,8 +28,8 @@ enum status table_check_row_ids(const struct catalog_table *t, const struct delt
 {
     if (!delta_config_bool(m, "delta.enableRowTracking", false))
         return STATUS_OK;
-    error_set(err, STATUS_UNSUPPORTED_FEATURE, "rows of table \"%s\" keep their ids (delta.enableRowTracking), which is not built for rows that are rewritten",
-              t->qualified_name);
+    error_set(err, STATUS_UNSUPPORTED_FEATURE,
+              "rows of table \"%s\" keep their ids (delta.enableRowTracking), which is not built for rows that are rewritten", t->qualified_name);
     return error_hint(err, "set delta.enableRowTracking to 'false', or delete with delta.enableDeletionVectors");
 }
 
