@@ -125,12 +125,15 @@ void bench_statistics(const char *dir, int rounds)
     struct place p;
     struct error err = ERROR_INIT;
     struct arena arena = ARENA_INIT;
-    int64_t *us = calloc((size_t)rounds, sizeof(*us)), *again = calloc((size_t)rounds, sizeof(*again));
+    int64_t *us = calloc((size_t)rounds, sizeof(*us)), *again = calloc((size_t)rounds, sizeof(*again)), *open = calloc((size_t)rounds, sizeof(*open));
     place_open(&p, dir, false);
     for (int i = -1; i < rounds; i++) {
         struct delta_file_list files;
+        int64_t begin = now_us();
         struct delta_table *table = table_open(&p);
         struct delta_snapshot *snapshot = latest(&p, table);
+        if (i >= 0)
+            open[i] = now_us() - begin;
         const struct delta_pred *pred = range_on_all(&arena, delta_snapshot_schema(snapshot));
         for (int pass = 0; pass < 2; pass++) {
             int64_t start = now_us();
@@ -143,6 +146,7 @@ void bench_statistics(const char *dir, int rounds)
         delta_snapshot_unref(snapshot);
         delta_table_unref(table);
     }
+    print_times("varve open", open, rounds);
     print_times("varve statistics", us, rounds);
     print_times("varve prune", again, rounds);
     arena_release(&arena);

@@ -112,12 +112,15 @@ def s2():
     sql = f"SELECT {columns} FROM read_parquet('{path}/_delta_log/*.checkpoint.parquet')"
     engine = python_seconds(f"import duckdb, time\nduckdb.sql('SET enable_progress_bar = false')\nt = time.perf_counter()\n"
                             f"duckdb.sql({sql!r}).fetchall()\nprint(time.perf_counter() - t)", 3)
-    peer = python_seconds(f"import time, deltalake\nd = deltalake.DeltaTable({str(path)!r})\nt = time.perf_counter(); d.get_add_actions(flatten=True); print(time.perf_counter() - t)", 3)
+    # deltalake parses the statistics while it opens the table, so both sides count from the opening on.
+    peer = python_seconds(f"import time, deltalake\nt = time.perf_counter(); deltalake.DeltaTable({str(path)!r}).get_add_actions(flatten=True); print(time.perf_counter() - t)", 3)
     ours = rows["varve statistics"]["median_us"] / 1e3
+    opened = ours + rows["varve open"]["median_us"] / 1e3
     return {"goal": "typed statistics of every column (min, max, null counts of 4) at 1 M files: at most 160 ms, 5 x deltalake's flattened actions, 3 x the engine's JSON paths",
-            "figures": {"varve_ms": ours, "varve_again_ms": rows["varve prune"]["median_us"] / 1e3, "engine_json_ms": engine * 1e3, "deltalake_ms": peer * 1e3},
-            "ratios": {"engine / varve": engine * 1e3 / ours, "deltalake / varve": peer * 1e3 / ours},
-            "holds": {"160 ms": ours <= 160, "3 x engine": engine * 1e3 / ours >= 3, "5 x deltalake": peer * 1e3 / ours >= 5}}
+            "figures": {"varve_ms": ours, "varve_with_open_ms": opened, "varve_again_ms": rows["varve prune"]["median_us"] / 1e3, "engine_json_ms": engine * 1e3,
+                        "deltalake_with_open_ms": peer * 1e3},
+            "ratios": {"engine / varve": engine * 1e3 / ours, "deltalake / varve, both with opening": peer * 1e3 / opened},
+            "holds": {"160 ms": ours <= 160, "3 x engine": engine * 1e3 / ours >= 3, "5 x deltalake": peer * 1e3 / opened >= 5}}
 
 
 def s3():

@@ -122,6 +122,21 @@ WRITTEN = {
                 "INSERT INTO altered VALUES (1, 'x', {'x': 1, 'y': 'y'}, 1)", "ALTER TABLE altered RENAME COLUMN s.y TO `z z`",
                 "ALTER TABLE altered RENAME COLUMN p TO part", "ALTER TABLE altered ALTER COLUMN a TYPE bigint", "ALTER TABLE altered DROP COLUMN b",
                 "ALTER TABLE altered ADD COLUMN b date FIRST", "INSERT INTO altered VALUES ('2024-01-01', 12345678901, {'x': 2, 'z z': NULL}, 2)"],
+    **{f"mapped_by_{mode}": [
+        f"CREATE TABLE mapped_by_{mode} (id int, `a b;c` string, s struct<x: int, y: struct<z: string>>, l array<struct<q: int>>, "
+        f"m map<string, struct<w: date>>, `p ü` string, d date) USING DELTA PARTITIONED BY (`p ü`, d) "
+        f"TBLPROPERTIES ('delta.columnMapping.mode' = '{mode}', 'delta.checkpointInterval' = '3')",
+        f"INSERT INTO mapped_by_{mode} SELECT 1, 'one', {{'x': 1, 'y': {{'z': 'zz'}}}}, [{{'q': 7}}, NULL], MAP {{'k': {{'w': DATE '2024-01-01'}}}}, 'p/1', "
+        f"DATE '2024-02-02'",
+        f"ALTER TABLE mapped_by_{mode} ADD COLUMNS (n bigint, s.v int)",
+        f"INSERT INTO mapped_by_{mode} SELECT 2, NULL, NULL, NULL, NULL, NULL, NULL, NULL",
+        f"INSERT INTO mapped_by_{mode} SELECT 3, 'three', {{'x': 3, 'y': NULL, 'v': 33}}, [], MAP {{}}, 'p3', NULL, 9"] for mode in ("name", "id")},
+    "mapped_later": ["CREATE TABLE mapped_later (id int, s struct<x: int>, p int) USING DELTA PARTITIONED BY (p)",
+                     "INSERT INTO mapped_later SELECT 1, {'x': 1}, 1", "ALTER TABLE mapped_later SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')",
+                     "ALTER TABLE mapped_later ADD COLUMN s.y string", "INSERT INTO mapped_later SELECT 2, {'x': 2, 'y': 'yes'}, 2"],
+    "partitions_in_files": ["CREATE TABLE partitions_in_files (n int, d date, ts timestamp, s string) USING DELTA PARTITIONED BY (d, ts, s) "
+                            "TBLPROPERTIES ('delta.enableMaterializePartitionColumnsFeature' = 'true')",
+                            "INSERT INTO partitions_in_files VALUES (1, '2024-01-01', '2024-05-05 05:05:05.123456+00', 'x'), (2, NULL, NULL, NULL)"],
     "empty": ["CREATE TABLE empty (a int, b string) USING DELTA PARTITIONED BY (b)"],
     "copied": ["CREATE TABLE copied (symbol string, day date, close decimal(10,2)) USING DELTA",
                "COPY INTO copied FROM '$FILES/bars.csv' FILEFORMAT = CSV FORMAT_OPTIONS ('header' = 'true')",
@@ -397,8 +412,38 @@ def spark_generated(spark, path):
     spark.sql(f"ALTER TABLE delta.`{path}` ADD CONSTRAINT recent CHECK (ts > '2000-01-01')")
 
 
+def spark_mapped(spark, path, mode="name"):
+    """Columns renamed, dropped and added again under the same name, at two depths and in the partitioning."""
+    spark.sql(f"""CREATE TABLE delta.`{path}` (id INT, `a b` STRING, s STRUCT<x: INT, y: STRUCT<z: STRING>>, l ARRAY<STRUCT<q: INT>>,
+      m MAP<STRING, STRUCT<w: DATE>>, p STRING, gone INT) USING DELTA PARTITIONED BY (p)
+      TBLPROPERTIES ('delta.columnMapping.mode' = '{mode}', 'delta.checkpointInterval' = '4')""")
+    spark.sql(f"""INSERT INTO delta.`{path}` VALUES (1, 'one', named_struct('x', 1, 'y', named_struct('z', 'zz')), array(named_struct('q', 7), null),
+      map('k', named_struct('w', date'2024-01-01')), 'p1', 5), (2, null, null, null, null, null, 6)""")
+    spark.sql(f"ALTER TABLE delta.`{path}` RENAME COLUMN id TO ident")
+    spark.sql(f"ALTER TABLE delta.`{path}` RENAME COLUMN s.x TO xx")
+    spark.sql(f"ALTER TABLE delta.`{path}` RENAME COLUMN p TO part")
+    spark.sql(f"ALTER TABLE delta.`{path}` DROP COLUMN gone")
+    spark.sql(f"ALTER TABLE delta.`{path}` ADD COLUMN gone STRING")
+    spark.sql(f"INSERT INTO delta.`{path}` VALUES (3, 'three', named_struct('xx', 3, 'y', null), array(), map(), 'p3', 'new')")
+
+
+def spark_mapped_by_id(spark, path):
+    spark_mapped(spark, path, "id")
+
+
+def spark_type_changes(spark, path):
+    spark.sql(f"CREATE TABLE delta.`{path}` (a BYTE, f FLOAT, e DECIMAL(5,2), i INT, s STRUCT<x: SHORT>, l ARRAY<INT>, p BYTE) USING DELTA "
+              "PARTITIONED BY (p) TBLPROPERTIES ('delta.enableTypeWidening' = 'true')")
+    spark.sql(f"INSERT INTO delta.`{path}` VALUES (1, 0.1, 1.25, 7, named_struct('x', 3), array(1, 2), 1)")
+    for column, wider in (("a", "SHORT"), ("a", "INT"), ("f", "DOUBLE"), ("e", "DECIMAL(10,4)"), ("i", "DECIMAL(12,1)"), ("s.x", "BIGINT"),
+                          ("l.element", "BIGINT"), ("p", "INT")):
+        spark.sql(f"ALTER TABLE delta.`{path}` ALTER COLUMN {column} TYPE {wider}")
+    spark.sql(f"INSERT INTO delta.`{path}` VALUES (100000, 0.5, 1.2512, 7.5, named_struct('x', 30000000000), array(10000000000), 100000)")
+
+
 BY_SPARK = {fn.__name__.removeprefix("spark_"): fn for fn in
-            (spark_types, spark_int96, spark_micros, spark_awkward, spark_many_commits, spark_evolved, spark_generated)}
+            (spark_types, spark_int96, spark_micros, spark_awkward, spark_many_commits, spark_evolved, spark_generated,
+             spark_mapped, spark_mapped_by_id, spark_type_changes)}
 
 
 @pytest.mark.parametrize("name", BY_SPARK)

@@ -44,6 +44,39 @@ bool json_i64(const struct json *j, uint32_t node, int64_t *out); /* integral nu
 bool json_f64(const struct json *j, uint32_t node, double *out);  /* numbers, and the strings "NaN", "Infinity", "-Infinity" */
 bool json_bool(const struct json *j, uint32_t node, bool *out);
 
+/* For who reads JSON strings without a tape. */
+#define JSON_ONES 0x0101010101010101u
+#define JSON_HIGH 0x8080808080808080u
+
+/* High bit of each byte that is a quote, a backslash, below 0x20 or not ASCII.  Only the lowest hit is
+ * exact: borrows may mark bytes above it. */
+static inline uint64_t json_special_bytes(uint64_t x)
+{
+    uint64_t quote = x ^ (JSON_ONES * '"');
+    uint64_t slash = x ^ (JSON_ONES * '\\');
+    uint64_t hits = ((quote - JSON_ONES) & ~quote) | ((slash - JSON_ONES) & ~slash) | ((x - JSON_ONES * 0x20) & ~x) | x;
+    return hits & JSON_HIGH;
+}
+
+/* First byte at or after p that cannot stand in a JSON string as it is, or is not ASCII. */
+static inline const unsigned char *json_plain_end(const unsigned char *p, const unsigned char *end)
+{
+    while (end - p >= 8) {
+        uint64_t word;
+        memcpy(&word, p, 8);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        word = __builtin_bswap64(word);
+#endif
+        uint64_t hits = json_special_bytes(word);
+        if (hits)
+            return p + (__builtin_ctzll(hits) >> 3);
+        p += 8;
+    }
+    while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\')
+        p++;
+    return p;
+}
+
 /* ---- JSON, written -------------------------------------------------------- */
 
 void json_put_string(struct buf *out, struct str s); /* with quotes; bad UTF-8 becomes U+FFFD */

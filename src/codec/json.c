@@ -74,6 +74,10 @@ static inline int hex_digit(unsigned char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* What a backslash and one letter stand for; 0: no such escape. */
+static const char short_escapes[256] = {
+    ['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b', ['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t'};
+
 /* At a backslash: steps over the escape. */
 static bool skip_escape(struct parser *ps)
 {
@@ -82,7 +86,7 @@ static bool skip_escape(struct parser *ps)
         return fail_here(ps, "");
     unsigned char c = *ps->at;
     if (c != 'u') {
-        if (c == 0 || !strchr("\"\\/bfnrt", c))
+        if (!short_escapes[c])
             return fail_here(ps, "an escape that JSON does not have");
         ps->at++;
         return true;
@@ -375,28 +379,9 @@ static size_t decode_step(const char **at, const char *end, char out[4])
         return 1;
     }
     c = *(*at)++;
-    switch (c) {
-    case 'b':
-        c = '\b';
-        break;
-    case 'f':
-        c = '\f';
-        break;
-    case 'n':
-        c = '\n';
-        break;
-    case 'r':
-        c = '\r';
-        break;
-    case 't':
-        c = '\t';
-        break;
-    case 'u':
+    if (c == 'u')
         return utf8_put(unicode_escape(at, end), out);
-    default:
-        break;
-    }
-    out[0] = c;
+    out[0] = short_escapes[(unsigned char)c];
     return 1;
 }
 
@@ -429,31 +414,48 @@ uint32_t json_member(const struct json *j, uint32_t object, const char *key)
     return found;
 }
 
+/* Copies up to the next backslash, a word at a time: up to seven bytes more may be written. */
+static inline size_t copy_to_escape(const char *from, const char *end, char *to)
+{
+    const char *at = from;
+    for (uint64_t word; end - at >= (ptrdiff_t)sizeof word; at += sizeof word, to += sizeof word) {
+        memcpy(&word, at, sizeof word);
+        memcpy(to, &word, sizeof word);
+        uint64_t slashes = json_slash_bytes(word);
+        if (slashes)
+            return (size_t)(at - from) + (size_t)(__builtin_ctzll(slashes) >> 3);
+    }
+    for (; at < end && *at != '\\'; at++)
+        *to++ = *at;
+    return (size_t)(at - from);
+}
+
 struct str json_text(const struct json *j, uint32_t node, struct arena *arena)
 {
     const struct json_node *n = &j->nodes[node];
     if (!n->escaped)
         return n->text;
-    /* No escape is longer decoded than written. */
-    char *decoded = arena_alloc(arena, n->text.len + 1);
+    /* No escape is longer decoded than written; there is room for words that reach past the end. */
+    char *decoded = arena_alloc(arena, n->text.len + sizeof(uint64_t));
     if (!decoded)
         return STR_NULL;
     const char *at = n->text.ptr, *end = at + n->text.len;
-    size_t len = 0;
+    char *to = decoded;
     while (at < end) {
-        const char *slash = memchr(at, '\\', (size_t)(end - at));
-        size_t plain = (size_t)((slash ? slash : end) - at);
-        memcpy(decoded + len, at, plain);
-        len += plain;
+        size_t plain = copy_to_escape(at, end, to);
         at += plain;
-        if (at < end) {
-            char bytes[4];
-            size_t n_bytes = decode_step(&at, end, bytes);
-            memcpy(decoded + len, bytes, n_bytes);
-            len += n_bytes;
+        to += plain;
+        if (at == end)
+            break;
+        if (at[1] != 'u') {
+            *to++ = short_escapes[(unsigned char)at[1]];
+            at += 2;
+        } else {
+            to += decode_step(&at, end, to);
         }
     }
-    return (struct str){decoded, len};
+    *to = '\0';
+    return (struct str){decoded, (size_t)(to - decoded)};
 }
 
 /* The exponent's digits, clamped: any number with so large an exponent is out of range anyway. */

@@ -29,6 +29,8 @@ struct reader {
     int64_t version, timestamp_us;
     const struct delta_commit *commit;
     struct arena arena;
+    struct delta_snapshot *before; /* version - 1, when it was needed */
+    struct delta_file_list files;  /* of before */
 };
 
 void delta_changes_release(struct delta_changes *c)
@@ -160,6 +162,7 @@ struct source {
     const struct delta_property *values;
     uint32_t value_count;
     const struct delta_dv *dv;
+    const struct str *by_column; /* the values in order, when they are not in values */
 };
 
 static struct source source_of_add(const struct delta_action_add *a)
@@ -182,9 +185,11 @@ static bool copy_values(struct reader *r, const struct source *from, const char 
     const struct delta_head *head = r->end->head;
     uint32_t count = head->metadata.partition_column_count;
     char version[32], timestamp[40];
-    for (uint32_t i = 0; i < count; i++)
-        if (!copy_text(&r->out->arena, value_of(from->values, from->value_count, head->partition_keys[i]), &to[i]))
+    for (uint32_t i = 0; i < count; i++) {
+        struct str value = from->by_column ? from->by_column[i] : value_of(from->values, from->value_count, head->partition_keys[i]);
+        if (!copy_text(&r->out->arena, value, &to[i]))
             return false;
+    }
     snprintf(version, sizeof version, "%lld", (long long)r->version);
     timestamp_to_iso(r->timestamp_us, true, timestamp);
     return copy_text(&r->out->arena, str_of(version), &to[count]) && copy_text(&r->out->arena, str_of(timestamp), &to[count + 1]) &&
@@ -200,17 +205,42 @@ static bool copy_dv(struct arena *arena, const struct delta_dv *from, const stru
     return dv && copy_text(arena, from->storage, &dv->storage) && copy_text(arena, from->path, &dv->path);
 }
 
+static void forget_before(struct reader *r)
+{
+    delta_file_list_release(&r->files);
+    delta_snapshot_unref(r->before);
+    r->before = NULL;
+}
+
+/* A remove need not say its file's partition values (Spark's RESTORE does not): then the version before knows them. */
+static enum status find_values(struct reader *r, struct source *from, struct error *err)
+{
+    enum status status = STATUS_OK;
+    if (r->before && r->before->version != r->version - 1)
+        forget_before(r);
+    if (!r->before && r->version > 0) {
+        status = delta_snapshot_at_version(r->ctx, r->end->table, r->version - 1, &r->before, err);
+        if (!status)
+            status = delta_scan(r->ctx, r->before, NULL, false, &r->files, err);
+    }
+    for (size_t i = 0; !status && i < r->files.count && !from->by_column; i++)
+        if (str_eq(r->files.files[i].path, from->path))
+            from->by_column = r->files.files[i].partition_values;
+    return status;
+}
+
 /* change_type NULL: the file has it. */
-static enum status fill_file(struct reader *r, const struct source *from, const char *change_type, struct delta_file *out, struct error *err)
+static enum status fill_file(struct reader *r, struct source *from, const char *change_type, struct delta_file *out, struct error *err)
 {
     uint32_t count = r->end->head->metadata.partition_column_count;
     struct str *values = ARENA_ARRAY(&r->out->arena, struct str, count + ADDED_VALUES);
-    if (count && !from->value_count) {
-        error_set(err, STATUS_NOT_SUPPORTED,
-                  "the changes of version %lld of table \"%s\" cannot be told: the action on file \"%.*s\" has no partition values",
-                  (long long)r->version, r->end->table->name, STR_ARG(from->path));
-        return STATUS_NOT_SUPPORTED;
-    }
+    enum status status = count && !from->value_count ? find_values(r, from, err) : STATUS_OK;
+    if (status)
+        return status;
+    if (count && !from->value_count && !from->by_column)
+        return error_set(err, STATUS_CORRUPT_LOG,
+                         "version %lld of table \"%s\" names file \"%.*s\" without partition values, and it was not there before",
+                         (long long)r->version, r->end->table->name, STR_ARG(from->path));
     *out = (struct delta_file){.size_bytes = from->size_bytes, .modified_ms = from->modified_ms, .partition_values = values, .record_count = -1};
     if (!values || !copy_text(&r->out->arena, from->path, &out->path) || !copy_values(r, from, change_type, values) ||
         !copy_dv(&r->out->arena, from->dv, &out->dv))
@@ -243,7 +273,7 @@ static enum status put_stored(struct reader *r, const struct delta_action_cdc *c
 }
 
 /* Takes only, also on failure. */
-static enum status put_derived(struct reader *r, const struct source *from, const char *change_type, struct delta_rows *only, struct error *err)
+static enum status put_derived(struct reader *r, struct source *from, const char *change_type, struct delta_rows *only, struct error *err)
 {
     struct delta_changes *out = r->out;
     enum status status = STATUS_OK;
@@ -274,7 +304,7 @@ static enum status read_rows(struct reader *r, const struct delta_dv *dv, struct
 }
 
 /* Rows of `in` that are not in `out`, as changes of this type. */
-static enum status put_difference(struct reader *r, const struct source *file, const struct delta_dv *in, const struct delta_dv *out,
+static enum status put_difference(struct reader *r, struct source *file, const struct delta_dv *in, const struct delta_dv *out,
                                   const char *change_type, struct error *err)
 {
     struct delta_rows *rows = NULL, *without = NULL;
@@ -482,6 +512,7 @@ enum status delta_changes_read(struct ctx *ctx, struct delta_snapshot *end, int6
         error_context(err, "while reading the changes of table \"%s\"", end->table->name);
         delta_changes_release(out);
     }
+    forget_before(&r);
     delta_listing_release(&listing);
     arena_release(&schema_arena);
     arena_release(&r.arena);

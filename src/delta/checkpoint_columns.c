@@ -12,15 +12,9 @@ enum { INDEXED_LEAVES = 32 };
 struct building {
     struct arena *arena;
     const struct delta_metadata *metadata;
-    bool mapped;
+    enum delta_mapping mapping;
     int64_t leaves_left;
 };
-
-static struct str column_key(const struct building *b, const struct delta_field *field)
-{
-    struct str physical = b->mapped ? delta_field_meta(field, "delta.columnMapping.physicalName") : STR_NULL;
-    return physical.ptr ? physical : field->name;
-}
 
 static bool is_partition_column(const struct delta_metadata *m, struct str name)
 {
@@ -92,7 +86,7 @@ static struct delta_type *leaf_struct(struct building *b, const struct delta_typ
         }
         if (!type)
             return NULL;
-        add_field(to, column_key(b, field), type);
+        add_field(to, delta_physical_name(b->mapping, field), type);
     }
     return to;
 }
@@ -141,7 +135,7 @@ static bool build_partitions(struct building *b, const struct delta_type *schema
             return true;
         }
         if (field)
-            add_field(values, column_key(b, field), field->type);
+            add_field(values, delta_physical_name(b->mapping, field), field->type);
     }
     *out = values && values->field_count ? values : NULL;
     return values != NULL;
@@ -150,8 +144,7 @@ static bool build_partitions(struct building *b, const struct delta_type *schema
 enum status delta_checkpoint_shape_init(struct arena *arena, const struct delta_metadata *m, const struct delta_type *schema,
                                         struct delta_checkpoint_shape *out, struct error *err)
 {
-    struct str mode = delta_config(m, "delta.columnMapping.mode");
-    struct building b = {.arena = arena, .metadata = m, .mapped = mode.len && !str_ieq(mode, STR("none"))};
+    struct building b = {.arena = arena, .metadata = m, .mapping = delta_mapping_mode(m)};
     struct delta_type *stats = NULL, *partitions = NULL;
     *out = (struct delta_checkpoint_shape){.stats_json = delta_config_bool(m, "delta.checkpoint.writeStatsAsJson", true)};
     if (!delta_config_bool(m, "delta.checkpoint.writeStatsAsStruct", false))

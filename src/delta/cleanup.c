@@ -9,7 +9,7 @@
 
 #define LOG_PREFIX "_delta_log/"
 #define DAY_MS (INT64_C(24) * 3600 * 1000)
-enum { RETENTION_DAYS = 30, VERSION_DIGITS = 20 };
+enum { RETENTION_DAYS = 30, VERSION_DIGITS = 20, FEW_CHECKPOINTS = 16 };
 
 enum log_kind { LOG_COMMIT, LOG_COMPACTION, LOG_CHECKSUM, LOG_CHECKPOINT, LOG_SIDECAR, LOG_OTHER };
 struct log_file {
@@ -227,11 +227,20 @@ static bool is_old_sidecar(const struct cleanup *c, const struct log_file *f)
     return f->kind == LOG_SIDECAR && f->version < 0 && f->modified_us / 1000 < c->now_ms - DAY_MS;
 }
 
+/* Each checkpoint left has to be opened: when there are many, only after some have gone, which is once a day. */
+static bool is_worth_sweeping(const struct cleanup *c)
+{
+    size_t checkpoints = 0, sidecars = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        checkpoints += c->files[i].kind == LOG_CHECKPOINT;
+        sidecars += is_old_sidecar(c, &c->files[i]);
+    }
+    return sidecars && (c->removed || checkpoints <= FEW_CHECKPOINTS);
+}
+
 static enum status sweep_sidecars(struct cleanup *c, struct error *err)
 {
-    bool any = false;
-    for (size_t i = 0; i < c->count && !any; i++)
-        any = is_old_sidecar(c, &c->files[i]);
+    bool any = is_worth_sweeping(c);
     enum status status = any ? mark_named(c, err) : STATUS_OK;
     for (size_t i = 0; any && status == STATUS_OK && i < c->count; i++)
         if (is_old_sidecar(c, &c->files[i]))

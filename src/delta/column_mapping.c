@@ -303,6 +303,75 @@ static bool rename_partition(struct arena *arena, struct delta_metadata *m, uint
     return true;
 }
 
+/* ---- the list of columns with statistics follows ------------------------------------------------------ */
+
+/* Takes one part of a dotted name off an item; its backticks, when it has them, are single ones around and doubled ones inside. */
+static bool take_part(struct arena *arena, struct str *item, struct str *part)
+{
+    char *text = arena_alloc(arena, item->len + 1);
+    bool quoted = item->len && item->ptr[0] == '`';
+    size_t at = quoted, len = 0;
+    for (; text && at < item->len; at++) {
+        if (quoted ? item->ptr[at] == '`' && (at + 1 == item->len || item->ptr[++at] != '`') : item->ptr[at] == '.')
+            break;
+        text[len++] = item->ptr[at];
+    }
+    at += quoted && at + 1 == item->len; /* the closing one ends the item */
+    bool more = at < item->len && item->ptr[at] == '.';
+    *part = (struct str){text, len};
+    *item = str_sub(*item, at + more, item->len - at - more);
+    return text != NULL;
+}
+
+static void put_quoted(struct str name, struct buf *out)
+{
+    buf_char(out, '`');
+    for (size_t i = 0; i < name.len; i++)
+        buf_printf(out, name.ptr[i] == '`' ? "``" : "%c", name.ptr[i]);
+    buf_char(out, '`');
+}
+
+/* An item of the list with the column's new name in it when it is the column or below it. */
+static bool put_item(struct arena *arena, struct str item, const struct str *path, uint32_t depth, struct str new_name, struct buf *out)
+{
+    struct str rest = str_trim(item), part;
+    bool same = true;
+    size_t start = out->len;
+    for (uint32_t i = 0; rest.len && same; i++) {
+        if (!take_part(arena, &rest, &part))
+            return false;
+        same = i >= depth || str_ieq(part, path[i]);
+        buf_z(out, i ? "." : "");
+        put_quoted(i + 1 == depth ? new_name : part, out);
+        same = same && (rest.len || i + 1 >= depth);
+    }
+    if (!same) {
+        out->len = start;
+        buf_str(out, str_trim(item));
+    }
+    return true;
+}
+
+static bool rename_listed(struct arena *arena, struct delta_metadata *m, const struct str *path, uint32_t depth, struct str new_name)
+{
+    struct str list = delta_config(m, "delta.dataSkippingStatsColumns");
+    struct buf out = BUF_INIT;
+    bool ok = true;
+    if (!list.ptr)
+        return true;
+    for (size_t start = 0; ok && start <= list.len;) {
+        size_t end = start;
+        for (bool quoted = false; end < list.len && (quoted || list.ptr[end] != ','); end++)
+            quoted ^= list.ptr[end] == '`';
+        buf_z(&out, start ? "," : "");
+        ok = put_item(arena, str_sub(list, start, end - start), path, depth, new_name, &out);
+        start = end + 1;
+    }
+    struct str text = ok && !out.failed ? arena_str(arena, buf_view(&out)) : STR_NULL;
+    buf_release(&out);
+    return text.ptr && set_property(arena, m, "delta.dataSkippingStatsColumns", text.ptr);
+}
+
 enum status delta_schema_rename_column(struct arena *arena, struct delta_metadata *m, const struct delta_type *schema, const struct str *path,
                                        uint32_t depth, struct str new_name, struct delta_type **out, struct error *err)
 {
@@ -319,7 +388,8 @@ enum status delta_schema_rename_column(struct arena *arena, struct delta_metadat
         return refuse(STATUS_INVALID_ARGUMENT, "renamed", path, depth, "the new name is empty", err);
     int64_t partition = depth == 1 ? partition_at(m, parent->fields[at].name) : -1;
     parent->fields[at].name = arena_str(arena, new_name);
-    if (!parent->fields[at].name.ptr || (partition >= 0 && !rename_partition(arena, m, (uint32_t)partition, parent->fields[at].name)))
+    if (!parent->fields[at].name.ptr || !rename_listed(arena, m, path, depth, new_name) ||
+        (partition >= 0 && !rename_partition(arena, m, (uint32_t)partition, parent->fields[at].name)))
         return error_oom(err);
     *out = copy;
     return STATUS_OK;

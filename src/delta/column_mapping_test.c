@@ -210,6 +210,23 @@ static void rename_column(void **state)
     refuses(f, STATUS_COLUMN_NOT_FOUND, delta_schema_rename_column(&f->arena, m, schema, leaf, 2, STR("b"), &out, &f->err), "\"a.x\"");
 }
 
+static void renamed_in_the_list_of_statistics(void **state)
+{
+    struct fixture *f = *state;
+    struct delta_metadata *m = &f->metadata;
+    struct str s[] = {STR("s")}, x[] = {STR("S"), STR("x")}, odd[] = {STR("a.`b")};
+    struct delta_type *schema = type_of(f, "STRUCT<a: INT, s: STRUCT<x: INT, y: INT>, `a.``b`: INT>"), *out;
+    set(m, "delta.columnMapping.mode", "name");
+    set(m, "delta.dataSkippingStatsColumns", "a, s.x ,`s`.y,`a.``b`,sx");
+    schema = assign(f, NULL, false, m, schema);
+    assert_int_equal(delta_schema_rename_column(&f->arena, m, schema, x, 2, STR("neu"), &out, &f->err), STATUS_OK);
+    assert_true(str_eq(delta_config(m, "delta.dataSkippingStatsColumns"), STR("a,`s`.`neu`,`s`.y,`a.``b`,sx")));
+    assert_int_equal(delta_schema_rename_column(&f->arena, m, out, s, 1, STR("t`"), &out, &f->err), STATUS_OK);
+    assert_true(str_eq(delta_config(m, "delta.dataSkippingStatsColumns"), STR("a,`t```.`neu`,`t```.`y`,`a.``b`,sx")));
+    assert_int_equal(delta_schema_rename_column(&f->arena, m, out, odd, 1, STR("plain"), &out, &f->err), STATUS_OK);
+    assert_true(str_eq(delta_config(m, "delta.dataSkippingStatsColumns"), STR("a,`t```.`neu`,`t```.`y`,`plain`,sx")));
+}
+
 static void drop_column(void **state)
 {
     struct fixture *f = *state;
@@ -263,6 +280,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(incomplete_schemas, setup, teardown),
         cmocka_unit_test_setup_teardown(keys_of_partition_values, setup, teardown),
         cmocka_unit_test_setup_teardown(rename_column, setup, teardown),
+        cmocka_unit_test_setup_teardown(renamed_in_the_list_of_statistics, setup, teardown),
         cmocka_unit_test_setup_teardown(drop_column, setup, teardown),
         cmocka_unit_test_setup_teardown(failing_allocations, setup, teardown),
     };

@@ -184,6 +184,14 @@ struct delta_checkpoint_batch {
     const int64_t *base_row_id; /* only when asked for; -1 when absent */
     const int64_t *row_version; /* defaultRowCommitVersion, the same way */
     struct arena *texts;        /* not NULL: holds every text of the batch; the callback may take it over with arena_adopt */
+    size_t part_index;
+    int64_t first_row; /* in the part, where the batch began: one of a row that is no add, too.  -1: not known */
+};
+/* The statistics of such a batch. */
+struct delta_stats_batch {
+    size_t part_index, rows;
+    int64_t first_row;
+    const struct str *path, *stats; /* borrowed; stats NULL ptr when there are none */
 };
 /* What read_adds fills besides what it always does. */
 enum { DELTA_READ_STATS = 1, DELTA_READ_ROW_IDS = 2 };
@@ -199,7 +207,8 @@ struct delta_checkpoint_shape {
 };
 /* Reads and writes the Parquet and many-file JSON of the log.  Implemented by engine/log_reader.c. */
 struct delta_handler {
-    /* Streams the add rows of the checkpoint parts (paths as store_locate gives them) in order; one call per batch.
+    /* Streams the add rows of the checkpoint parts (paths as store_locate gives them) in order; one call per batch,
+     * not always on the same thread.
      * part_index says which part. wanted: DELTA_READ_…, or'ed. The callback returns false on failure (err set by it). */
     enum status (*read_adds)(struct delta_handler *, struct ctx *, const struct str *paths, size_t path_count, const struct str *partition_columns,
                              size_t partition_column_count, unsigned wanted,
@@ -219,6 +228,10 @@ struct delta_handler {
      * The text is borrowed until the callback returns; false from it means failure (err set by it). */
     enum status (*read_adds_raw)(struct delta_handler *, struct ctx *, const struct str *paths, size_t path_count,
                                  bool (*add)(void *user, size_t part_index, struct str json, struct error *err), void *user, struct error *err);
+    /* The statistics of the rows of read_adds: in no order, from any thread, from several at a time, in the batches of read_adds where the
+     * files are still the same.  A callback that answers false stops the reading, which then is CANCELLED.  NULL: not offered. */
+    enum status (*read_stats)(struct delta_handler *, struct ctx *, const struct str *paths, size_t path_count,
+                              bool (*batch)(void *user, const struct delta_stats_batch *batch), void *user, struct error *err);
 };
 
 /* ==== column mapping (protocol "Column Mapping") ======================================= */
@@ -242,7 +255,8 @@ enum status delta_mapping_assign(struct ctx *ctx, struct arena *arena, const str
 /* INTERNAL when a field of a table that is mapped has no id or no physical name: what delta_mapping_assign is for. */
 enum status delta_mapping_check(const struct delta_metadata *m, const struct delta_type *schema, struct error *err);
 /* ALTER TABLE RENAME COLUMN and DROP COLUMN of a mapped table, nested columns too ("element", "key" and "value" lead through containers).
- * RENAME also renames in m's partition columns.  *out is a new schema in the arena.  NOT_SUPPORTED when the table is not mapped. */
+ * RENAME also renames in m's partition columns and in delta.dataSkippingStatsColumns.  *out is a new schema in the arena.  NOT_SUPPORTED when the
+ * table is not mapped. */
 enum status delta_schema_rename_column(struct arena *arena, struct delta_metadata *m, const struct delta_type *schema, const struct str *path,
                                        uint32_t depth, struct str new_name, struct delta_type **out, struct error *err);
 enum status delta_schema_drop_column(struct arena *arena, const struct delta_metadata *m, const struct delta_type *schema, const struct str *path,

@@ -20,6 +20,12 @@ struct delta_dv_row {
     uint32_t row; /* which add of the segment */
     struct delta_dv dv;
 };
+/* Rows that stood together in a checkpoint part. */
+struct delta_batch_place {
+    uint32_t part_index, rows;
+    int64_t first_row; /* in the part, where the batch began */
+    size_t row;        /* of the segment: the first */
+};
 struct delta_segment {
     atomic_int refs;
     size_t count, cap;
@@ -44,6 +50,8 @@ struct delta_segment {
     /* Where the rows came from, for the lazy read of stats: checkpoint parts. */
     struct str *part_keys; /* store keys of the checkpoint parts, NULL for commit segments */
     size_t part_count;
+    struct delta_batch_place *batches; /* ascending by part and row, as they were appended */
+    size_t batch_count, batch_cap;
 };
 
 /* A segment as one snapshot sees it.  dead: bit set = not in the snapshot; NULL = all live. */
@@ -207,6 +215,14 @@ enum status delta_commit_add_action(struct delta_commit *c, struct str line, str
 /* Reads and parses <version>.json. STORE_NOT_FOUND when there is none. (log.c) */
 enum store_result delta_commit_read(struct ctx *ctx, struct delta_table *t, int64_t version, struct delta_commit *out, struct error *err);
 
+/* The commits first…last, read ahead by a few threads when they are many (commit_stream.c). */
+struct delta_commit_stream;
+struct delta_commit_stream *delta_commit_stream_new(struct ctx *ctx, struct delta_table *t, int64_t first,
+                                                    int64_t last); /* NULL when out of memory */
+/* As delta_commit_read, which is what happens when versions are not taken one after another. */
+enum store_result delta_commit_stream_next(struct delta_commit_stream *s, int64_t version, struct delta_commit *out, struct error *err);
+void delta_commit_stream_free(struct delta_commit_stream *s); /* accepts NULL */
+
 /* Action lines, written (action.c).  Each appends one line with its newline. */
 void delta_write_protocol(struct buf *out, const struct delta_protocol *p);
 void delta_write_metadata(struct buf *out, const struct delta_metadata *m);
@@ -338,6 +354,13 @@ enum status delta_segment_lookup(struct delta_segment *g, const struct delta_pat
 int64_t delta_segment_find(struct delta_segment *g, struct str path, struct error *err);
 /* Makes g->stats available (reads the checkpoint parts through the table's handler when needed). */
 enum status delta_segment_load_stats(struct ctx *ctx, struct delta_table *t, struct delta_segment *g, struct error *err);
+/* The same with g->lazy_lock held. */
+enum status delta_segment_load_stats_locked(struct ctx *ctx, struct delta_table *t, struct delta_segment *g, struct error *err);
+/* The statistics of all rows through handler->read_stats, which is not NULL. */
+enum status delta_segment_read_stats(struct ctx *ctx, struct delta_table *t, struct delta_segment *g,
+                                     bool (*batch)(void *user, const struct delta_stats_batch *batch), void *user, struct error *err);
+/* The row of the segment where a batch of just this place was appended; -1 when there was none. */
+int64_t delta_segment_batch_row(const struct delta_segment *g, size_t part_index, int64_t first_row, size_t rows);
 static inline bool delta_layer_dead(const struct delta_layer *l, size_t row) { return l->dead && (l->dead->words[row >> 6] >> (row & 63) & 1); }
 /* The dv of a row, NULL when it has none. */
 const struct delta_dv *delta_segment_dv(const struct delta_segment *g, size_t row);
@@ -488,6 +511,9 @@ const struct delta_pred *delta_pred_generated(struct arena *arena, const struct 
  * False when it says nothing that can be relied on.  A string borrows from the JSON text or the arena. */
 bool delta_stats_bound(const struct json *j, uint32_t node, const struct delta_type *type, bool max, struct arena *arena, struct delta_value *out);
 
+/* Writers cut timestamps to milliseconds, upper bounds too. */
+enum { DELTA_STATS_MS_SLACK_US = 999 };
+
 /* ---- commit times (timestamp.c, history.c) ----------------------------------------------------------- */
 
 /* A commit file's time in ms, but at least 1 ms after the commit before it; previous INT64_MIN: the first. */
@@ -537,10 +563,16 @@ struct delta_stats_leaf {
     const struct delta_type *type;
     bool was_float; /* a DOUBLE whose bounds may have been rounded to FLOAT */
 };
-/* The columns of some leaves, parsed now where no one asked before. Loads the statistics texts when needed. */
+/* The columns of some leaves, made now where no one asked before: from the statistics texts where the segment has them, else straight
+ * from the checkpoint. */
 enum status delta_stats_columns_get(struct ctx *ctx, struct delta_table *t, struct delta_segment *g, const struct delta_stats_leaf *leaves,
                                     size_t leaf_count, const struct delta_stats_column **out, struct error *err);
 void delta_stats_columns_free(struct delta_stats_columns *c); /* called by delta_segment_unref; accepts NULL */
+/* Fills rows first_row… of the columns from `first` up to `end` from `count` texts (NULL ptr: no statistics). Columns that no text tells about
+ * are unknown.  Strings point into the texts when borrow, else into the arena.  Threads may fill different rows at the same time.
+ * Fails only for want of memory. (stats_fill.c) */
+enum status delta_stats_fill(struct delta_stats_column *first, const struct delta_stats_column *end, size_t first_row, const struct str *texts,
+                             size_t count, bool borrow, struct arena *arena);
 /* numRecords; -1 unknown.  The scratch arena is cleared.  Fails only for want of memory. */
 enum status delta_stats_record_count(struct str stats, struct arena *scratch, int64_t *count);
 

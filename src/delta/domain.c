@@ -85,13 +85,6 @@ void delta_txn_put_domains(const struct delta_txn *txn, struct buf *out)
 
 /* ---- clustering ------------------------------------------------------------------------------------- */
 
-static struct str physical_name(const struct delta_metadata *m, const struct delta_field *field)
-{
-    struct str mode = delta_config(m, "delta.columnMapping.mode");
-    struct str name = mode.len && !str_ieq(mode, STR("none")) ? delta_field_meta(field, "delta.columnMapping.physicalName") : STR_NULL;
-    return name.ptr ? name : field->name;
-}
-
 /* One column path as a JSON array of physical names. */
 static enum status put_path(const struct delta_metadata *m, const struct delta_type *schema, const struct delta_column_path *path, struct buf *out,
                             struct error *err)
@@ -102,7 +95,7 @@ static enum status put_path(const struct delta_metadata *m, const struct delta_t
         if (!field)
             return error_set(err, STATUS_COLUMN_NOT_FOUND, "clustering column \"%.*s\" is not a column of the table", STR_ARG(path->names[i]));
         buf_char(out, i ? ',' : '[');
-        json_put_string(out, physical_name(m, field));
+        json_put_string(out, delta_physical_name(delta_mapping_mode(m), field));
         at = field->type;
     }
     buf_char(out, ']');
@@ -140,7 +133,7 @@ enum status delta_txn_cluster_by(struct delta_txn *txn, const struct delta_colum
 static const struct delta_field *field_by_physical(const struct delta_metadata *m, const struct delta_type *type, struct str name)
 {
     for (uint32_t i = 0; type && type->id == DELTA_STRUCT && i < type->field_count; i++)
-        if (str_eq(physical_name(m, &type->fields[i]), name))
+        if (str_eq(delta_physical_name(delta_mapping_mode(m), &type->fields[i]), name))
             return &type->fields[i];
     return NULL;
 }

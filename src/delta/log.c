@@ -6,7 +6,7 @@
 
 #define LOG_PREFIX "_delta_log/"
 #define COMPACTED_SUFFIX ".compacted.json"
-enum { VERSION_DIGITS = 20, PART_DIGITS = 10, FIRST_ENTRIES = 64 };
+enum { VERSION_DIGITS = 20, PART_DIGITS = 10, FIRST_ENTRIES = 64, VERSIONS_LOOKED_BACK = 1000 };
 static const size_t commit_max_bytes = (size_t)2 << 30, hint_max_bytes = (size_t)16 << 20;
 
 void delta_log_key(char out[64], int64_t version, const char *suffix) { snprintf(out, 64, LOG_PREFIX "%020lld%s", (long long)version, suffix); }
@@ -435,13 +435,16 @@ static enum status list_again(struct rebuild *r, int64_t from, struct error *err
     return delta_log_list(r->ctx, r->table, from, r->version, &r->listing, err);
 }
 
-/* From the checkpoint that the hint names when it is really there, else everything. */
+/* From the checkpoint that the hint names when it is really there.  For a version before it from not far below that version, where there is
+ * mostly one, too.  Else everything. */
 static enum status list_for(struct rebuild *r, struct error *err)
 {
-    int64_t hint = delta_log_hint(r->ctx, r->table);
-    enum status status = STATUS_OK;
-    if (hint > 0 && hint <= r->version && hint <= r->max_checkpoint) {
-        status = list_again(r, hint, err);
+    int64_t from = delta_log_hint(r->ctx, r->table);
+    bool one_version = r->version != INT64_MAX;
+    if (one_version && (from > r->version || from < 0))
+        from = r->version > VERSIONS_LOOKED_BACK ? r->version - VERSIONS_LOOKED_BACK : 0;
+    if (from > 0 && from <= r->max_checkpoint) {
+        enum status status = list_again(r, from, err);
         if (status != STATUS_OK || has_usable_checkpoint(r))
             return status;
     }

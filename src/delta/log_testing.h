@@ -147,7 +147,9 @@ static inline enum status lines_read_adds(struct delta_handler *self, struct ctx
                                                wanted & DELTA_READ_STATS ? c.stats : NULL,
                                                wanted & DELTA_READ_ROW_IDS ? c.base_row_id : NULL,
                                                wanted & DELTA_READ_ROW_IDS ? c.row_version : NULL,
-                                               NULL};
+                                               NULL,
+                                               part,
+                                               (int64_t)from};
             ok = ok && batch(user, part, &b, err);
             arena_release(&arena);
         }
@@ -156,6 +158,25 @@ static inline enum status lines_read_adds(struct delta_handler *self, struct ctx
             return err->code;
     }
     return STATUS_OK;
+}
+
+struct stats_reading {
+    bool (*batch)(void *, const struct delta_stats_batch *);
+    void *user;
+};
+
+static inline bool pass_stats(void *user, size_t part_index, const struct delta_checkpoint_batch *b, struct error *err)
+{
+    struct stats_reading *r = user;
+    struct delta_stats_batch batch = {part_index, b->rows, b->first_row, b->path, b->stats};
+    return r->batch(r->user, &batch) || (error_set(err, STATUS_CANCELLED, "stopped"), false);
+}
+
+static inline enum status lines_read_stats(struct delta_handler *self, struct ctx *ctx, const struct str *paths, size_t path_count,
+                                           bool (*batch)(void *, const struct delta_stats_batch *), void *user, struct error *err)
+{
+    struct stats_reading r = {batch, user};
+    return lines_read_adds(self, ctx, paths, path_count, NULL, 0, DELTA_READ_STATS, pass_stats, &r, err);
 }
 
 /* Hands the lines that hold (or do not hold) an add to a callback. */
@@ -243,8 +264,9 @@ static inline void fixture_open(struct fixture *f)
     f->ctx.log = log_open_fd(fileno(f->log_file), LOG_WARN);
     expect_ok(store_open_memory(&f->memory, &err), &err);
     expect_ok(store_open_fault(f->memory, &f->store, &err), &err);
-    f->handler = (struct lines_handler){
-        .base = {lines_read_adds, lines_read_others, lines_write_checkpoint, lines_read_adds_raw}, .store = f->memory, .batch_rows = 7};
+    f->handler = (struct lines_handler){.base = {lines_read_adds, lines_read_others, lines_write_checkpoint, lines_read_adds_raw, lines_read_stats},
+                                        .store = f->memory,
+                                        .batch_rows = 7};
     expect_ok(delta_table_open(&f->ctx, f->store, &f->handler.base, STR("sales"), &f->table, &err), &err);
 }
 

@@ -27,8 +27,9 @@ struct replay {
     bool has_metadata, has_protocol;
     struct named app_names, domain_names;
     struct delta_app_version *apps;
-    struct delta_domain *domains; /* configuration NULL ptr: removed */
-    struct delta_fold fold;       /* the commits */
+    struct delta_domain *domains;        /* configuration NULL ptr: removed */
+    struct delta_commit_stream *commits; /* of the pass under way */
+    struct delta_fold fold;              /* the commits */
     bool folding;
     bool columns_final;           /* this pass knows the partition columns that the table ends up with */
     struct delta_touched removes; /* of the commits after the checkpoint */
@@ -232,7 +233,7 @@ static enum status replay_actions(struct replay *r, struct delta_commit *c, bool
 static enum status replay_commit(struct replay *r, int64_t version, bool *again, struct error *err)
 {
     struct delta_commit c;
-    enum store_result result = delta_commit_read(r->ctx, r->table, version, &c, err);
+    enum store_result result = delta_commit_stream_next(r->commits, version, &c, err);
     if (result == STORE_NOT_FOUND)
         return error_set(err, STATUS_PROTOCOL_VIOLATION, "the log of table \"%s\" has a gap: version %lld is missing", r->table->name,
                          (long long)version);
@@ -316,12 +317,17 @@ static enum status replay_pass(struct replay *r, bool *again, struct error *err)
 {
     enum status status = STATUS_OK;
     int64_t first = r->way->checkpoint ? r->way->checkpoint->version + 1 : 0;
+    /* Commits that compactions stand for are not read ahead in vain. */
+    r->commits = delta_commit_stream_new(r->ctx, r->table, first, r->way->listing->compaction_count ? first : r->way->version);
+    if (!r->commits)
+        return error_oom(err);
     *again = false;
     for (int64_t v = first; status == STATUS_OK && v <= r->way->version; v++) {
         status = ctx_check(r->ctx, err);
         if (status == STATUS_OK)
             status = replay_next(r, &v, again, err);
     }
+    delta_commit_stream_free(r->commits);
     if (status == STATUS_OK && !(r->has_metadata && r->has_protocol))
         status = error_set(err, STATUS_PROTOCOL_VIOLATION, "the log of table \"%s\" has no %s up to version %lld", r->table->name,
                            r->has_metadata ? "protocol" : "metaData", (long long)r->way->version);

@@ -89,6 +89,7 @@ void delta_segment_unref(struct delta_segment *g)
     delta_stats_columns_free(g->stats_columns);
     mem_free(g->index);
     mem_free(g->stats);
+    mem_free(g->batches);
     mem_free(g->dvs);
     mem_free(g->base_row_ids);
     mem_free(g->row_versions);
@@ -315,6 +316,21 @@ static enum status append_dvs(struct delta_segment *g, const struct delta_checkp
     return status;
 }
 
+/* Where a batch goes: what delta_segment_batch_row finds. */
+static enum status note_place(struct delta_segment *g, const struct delta_checkpoint_batch *b, struct error *err)
+{
+    if (b->first_row < 0)
+        return STATUS_OK;
+    if (g->batch_count == g->batch_cap) {
+        size_t cap = g->batch_cap ? g->batch_cap * 2 : FIRST_ROWS;
+        if (!resize(&g->batches, cap, sizeof *g->batches))
+            return error_oom(err);
+        g->batch_cap = cap;
+    }
+    g->batches[g->batch_count++] = (struct delta_batch_place){(uint32_t)b->part_index, (uint32_t)b->rows, b->first_row, g->count};
+    return STATUS_OK;
+}
+
 static bool any_known(const int64_t *ids, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -346,6 +362,8 @@ enum status delta_segment_append_batch(struct delta_segment *g, const struct del
     if (!b->path || !b->size_bytes)
         return error_set(err, STATUS_CORRUPT_DATA, "the checkpoint has no column add.%s", b->path ? "size" : "path");
     enum status status = reserve(g, b->rows, err);
+    if (status == STATUS_OK)
+        status = note_place(g, b, err);
     if (status != STATUS_OK)
         return status;
     for (size_t i = 0; i < b->rows; i++) {
@@ -664,12 +682,52 @@ out:
     return status;
 }
 
+enum status delta_segment_load_stats_locked(struct ctx *ctx, struct delta_table *t, struct delta_segment *g, struct error *err)
+{
+    return g->stats || g->count == 0 ? STATUS_OK : load_stats(ctx, t, g, err);
+}
+
 enum status delta_segment_load_stats(struct ctx *ctx, struct delta_table *t, struct delta_segment *g, struct error *err)
 {
-    enum status status = STATUS_OK;
     pthread_mutex_lock(&g->lazy_lock);
-    if (!g->stats && g->count > 0)
-        status = load_stats(ctx, t, g, err);
+    enum status status = delta_segment_load_stats_locked(ctx, t, g, err);
     pthread_mutex_unlock(&g->lazy_lock);
     return status;
+}
+
+enum status delta_segment_read_stats(struct ctx *ctx, struct delta_table *t, struct delta_segment *g,
+                                     bool (*batch)(void *user, const struct delta_stats_batch *batch), void *user, struct error *err)
+{
+    struct str *located = NULL;
+    struct buf names = BUF_INIT;
+    enum status status = delta_locate_all(t->store, g->part_keys, g->part_count, &names, &located, err);
+    if (status == STATUS_OK)
+        status = t->handler->read_stats(t->handler, ctx, located, g->part_count, batch, user, err);
+    if (status != STATUS_OK)
+        error_context(err, "while reading statistics from checkpoint \"%.*s\"", STR_ARG(g->part_keys[0]));
+    mem_free(located);
+    buf_release(&names);
+    return status;
+}
+
+static int cmp_place(const struct delta_batch_place *p, size_t part_index, int64_t first_row)
+{
+    if (p->part_index != part_index)
+        return p->part_index < part_index ? -1 : 1;
+    return p->first_row < first_row ? -1 : p->first_row > first_row;
+}
+
+int64_t delta_segment_batch_row(const struct delta_segment *g, size_t part_index, int64_t first_row, size_t rows)
+{
+    size_t low = 0, high = g->batch_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (cmp_place(&g->batches[middle], part_index, first_row) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == g->batch_count || cmp_place(&g->batches[low], part_index, first_row) != 0 || g->batches[low].rows != rows)
+        return -1;
+    return (int64_t)g->batches[low].row;
 }

@@ -398,7 +398,7 @@ static bool read_timestamp(const struct json *j, uint32_t node, bool max, struct
     if (has_zone && !zulu && v->i64 < last_odd_zone_us)
         v->i64 += max ? minute_us : -minute_us;
     if (max)
-        v->i64 += 999;
+        v->i64 += DELTA_STATS_MS_SLACK_US;
     return true;
 }
 

@@ -1,12 +1,7 @@
 /* delta/stats_columns.c: statistics as arrays, one entry a file, so that pruning is a loop over numbers. */
 #include "delta/delta_int.h"
 
-#include <math.h>
-
-#define I128_MAX ((__int128)(~(unsigned __int128)0 >> 1))
-#define I128_MIN (-I128_MAX - 1)
-
-enum { STRING_PREFIX = 32, DECIMAL_I64_DIGITS = 18, CANCEL_CHECK_ROWS = 1 << 14 };
+enum { DECIMAL_I64_DIGITS = 18, TEXTS_AT_ONCE = 1 << 13 };
 
 enum delta_bound_kind delta_bound_kind(const struct delta_type *type)
 {
@@ -142,173 +137,107 @@ static struct delta_stats_column *column_new(struct arena *arena, const struct d
 
 /* ---- filling --------------------------------------------------------------------------------- */
 
-struct row_stats {
-    struct json json;
-    uint32_t min, max, nulls; /* nodes, 0 = absent */
-    int64_t record_count;     /* -1 unknown */
-};
-
-static void set_bit(uint64_t *words, size_t row) { words[row >> 6] |= UINT64_C(1) << (row & 63); }
-
-static uint32_t descend(const struct json *j, uint32_t node, const struct delta_stats_column *c)
+/* From texts that the segment holds. */
+static enum status fill_from_texts(struct ctx *ctx, struct delta_segment *g, struct delta_stats_column *first, const struct delta_stats_column *end,
+                                   struct error *err)
 {
-    for (uint32_t i = 0; node && i < c->depth; i++)
-        node = json_member(j, node, c->path[i]);
-    return node;
-}
-
-static void set_unknown(struct delta_stats_column *c, size_t row)
-{
-    switch (c->kind) {
-    case DELTA_BOUND_I64:
-        c->min.i64[row] = INT64_MIN;
-        c->max.i64[row] = INT64_MAX;
-        break;
-    case DELTA_BOUND_F64:
-        c->min.f64[row] = -INFINITY;
-        c->max.f64[row] = INFINITY;
-        break;
-    case DELTA_BOUND_I128:
-        c->min.i128[row] = I128_MIN;
-        c->max.i128[row] = I128_MAX;
-        break;
-    case DELTA_BOUND_STR:
-        c->min.str[row] = STR("");
-        c->max.str[row] = STR_NULL;
-        c->min_head[row] = 0;
-        c->max_head[row] = UINT64_MAX;
-        break;
-    default:
-        break;
-    }
-}
-
-/* Writers cut strings after 32 characters and make the upper bound larger; how, has changed over time.  So of a
- * string that may have been cut only the first 32 characters count, and as a prefix. */
-static void set_string_max(struct delta_stats_column *c, size_t row, struct str max)
-{
-    size_t len = 0, count = 0;
-    for (size_t step; count < STRING_PREFIX && (step = utf8_step(str_sub(max, len, max.len - len), NULL)); count++)
-        len += step;
-    if (count == STRING_PREFIX || len < max.len)
-        set_bit(c->max_is_prefix, row);
-    c->max.str[row] = str_sub(max, 0, len);
-    c->max_head[row] = delta_string_head(c->max.str[row]);
-}
-
-/* 0.1 in the statistics of a FLOAT file stands for the float nearest to it, which is a little more as a DOUBLE. */
-static double float_bound(double v, bool max)
-{
-    double rounded = (double)(float)v;
-    return max == (rounded > v) ? rounded : v;
-}
-
-static void set_bound(struct delta_stats_column *c, size_t row, const struct delta_value *v, bool max)
-{
-    switch (c->kind) {
-    case DELTA_BOUND_I64:
-        if (c->type.id == DELTA_DECIMAL && (v->dec > INT64_MAX || v->dec < INT64_MIN))
-            return;
-        (max ? c->max.i64 : c->min.i64)[row] = c->type.id == DELTA_DECIMAL ? (int64_t)v->dec : v->i64;
-        break;
-    case DELTA_BOUND_F64:
-        (max ? c->max.f64 : c->min.f64)[row] = c->was_float ? float_bound(v->f64, max) : v->f64;
-        break;
-    case DELTA_BOUND_I128:
-        (max ? c->max.i128 : c->min.i128)[row] = v->dec;
-        break;
-    case DELTA_BOUND_STR:
-        if (max) {
-            set_string_max(c, row, v->str);
-        } else {
-            c->min.str[row] = v->str;
-            c->min_head[row] = delta_string_head(v->str);
-        }
-        break;
-    default:
-        break;
-    }
-}
-
-/* False when memory is out: only a string can fail for that. */
-static bool fill_bound(struct delta_stats_column *c, size_t row, const struct json *j, uint32_t node, bool max, struct arena *texts)
-{
-    struct delta_value v;
-    if (!node)
-        return true;
-    if (delta_stats_bound(j, node, &c->type, max, texts, &v))
-        set_bound(c, row, &v, max);
-    else if (c->type.id == DELTA_STRING && j->nodes[node].type == JSON_STRING)
-        return false;
-    return true;
-}
-
-static bool fill_bounds(struct delta_stats_column *c, size_t row, const struct row_stats *stats, struct arena *texts)
-{
-    const struct json *j = &stats->json;
-    return fill_bound(c, row, j, descend(j, stats->min, c), false, texts) && fill_bound(c, row, j, descend(j, stats->max, c), true, texts);
-}
-
-static void fill_nulls(struct delta_stats_column *c, size_t row, const struct row_stats *stats)
-{
-    int64_t nulls;
-    uint32_t node = descend(&stats->json, stats->nulls, c);
-    if (!node || !json_i64(&stats->json, node, &nulls))
-        return;
-    if (nulls == 0)
-        set_bit(c->no_null, row);
-    if (stats->record_count > 0 && nulls == stats->record_count)
-        set_bit(c->all_null, row);
-}
-
-/* *known: there are statistics and they parse; otherwise everything stays unknown. */
-static enum status parse_row(struct str text, struct arena *scratch, struct row_stats *out, bool *known)
-{
-    *known = false;
-    enum status status = text.ptr ? json_parse(scratch, text, &out->json, NULL) : STATUS_SYNTAX;
-    if (status || out->json.nodes[0].type != JSON_OBJECT)
-        return status == STATUS_OUT_OF_MEMORY ? status : STATUS_OK;
-    *known = true;
-    out->min = json_member(&out->json, 0, "minValues");
-    out->max = json_member(&out->json, 0, "maxValues");
-    out->nulls = json_member(&out->json, 0, "nullCount");
-    uint32_t records = json_member(&out->json, 0, "numRecords");
-    out->record_count = -1;
-    if (records)
-        json_i64(&out->json, records, &out->record_count);
-    return STATUS_OK;
-}
-
-/* Fills the columns from `first` up to `end`. */
-static enum status fill_columns(struct ctx *ctx, struct delta_segment *g, struct delta_stats_column *first, const struct delta_stats_column *end,
-                                struct arena *texts, struct error *err)
-{
-    struct arena scratch = ARENA_INIT;
     enum status status = STATUS_OK;
-    for (size_t row = 0; row < g->count && !status; row++) {
-        struct row_stats stats;
-        bool known;
-        if (row % CANCEL_CHECK_ROWS == 0)
-            status = ctx_check(ctx, err);
-        if (!status && parse_row(g->stats[row], &scratch, &stats, &known))
+    for (size_t row = 0; row < g->count && !status; row += TEXTS_AT_ONCE) {
+        size_t count = g->count - row < TEXTS_AT_ONCE ? g->count - row : TEXTS_AT_ONCE;
+        status = ctx_check(ctx, err);
+        if (!status && delta_stats_fill(first, end, row, g->stats + row, count, true, &g->stats_columns->arena))
             status = error_oom(err);
-        for (struct delta_stats_column *c = first; c != end && !status; c = c->next) {
-            set_unknown(c, row);
-            if (!known)
-                continue;
-            fill_nulls(c, row, &stats);
-            if (!fill_bounds(c, row, &stats, texts))
-                status = error_oom(err);
-        }
-        arena_clear(&scratch);
     }
-    arena_release(&scratch);
     return status;
 }
 
-/* With g->lazy_lock held and g->stats loaded.  Columns not there yet are made together, in one pass over the texts. */
-static enum status get_locked(struct ctx *ctx, struct delta_segment *g, const struct delta_stats_leaf *leaves, size_t leaf_count,
-                              const struct delta_stats_column **out, struct error *err)
+/* From the checkpoint, by all threads of the engine at once, without keeping a text. */
+struct checkpoint_fill {
+    struct delta_segment *segment;
+    struct delta_stats_column *first;
+    const struct delta_stats_column *end;
+    pthread_mutex_t lock;
+    size_t rows;        /* filled so far */
+    bool moved;         /* the checkpoint is not, or not in the order, what it was */
+    bool out_of_memory; /* the reason why it was stopped, like moved */
+};
+
+static bool same_paths(const struct delta_segment *g, size_t row, const struct delta_stats_batch *b)
+{
+    for (size_t i = 0; i < b->rows; i++)
+        if (!str_eq(g->paths[row + i], b->path[i]))
+            return false;
+    return true;
+}
+
+static bool fill_batch(void *user, const struct delta_stats_batch *b)
+{
+    struct checkpoint_fill *f = user;
+    struct arena texts = ARENA_INIT;
+    int64_t row = delta_segment_batch_row(f->segment, b->part_index, b->first_row, b->rows);
+    bool found = row >= 0 && same_paths(f->segment, (size_t)row, b);
+    bool filled = found && delta_stats_fill(f->first, f->end, (size_t)row, b->stats, b->rows, false, &texts) == STATUS_OK;
+    pthread_mutex_lock(&f->lock);
+    arena_adopt(&f->segment->stats_columns->arena, &texts);
+    f->moved |= !found;
+    f->out_of_memory |= found && !filled;
+    f->rows += filled ? b->rows : 0;
+    pthread_mutex_unlock(&f->lock);
+    return filled;
+}
+
+static void clear_bits(struct delta_stats_column *first, const struct delta_stats_column *end, size_t rows)
+{
+    size_t bytes = delta_words(rows) * sizeof(uint64_t);
+    for (struct delta_stats_column *c = first; c != end; c = c->next) {
+        memset(c->all_null, 0, bytes);
+        memset(c->no_null, 0, bytes);
+        if (c->max_is_prefix)
+            memset(c->max_is_prefix, 0, bytes);
+    }
+}
+
+/* *done stays false when the rows are no longer where they were: then they have to be found by their paths. */
+static enum status fill_from_checkpoint(struct ctx *ctx, struct delta_table *t, struct delta_segment *g, struct delta_stats_column *first,
+                                        const struct delta_stats_column *end, bool *done, struct error *err)
+{
+    struct checkpoint_fill f = {.segment = g, .first = first, .end = end, .lock = PTHREAD_MUTEX_INITIALIZER};
+    *done = false;
+    if (!t || !t->handler || !t->handler->read_stats || !g->batch_count)
+        return STATUS_OK;
+    struct error failure = ERROR_INIT;
+    enum status status = delta_segment_read_stats(ctx, t, g, fill_batch, &f, &failure);
+    pthread_mutex_destroy(&f.lock);
+    *done = !status && f.rows == g->count;
+    if (!*done)
+        clear_bits(first, end, g->count);
+    if (f.out_of_memory)
+        status = error_oom(err);
+    else if (f.moved)
+        status = STATUS_OK;
+    else if (status && err)
+        error_move(err, &failure);
+    error_release(&failure);
+    return status;
+}
+
+static enum status fill_columns(struct ctx *ctx, struct delta_table *t, struct delta_segment *g, struct delta_stats_column *first,
+                                const struct delta_stats_column *end, struct error *err)
+{
+    bool done = false;
+    enum status status = STATUS_OK;
+    if (!g->stats)
+        status = fill_from_checkpoint(ctx, t, g, first, end, &done, err);
+    if (!status && !done)
+        status = delta_segment_load_stats_locked(ctx, t, g, err);
+    if (!status && !done)
+        status = fill_from_texts(ctx, g, first, end, err);
+    return status;
+}
+
+/* With g->lazy_lock held.  Columns not there yet are made together, in one pass over the texts. */
+static enum status get_locked(struct ctx *ctx, struct delta_table *t, struct delta_segment *g, const struct delta_stats_leaf *leaves,
+                              size_t leaf_count, const struct delta_stats_column **out, struct error *err)
 {
     if (!g->stats_columns && !(g->stats_columns = mem_calloc(1, sizeof *g->stats_columns)))
         return error_oom(err);
@@ -329,7 +258,7 @@ static enum status get_locked(struct ctx *ctx, struct delta_segment *g, const st
         out[i] = c;
     }
     if (!status && all->first != old_first)
-        status = fill_columns(ctx, g, all->first, old_first, &all->arena, err);
+        status = fill_columns(ctx, t, g, all->first, old_first, err);
     if (status) {
         columns_free_from(all->first, old_first);
         all->first = old_first;
@@ -340,21 +269,8 @@ static enum status get_locked(struct ctx *ctx, struct delta_segment *g, const st
 enum status delta_stats_columns_get(struct ctx *ctx, struct delta_table *t, struct delta_segment *g, const struct delta_stats_leaf *leaves,
                                     size_t leaf_count, const struct delta_stats_column **out, struct error *err)
 {
-    enum status status = delta_segment_load_stats(ctx, t, g, err);
-    if (status)
-        return status;
     pthread_mutex_lock(&g->lazy_lock);
-    status = get_locked(ctx, g, leaves, leaf_count, out, err);
+    enum status status = get_locked(ctx, t, g, leaves, leaf_count, out, err);
     pthread_mutex_unlock(&g->lazy_lock);
-    return status;
-}
-
-enum status delta_stats_record_count(struct str stats, struct arena *scratch, int64_t *count)
-{
-    struct row_stats row;
-    bool known;
-    enum status status = parse_row(stats, scratch, &row, &known);
-    *count = !status && known && row.record_count >= 0 ? row.record_count : -1;
-    arena_clear(scratch);
     return status;
 }

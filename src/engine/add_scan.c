@@ -2,12 +2,15 @@
  *
  * Streaming a result of a million rows to one consumer costs more than decoding them.  So the rows do not leave as a result: the
  * query calls a function of ours on every vector, which copies it into a block on whichever thread decoded it, and answers one
- * number.  Then the blocks are put in order (part, row) and handed out one by one. */
+ * number.  Blocks are handed out one by one in the order of parts and rows, those of the first part as soon as those before them
+ * were, so that few of them wait at the same time. */
 #include "engine/engine_int.h"
 
 #include <stdlib.h>
 
 #define FUNCTION_NAME "varve_take_adds"
+
+enum { VECTOR_ROWS_MAX = 8192 };
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
@@ -18,7 +21,7 @@ enum add_number { NUMBER_SIZE, NUMBER_TIME, NUMBER_DV_OFFSET, NUMBER_DV_SIZE, NU
 struct add_block {
     struct add_block *next;
     size_t rows;
-    int64_t file, first_row;              /* where the vector began */
+    int64_t file, first_row, vector_rows; /* where the vector began, and its rows, which include other actions */
     struct str *text_columns[TEXT_COUNT]; /* NULL: not asked for */
     int64_t *numbers[NUMBER_COUNT];
     struct str **partitions; /* [column][row] */
@@ -35,20 +38,35 @@ static void block_free(struct add_block *b)
     mem_free(b);
 }
 
+static void blocks_free(struct add_block *b)
+{
+    while (b) {
+        struct add_block *next = b->next;
+        block_free(b);
+        b = next;
+    }
+}
+
 /* One scan under way; the calls on other threads find it by its number. */
 struct taking {
     struct taking *next;
     uint64_t id;
     const struct add_scan *scan;
     pthread_mutex_t lock;
-    struct add_block *first;
-    size_t count;
+    struct add_block *first, *last; /* of the first file, in order: those that wait for one before them */
+    int64_t next_row;               /* of the first file: all before it was handed out */
+    struct add_block *later;        /* of the other files, of which no one knows where they begin in the whole */
+    size_t later_count;
+    bool handing_out; /* some thread is */
+    enum status failure;
+    struct error err; /* of the failure */
     bool out_of_memory;
+    bool stopped; /* the taker of statistics does not want more */
 };
 
 static void taking_begin(struct add_scans *all, struct taking *t, const struct add_scan *scan)
 {
-    *t = (struct taking){.scan = scan};
+    *t = (struct taking){.scan = scan, .err = ERROR_INIT};
     pthread_mutex_init(&t->lock, NULL);
     pthread_mutex_lock(&all->lock);
     t->id = ++all->last_id;
@@ -65,10 +83,9 @@ static void taking_end(struct add_scans *all, struct taking *t)
         at = &(*at)->next;
     *at = t->next;
     pthread_mutex_unlock(&all->lock);
-    for (struct add_block *b = t->first, *next; b; b = next) {
-        next = b->next;
-        block_free(b);
-    }
+    blocks_free(t->first);
+    blocks_free(t->later);
+    error_release(&t->err);
     pthread_mutex_destroy(&t->lock);
 }
 
@@ -206,36 +223,166 @@ static bool block_fill(const struct add_scan *scan, struct add_block *b, duckdb_
     return ok;
 }
 
-static void taking_keep(struct taking *t, struct add_block *b, bool ok)
+/* ---- blocks -> batches ---------------------------------------------------------------------------- */
+
+static int64_t cmp_place(const struct add_block *x, const struct add_block *y)
 {
-    if (!ok)
-        block_free(b);
-    pthread_mutex_lock(&t->lock);
-    if (ok) {
-        b->next = t->first;
-        t->first = b;
-        t->count++;
-    }
-    t->out_of_memory |= !ok;
-    pthread_mutex_unlock(&t->lock);
+    return x->file != y->file ? x->file - y->file : x->first_row - y->first_row;
 }
 
-static void take_vector(struct taking *t, duckdb_data_chunk input, size_t rows)
+static int by_place(const void *a, const void *b)
 {
-    uint32_t live[8192] = {0};
+    int64_t d = cmp_place(*(struct add_block *const *)a, *(struct add_block *const *)b);
+    return (d > 0) - (d < 0);
+}
+
+static enum status hand_out(const struct add_scan *scan, struct add_block *b, struct error *err)
+{
+    struct delta_checkpoint_batch batch = {.rows = b->rows,
+                                           .path = b->text_columns[TEXT_PATH],
+                                           .size_bytes = b->numbers[NUMBER_SIZE],
+                                           .modified_ms = b->numbers[NUMBER_TIME],
+                                           .stats = b->text_columns[TEXT_STATS],
+                                           .texts = &b->texts,
+                                           .part_index = scan->parts[b->file],
+                                           .first_row = b->first_row,
+                                           .partition = scan->has_partitions ? (const struct str *const *)b->partitions : NULL,
+                                           .dv_storage = b->text_columns[TEXT_DV_STORAGE],
+                                           .dv_path = b->text_columns[TEXT_DV_PATH],
+                                           .dv_offset = b->numbers[NUMBER_DV_OFFSET],
+                                           .dv_size = b->numbers[NUMBER_DV_SIZE],
+                                           .dv_cardinality = b->numbers[NUMBER_DV_ROWS],
+                                           .base_row_id = b->numbers[NUMBER_ROW_ID],
+                                           .row_version = b->numbers[NUMBER_ROW_VERSION]};
+    if (scan->batch(scan->user, scan->parts[b->file], &batch, err))
+        return STATUS_OK;
+    return err && err->code != STATUS_OK ? err->code : STATUS_CANCELLED;
+}
+
+/* In order.  Blocks come nearly in order, so the place is near the end or, for the vector that all wait for, the beginning. */
+static void insert_waiting(struct taking *t, struct add_block *b)
+{
+    struct add_block **at = &t->first;
+    if (t->last && cmp_place(t->last, b) < 0)
+        at = &t->last->next;
+    while (*at && cmp_place(*at, b) < 0)
+        at = &(*at)->next;
+    b->next = *at;
+    *at = b;
+    if (!b->next)
+        t->last = b;
+}
+
+/* The first block when no row before it is missing. */
+static struct add_block *take_next(struct taking *t)
+{
+    struct add_block *b = t->first;
+    if (!b || t->failure || b->file != 0 || b->first_row != t->next_row)
+        return NULL;
+    t->first = b->next;
+    if (!t->first)
+        t->last = NULL;
+    t->next_row += b->vector_rows;
+    return b;
+}
+
+/* Hands out what is in order, on one thread at a time, with the lock held but around the call. */
+static void hand_out_ready(struct taking *t)
+{
+    struct add_block *b;
+    if (t->handing_out)
+        return;
+    t->handing_out = true;
+    while ((b = take_next(t))) {
+        pthread_mutex_unlock(&t->lock);
+        enum status st = b->rows ? hand_out(t->scan, b, &t->err) : STATUS_OK;
+        block_free(b);
+        pthread_mutex_lock(&t->lock);
+        t->failure = st;
+    }
+    t->handing_out = false;
+}
+
+/* Takes the block; b NULL: there was no memory for it.  False when the scan has failed. */
+static bool taking_keep(struct taking *t, struct add_block *b)
+{
+    pthread_mutex_lock(&t->lock);
+    if (b) {
+        if (b->file > 0) {
+            b->next = t->later;
+            t->later = b;
+            t->later_count++;
+        } else {
+            insert_waiting(t, b);
+            hand_out_ready(t);
+        }
+    }
+    t->out_of_memory |= !b;
+    bool going_on = !t->out_of_memory && !t->failure;
+    pthread_mutex_unlock(&t->lock);
+    return going_on;
+}
+
+/* ---- a vector (any thread) -------------------------------------------------------------------------- */
+
+static int64_t first_number(duckdb_data_chunk input, idx_t argument)
+{
+    return *(const int64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(input, argument));
+}
+
+static void view_texts(duckdb_vector v, const uint32_t *live, size_t rows, struct str *out)
+{
+    const duckdb_string_t *data = duckdb_vector_get_data(v);
+    const uint64_t *validity = duckdb_vector_get_validity(v);
+    for (size_t i = 0; i < rows; i++)
+        out[i] = vector_valid(validity, live[i]) ? vector_str(&data[live[i]]) : STR_NULL;
+}
+
+/* False: the taker wants no more. */
+static bool pass_stats(const struct taking *t, duckdb_data_chunk input, const uint32_t *live, size_t rows)
+{
+    struct str path[VECTOR_ROWS_MAX], stats[VECTOR_ROWS_MAX];
+    view_texts(duckdb_data_chunk_get_vector(input, ARG_PATH), live, rows, path);
+    view_texts(duckdb_data_chunk_get_vector(input, ARG_STATS), live, rows, stats);
+    struct delta_stats_batch batch = {.part_index = t->scan->parts[first_number(input, ARG_FILE)],
+                                      .first_row = first_number(input, ARG_ROW),
+                                      .rows = rows,
+                                      .path = path,
+                                      .stats = stats};
+    return t->scan->stats(t->scan->user, &batch);
+}
+
+/* A vector without adds leaves an empty block: it says how far the file was read. */
+static bool keep_rows(struct taking *t, duckdb_data_chunk input, size_t rows, const uint32_t *live, size_t count)
+{
+    struct add_block *b = mem_calloc(1, sizeof(*b));
+    if (b) {
+        b->file = first_number(input, ARG_FILE);
+        b->first_row = first_number(input, ARG_ROW);
+        b->vector_rows = (int64_t)rows;
+    }
+    if (b && count && !(block_room(t->scan, b, count) && block_fill(t->scan, b, input, live))) {
+        block_free(b);
+        b = NULL;
+    }
+    return taking_keep(t, b);
+}
+
+/* False: stopped. */
+static bool take_vector(struct taking *t, duckdb_data_chunk input, size_t rows)
+{
+    uint32_t live[VECTOR_ROWS_MAX] = {0};
     size_t count = 0;
     const uint64_t *validity = duckdb_vector_get_validity(duckdb_data_chunk_get_vector(input, ARG_PATH));
     for (size_t i = 0; i < rows && count < VV_ARRAY_COUNT(live); i++)
         if (vector_valid(validity, i))
             live[count++] = (uint32_t)i;
-    if (!count)
-        return;
-    struct add_block *b = mem_calloc(1, sizeof(*b));
-    if (b) {
-        b->file = *(const int64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(input, ARG_FILE));
-        b->first_row = *(const int64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(input, ARG_ROW));
-    }
-    taking_keep(t, b, b && block_room(t->scan, b, count) && block_fill(t->scan, b, input, live));
+    if (!t->scan->stats)
+        return keep_rows(t, input, rows, live, count);
+    if (count == 0 || pass_stats(t, input, live, count))
+        return true;
+    __atomic_store_n(&t->stopped, true, __ATOMIC_RELEASE);
+    return false;
 }
 
 static void take_adds(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output)
@@ -247,8 +394,10 @@ static void take_adds(duckdb_function_info info, duckdb_data_chunk input, duckdb
         duckdb_scalar_function_set_error(info, "this function is for the program itself");
         return;
     }
-    if (t)
-        take_vector(t, input, rows);
+    if (t && !take_vector(t, input, rows)) {
+        duckdb_scalar_function_set_error(info, "no more rows are wanted");
+        return;
+    }
     memset(duckdb_vector_get_data(output), 0, rows * sizeof(int64_t));
 }
 
@@ -331,13 +480,13 @@ static bool put_argument(struct buf *sql, bool present, const char *expression, 
 
 static void put_query(struct add_scan *scan, const struct delta_type *add, uint64_t id, struct str files, struct buf *sql)
 {
-    const struct delta_type *dv = member_struct(add, "deletionVector");
+    const struct delta_type *dv = scan->stats ? NULL : member_struct(add, "deletionVector");
     struct buf stats = BUF_INIT;
-    bool has_stats = scan->wanted & DELTA_READ_STATS && checkpoint_stats_sql(add, &stats);
+    bool has_stats = scan->wanted & DELTA_READ_STATS && checkpoint_stats_sql(add, &stats), all = !scan->stats;
     buf_printf(sql, "SELECT max(" FUNCTION_NAME "(CAST(%llu AS UBIGINT)", (unsigned long long)id);
     scan->has_text[TEXT_PATH] = put_argument(sql, true, "add.path", "VARCHAR");
-    put_argument(sql, has_member(add, "size"), "add.size", "BIGINT");
-    put_argument(sql, has_member(add, "modificationTime"), "add.modificationTime", "BIGINT");
+    put_argument(sql, all && has_member(add, "size"), "add.size", "BIGINT");
+    put_argument(sql, all && has_member(add, "modificationTime"), "add.modificationTime", "BIGINT");
     put_argument(sql, true, "file_index", "BIGINT");
     put_argument(sql, true, "file_row_number", "BIGINT");
     scan->has_partitions =
@@ -357,51 +506,40 @@ static void put_query(struct add_scan *scan, const struct delta_type *add, uint6
     buf_str(sql, files);
 }
 
-/* ---- blocks -> batches ---------------------------------------------------------------------------- */
+/* ---- the scan -------------------------------------------------------------------------------------- */
 
-static int by_place(const void *a, const void *b)
+/* What is left when every vector was taken. */
+static enum status hand_out_rest(struct ctx *ctx, struct taking *t, struct error *err)
 {
-    const struct add_block *x = *(struct add_block *const *)a, *y = *(struct add_block *const *)b;
-    int64_t d = x->file != y->file ? x->file - y->file : x->first_row - y->first_row;
-    return (d > 0) - (d < 0);
-}
-
-static enum status hand_out(const struct add_scan *scan, struct add_block *b, struct error *err)
-{
-    struct delta_checkpoint_batch batch = {.rows = b->rows,
-                                           .path = b->text_columns[TEXT_PATH],
-                                           .size_bytes = b->numbers[NUMBER_SIZE],
-                                           .modified_ms = b->numbers[NUMBER_TIME],
-                                           .stats = b->text_columns[TEXT_STATS],
-                                           .texts = &b->texts,
-                                           .partition = scan->has_partitions ? (const struct str *const *)b->partitions : NULL,
-                                           .dv_storage = b->text_columns[TEXT_DV_STORAGE],
-                                           .dv_path = b->text_columns[TEXT_DV_PATH],
-                                           .dv_offset = b->numbers[NUMBER_DV_OFFSET],
-                                           .dv_size = b->numbers[NUMBER_DV_SIZE],
-                                           .dv_cardinality = b->numbers[NUMBER_DV_ROWS],
-                                           .base_row_id = b->numbers[NUMBER_ROW_ID],
-                                           .row_version = b->numbers[NUMBER_ROW_VERSION]};
-    if (scan->batch(scan->user, scan->parts[b->file], &batch, err))
-        return STATUS_OK;
-    return err && err->code != STATUS_OK ? err->code : STATUS_CANCELLED;
-}
-
-static enum status hand_out_all(struct ctx *ctx, const struct taking *t, struct error *err)
-{
-    struct add_block **blocks = t->out_of_memory ? NULL : mem_alloc((t->count + 1) * sizeof(*blocks));
+    struct add_block **blocks = mem_alloc((t->later_count + 1) * sizeof(*blocks));
     enum status st = blocks ? STATUS_OK : error_oom(err);
     size_t count = 0;
     for (struct add_block *b = t->first; b && st == STATUS_OK; b = b->next)
+        st = b->rows ? hand_out(t->scan, b, err) : STATUS_OK;
+    for (struct add_block *b = t->later; b && st == STATUS_OK; b = b->next)
         blocks[count++] = b;
     if (st == STATUS_OK)
         qsort(blocks, count, sizeof(*blocks), by_place);
     for (size_t i = 0; i < count && st == STATUS_OK; i++) {
         st = ctx_check(ctx, err);
-        if (st == STATUS_OK)
+        if (st == STATUS_OK && blocks[i]->rows)
             st = hand_out(t->scan, blocks[i], err);
     }
     mem_free(blocks);
+    return st;
+}
+
+/* What our function says goes before what the engine says about its failing. */
+static enum status taking_status(struct taking *t, enum status st, struct error *err)
+{
+    if (t->out_of_memory)
+        return error_oom(err);
+    if (t->failure) {
+        error_move(err, &t->err);
+        return t->failure;
+    }
+    if (t->stopped)
+        return error_set(err, STATUS_CANCELLED, "the reader of the checkpoint stopped");
     return st;
 }
 
@@ -417,8 +555,9 @@ enum status add_scan_run(struct ctx *ctx, struct engine_run *run, struct add_sca
         st = ensure_function(all, run, err);
     if (st == STATUS_OK)
         st = run_execute(run, buf_view(&sql), err);
+    st = taking_status(&taking, st, err);
     if (st == STATUS_OK)
-        st = hand_out_all(ctx, &taking, err);
+        st = hand_out_rest(ctx, &taking, err);
     taking_end(all, &taking);
     buf_release(&sql);
     return st;

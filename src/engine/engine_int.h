@@ -211,10 +211,12 @@ struct add_scan {
     unsigned wanted;     /* DELTA_READ_… */
     const size_t *parts; /* of the checkpoint: what the files of the scan are */
     bool (*batch)(void *user, size_t part_index, const struct delta_checkpoint_batch *batch, struct error *err);
+    bool (*stats)(void *user, const struct delta_stats_batch *batch); /* not NULL: takes only statistics, on the thread that read them */
     void *user;
     bool has_text[4], has_partitions, has_row_ids; /* filled by add_scan_run: what the file has */
 };
-/* `files` is " FROM read_parquet(…)", add the type of its column of that name.  Batches come in the order of parts and rows, on this thread. */
+/* `files` is " FROM read_parquet(…)", add the type of its column of that name.  Batches come in the order of parts and rows, one
+ * at a time, on any thread. */
 enum status add_scan_run(struct ctx *ctx, struct engine_run *run, struct add_scans *all, struct add_scan *scan, const struct delta_type *add,
                          struct str files, struct error *err);
 

@@ -108,13 +108,9 @@ static enum status scan_parts(struct ctx *ctx, struct engine *e, struct engine_r
     return unreadable(st, p->paths + from, err);
 }
 
-static enum status read_adds(struct delta_handler *h, struct ctx *ctx, const struct str *paths, size_t path_count,
-                             const struct str *partition_columns, size_t partition_column_count, unsigned wanted,
-                             bool (*batch)(void *user, size_t part_index, const struct delta_checkpoint_batch *batch, struct error *err), void *user,
-                             struct error *err)
+static enum status scan_all(struct delta_handler *h, struct ctx *ctx, const struct str *paths, size_t path_count, struct add_scan *scan,
+                            struct error *err)
 {
-    struct add_scan scan = {
-        .partition_columns = partition_columns, .partition_count = partition_column_count, .wanted = wanted, .batch = batch, .user = user};
     struct engine_run run = {0};
     struct add_parts p = {0};
     if (path_count == 0)
@@ -125,11 +121,28 @@ static enum status read_adds(struct delta_handler *h, struct ctx *ctx, const str
     for (size_t from = 0, to; from < p.count && st == STATUS_OK; from = to) {
         for (to = from + 1; to < p.count && delta_type_equal(p.types[to], p.types[from]);)
             to++;
-        st = scan_parts(ctx, engine_of(h), &run, &p, from, to, &scan, err);
+        st = scan_parts(ctx, engine_of(h), &run, &p, from, to, scan, err);
     }
     run_end(&run);
     arena_release(&p.arena);
     return st;
+}
+
+static enum status read_adds(struct delta_handler *h, struct ctx *ctx, const struct str *paths, size_t path_count,
+                             const struct str *partition_columns, size_t partition_column_count, unsigned wanted,
+                             bool (*batch)(void *user, size_t part_index, const struct delta_checkpoint_batch *batch, struct error *err), void *user,
+                             struct error *err)
+{
+    struct add_scan scan = {
+        .partition_columns = partition_columns, .partition_count = partition_column_count, .wanted = wanted, .batch = batch, .user = user};
+    return scan_all(h, ctx, paths, path_count, &scan, err);
+}
+
+static enum status read_stats(struct delta_handler *h, struct ctx *ctx, const struct str *paths, size_t path_count,
+                              bool (*batch)(void *user, const struct delta_stats_batch *batch), void *user, struct error *err)
+{
+    struct add_scan scan = {.wanted = DELTA_READ_STATS, .stats = batch, .user = user};
+    return scan_all(h, ctx, paths, path_count, &scan, err);
 }
 
 /* ---- chunks ------------------------------------------------------------------------------------ */
@@ -582,8 +595,11 @@ static enum status write_checkpoint(struct delta_handler *h, struct ctx *ctx, st
 
 void log_reader_init(struct log_reader *r, struct engine *e)
 {
-    *r = (struct log_reader){
-        .handler = {.read_adds = read_adds, .read_others = read_others, .write_checkpoint = write_checkpoint, .read_adds_raw = read_adds_raw},
-        .engine = e,
-        .scans = {.lock = PTHREAD_MUTEX_INITIALIZER}};
+    *r = (struct log_reader){.handler = {.read_adds = read_adds,
+                                         .read_others = read_others,
+                                         .write_checkpoint = write_checkpoint,
+                                         .read_adds_raw = read_adds_raw,
+                                         .read_stats = read_stats},
+                             .engine = e,
+                             .scans = {.lock = PTHREAD_MUTEX_INITIALIZER}};
 }

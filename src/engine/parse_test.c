@@ -53,6 +53,22 @@ static void sees_time_travel(void **state)
     assert_true(p.refs[0].has_at && p.refs[1].has_at && !p.refs[2].has_at);
 }
 
+static void sees_change_feeds(void **state)
+{
+    struct fixture *f = *state;
+    const char *sql =
+        "WITH table_changes AS (SELECT 1) SELECT * FROM Table_Changes('t', 1) x JOIN range(3) ON (FROM table_changes_by_path('/p', 1, 2)) = 1";
+    for (int again = 0; again < 2; again++) {
+        struct engine_parsed p = parse(f, sql);
+        assert_int_equal(p.ref_count, 2);
+        assert_true(p.refs[0].is_changes && p.refs[1].is_changes && !p.is_volatile);
+        expect_ref(&p, 0, sql, "Table_Changes(", "table_changes");
+        expect_ref(&p, 1, sql, "table_changes_by_path", "table_changes_by_path");
+        assert_true(str_eq(p.refs[0].alias, STR("x")) && !p.refs[1].alias.ptr);
+    }
+    assert_true(parse(f, "FROM table_changes('t', now())").is_volatile);
+}
+
 static void leaves_ctes_out(void **state)
 {
     struct fixture *f = *state;
@@ -170,11 +186,17 @@ static void tree_reads_what_duckdb_writes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_names_where_they_are), cmocka_unit_test(remembers_what_was_parsed),
-        cmocka_unit_test(sees_time_travel),           cmocka_unit_test(leaves_ctes_out),
-        cmocka_unit_test(takes_every_kind_of_query),  cmocka_unit_test(knows_what_is_volatile),
-        cmocka_unit_test(volatile_list_is_complete),  cmocka_unit_test(deep_and_long_statements),
-        cmocka_unit_test(errors_have_their_place),    cmocka_unit_test(tree_reads_what_duckdb_writes),
+        cmocka_unit_test(finds_names_where_they_are),
+        cmocka_unit_test(remembers_what_was_parsed),
+        cmocka_unit_test(sees_time_travel),
+        cmocka_unit_test(sees_change_feeds),
+        cmocka_unit_test(leaves_ctes_out),
+        cmocka_unit_test(takes_every_kind_of_query),
+        cmocka_unit_test(knows_what_is_volatile),
+        cmocka_unit_test(volatile_list_is_complete),
+        cmocka_unit_test(deep_and_long_statements),
+        cmocka_unit_test(errors_have_their_place),
+        cmocka_unit_test(tree_reads_what_duckdb_writes),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

@@ -191,12 +191,18 @@ static bool is_near(const struct row_run *r, int64_t *first, size_t *span)
     return low >= 0 && high - low < WINDOW_BITS;
 }
 
+/* Consecutive rows of one file, as the reader gives them when nothing was filtered before.  One pass without branches. */
 static bool is_consecutive(const struct row_run *r)
 {
-    int64_t difference = 0;
-    for (idx_t i = 0; i < r->rows; i++)
-        difference |= r->number[i] ^ (r->number[0] + (int64_t)i);
-    return difference == 0;
+    const uint64_t file = r->file_index[0];
+    const int64_t first = r->number[0];
+    uint64_t files = 0;
+    int64_t numbers = 0;
+    for (idx_t i = 0; i < r->rows; i++) {
+        files |= r->file_index[i] ^ file;
+        numbers |= r->number[i] ^ (first + (int64_t)i);
+    }
+    return files == 0 && numbers == 0 && first >= 0;
 }
 
 /* Bits to bools, eight at a time: each byte of the product holds the eight bits, each keeps its own. */
@@ -218,14 +224,21 @@ static void spread(const uint64_t *words, idx_t rows, bool invert, bool *out)
         out[i] = (words[i >> 6] >> (i & 63) & 1) != invert;
 }
 
+static void answer_consecutive(const struct row_filter_file *file, const struct row_run *r)
+{
+    uint64_t words[WINDOW_BITS / 64];
+    if (!file->rows) {
+        memset(r->kept, true, r->rows);
+        return;
+    }
+    delta_rows_mask(file->rows, (uint64_t)r->number[0], r->rows, words);
+    spread(words, r->rows, !file->only, r->kept);
+}
+
 static void answer_near(const struct row_filter_file *file, const struct row_run *r, int64_t first, size_t span)
 {
     uint64_t words[WINDOW_BITS / 64];
     delta_rows_mask(file->rows, (uint64_t)first, span, words);
-    if (span == r->rows && is_consecutive(r)) {
-        spread(words, r->rows, !file->only, r->kept);
-        return;
-    }
     for (idx_t i = 0; i < r->rows; i++) {
         size_t bit = (size_t)(r->number[i] - first);
         r->kept[i] = (words[bit >> 6] >> (bit & 63) & 1) == file->only;
@@ -261,7 +274,9 @@ static void execute_keeps(duckdb_function_info info, duckdb_data_chunk input, du
                         .number = duckdb_vector_get_data(duckdb_data_chunk_get_vector(input, 2)),
                         .rows = duckdb_data_chunk_get_size(input),
                         .kept = duckdb_vector_get_data(output)};
-    if (r.rows && knows_files(info, f, r.file_index, r.rows))
+    if (r.rows && r.rows <= WINDOW_BITS && r.file_index[0] < f->file_count && is_consecutive(&r))
+        answer_consecutive(&f->files[r.file_index[0]], &r);
+    else if (r.rows && knows_files(info, f, r.file_index, r.rows))
         answer(f, &r);
 }
 

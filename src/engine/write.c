@@ -714,7 +714,7 @@ static enum status split_large(struct writing *w, struct error *err)
     enum status st = STATUS_OK;
     for (size_t i = 0, pieces; st == STATUS_OK && i < w->out->file_count; i += pieces) {
         pieces = 1;
-        if (w->out->files[i].size_bytes > target_bytes(w) + target_bytes(w) / 2)
+        if (w->out->files[i].size_bytes - target_bytes(w) > target_bytes(w) / 2)
             st = split_file(w, i, &pieces, err);
     }
     return st;

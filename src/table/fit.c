@@ -235,7 +235,7 @@ static enum status match_column(struct fitting *g, struct target *target, const 
     bool ok = is_filled(target, column) ? fit_copy_field(g->arena, column, &target->field)
                                         : fit_merge_field(g->fit, NULL, column, target->from, &target->field);
     struct identity id;
-    if (ok && g->request->own_rows && target->source >= 0 && identity_of(column, &id))
+    if (ok && g->request->own_rows && !g->request->no_new_rows && target->source >= 0 && identity_of(column, &id))
         g->fit->computed[g->fit->computed_count++] = column->name;
     return ok ? STATUS_OK : error_oom(err);
 }

@@ -44,12 +44,25 @@ static enum status set_one(struct alteration *a, const struct delta_property *p,
     return status ? status : alteration_set(a, p->key, p->value, err);
 }
 
+/* Row tracking begins with ids for the rows that are there, in commits of their own. */
+static enum status prepare_row_tracking(struct ctx *ctx, struct catalog_table *t, const struct delta_property *set, uint32_t set_count,
+                                        struct error *err)
+{
+    bool wanted = false;
+    for (uint32_t i = 0; i < set_count; i++)
+        wanted |= str_eq(set[i].key, STR("delta.enableRowTracking")) && str_ieq(set[i].value, STR("true"));
+    return wanted ? delta_row_tracking_backfill(ctx, t->table, err) : STATUS_OK;
+}
+
 enum status table_set_properties(struct ctx *ctx, struct catalog_table *t, const struct delta_property *set, uint32_t set_count,
                                  struct table_change *out, struct error *err)
 {
     struct alteration a;
     *out = (struct table_change){.version = -1};
-    enum status status = alteration_open(&a, ctx, t, err);
+    a = (struct alteration){.ctx = ctx, .arena = ARENA_INIT, .table = t};
+    enum status status = prepare_row_tracking(ctx, t, set, set_count, err);
+    if (!status)
+        status = alteration_open(&a, ctx, t, err);
     for (uint32_t i = 0; !status && i < set_count; i++)
         status = set_one(&a, &set[i], err);
     if (!status)

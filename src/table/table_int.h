@@ -87,6 +87,7 @@ struct fit_request {
     const bool *defaults;
     /* The rows come from the table itself (UPDATE, MERGE): values of identity columns stand, and a row with none is new and gets one. */
     bool own_rows;
+    bool no_new_rows; /* with own_rows: none of them is new (UPDATE): nothing is numbered */
     size_t check_base;
 };
 /* The query that yields the rows as the table wants them. */

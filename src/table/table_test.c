@@ -786,6 +786,89 @@ static void every_store_fault_is_before_or_after(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* ---- the gate -------------------------------------------------------------------------------- */
+
+static enum status write_directly(struct fixture *f, const char *select, bool unchanged)
+{
+    struct delta_snapshot *s = snapshot(f);
+    struct engine_written written = {0};
+    struct table_rows rows = {.select = str_of(select), .unchanged = unchanged};
+    enum status status = table_write_rows(&f->ctx, engine, &f->table, delta_snapshot_metadata(s), delta_snapshot_schema(s), &rows, &written, &f->err);
+    if (!status)
+        table_discard_files(&f->ctx, &f->table, &written);
+    engine_written_release(&written);
+    delta_snapshot_unref(s);
+    return status;
+}
+
+static void the_gate_stands_before_every_write(void **state)
+{
+    struct fixture *f = *state;
+    static const struct sql_constraint pos = {.name = STR("Pos"), .text = STR("a > 0 AND b <=> b")};
+    struct delta_type *schema = type(f, "STRUCT<a: INT, b: STRING, c: INT>");
+    assert_true(field_set_meta_text(&f->arena, &schema->fields[2], STR(META_GENERATED), STR("a + 1")));
+    struct table_definition def = {.schema = schema, .constraints = &pos, .constraint_count = 1};
+    OK(f, table_create(&f->ctx, engine, &f->table, &def, NULL, NULL, false, &f->change, &f->err));
+    assert_logged(f, 0, "\"minWriterVersion\":4");
+    assert_logged(f, 0, "delta.constraints.pos");
+    OK(f, write_directly(f, "SELECT 1, 'x', 2", false));
+    EXPECT(f, STATUS_CONSTRAINT_VIOLATION, write_directly(f, "SELECT 0, 'x', 1", false));
+    assert_non_null(strstr(f->err.message, "\"pos\""));
+    assert_non_null(strstr(f->err.detail, "'a': 0"));
+    EXPECT(f, STATUS_CONSTRAINT_VIOLATION, write_directly(f, "SELECT NULL::INTEGER, 'x', NULL", false));
+    EXPECT(f, STATUS_CONSTRAINT_VIOLATION, write_directly(f, "SELECT 1, 'x', 3", false));
+    assert_non_null(strstr(f->err.message, "generated column \"c\""));
+    OK(f, write_directly(f, "SELECT 0, 'x', 7", true));
+    assert_int_equal(files_on_disk(f), 0);
+}
+
+static void rules_that_cannot_be_evaluated_stop_writes(void **state)
+{
+    struct fixture *f = *state;
+    struct delta_type *schema = type(f, "STRUCT<a: INT>");
+    struct delta_property rule = {.key = STR("delta.constraints.x"), .value = STR("spark_only(a) > 0")};
+    struct delta_metadata m = {.configuration = &rule, .configuration_count = 1};
+    struct table_rule *rules;
+    size_t count;
+    EXPECT(f, STATUS_UNSUPPORTED_FEATURE, table_rules(&f->ctx, engine, &f->arena, &m, schema, &rules, &count, &f->err));
+    assert_non_null(strstr(f->err.message, "constraint \"x\" cannot be evaluated here: spark_only(a) > 0"));
+    m.configuration_count = 0;
+    assert_true(field_set_meta(&f->arena, &schema->fields[0], STR(META_INVARIANTS), STR("{\"expression\":{\"expression\":\"a < 9\"}}")));
+    OK(f, table_rules(&f->ctx, engine, &f->arena, &m, schema, &rules, &count, &f->err));
+    assert_int_equal(count, 1);
+    assert_true(str_eq(rules[0].text, STR("a < 9")));
+    assert_true(field_set_meta(&f->arena, &schema->fields[0], STR(META_INVARIANTS), STR("{\"other\":1}")));
+    EXPECT(f, STATUS_UNSUPPORTED_FEATURE, table_rules(&f->ctx, engine, &f->arena, &m, schema, &rules, &count, &f->err));
+}
+
+static void identities_are_read_and_moved(void **state)
+{
+    struct fixture *f = *state;
+    struct delta_type *schema = type(f, "STRUCT<id: BIGINT, a: INT>");
+    struct delta_field *id = &schema->fields[0];
+    struct identity read;
+    int64_t next;
+    bool changed;
+    assert_false(identity_of(id, &read));
+    assert_true(field_set_meta(&f->arena, id, STR("delta.identity.start"), STR("10")) &&
+                field_set_meta(&f->arena, id, STR("delta.identity.step"), STR("-3")));
+    assert_true(identity_of(id, &read) && identity_next(&read, &next));
+    assert_int_equal(next, 10);
+    struct str computed[] = {STR("ID")};
+    struct fit fit = {.computed = computed, .computed_count = 1};
+    const struct fit *fits[] = {&fit};
+    OK(f, identity_advance(&f->arena, schema, fits, 1, 4, &changed, &f->err));
+    assert_true(changed && identity_of(id, &read) && read.has_high_water);
+    assert_int_equal(read.high_water, 1);
+    OK(f, identity_advance(&f->arena, schema, fits, 1, 0, &changed, &f->err));
+    assert_false(changed);
+    assert_true(field_set_meta(&f->arena, id, STR("delta.identity.highWaterMark"), STR("-9223372036854775807")));
+    assert_true(identity_of(id, &read));
+    assert_false(identity_next(&read, &next));
+    assert_true(field_set_meta(&f->arena, id, STR("delta.identity.step"), STR("0")));
+    assert_false(identity_of(id, &read));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -794,6 +877,9 @@ int main(void)
         TEST(creates_from_a_query_and_replaces),
         TEST(failed_query_creates_nothing),
         TEST(inserts_by_position_list_and_name),
+        TEST(the_gate_stands_before_every_write),
+        TEST(rules_that_cannot_be_evaluated_stop_writes),
+        TEST(identities_are_read_and_moved),
         TEST(insert_lists_every_violation),
         TEST(values_are_assigned_as_ansi_says),
         TEST(null_literals_fit_everything),

@@ -234,6 +234,14 @@ static enum status assigned_select(struct updating *u, bool with_copies, struct 
     return status;
 }
 
+static bool inserts_rows(const struct rewriting *w)
+{
+    for (uint32_t i = 0; i < w->in->action_count; i++)
+        if (w->in->actions[i].kind == TABLE_ACTION_INSERT)
+            return true;
+    return false;
+}
+
 /* The rows go through the same gate as inserted ones; generated columns that nobody set are computed anew there. */
 static enum status fit_assigned(struct updating *u, struct str select, struct str *out)
 {
@@ -246,6 +254,7 @@ static enum status fit_assigned(struct updating *u, struct str select, struct st
         .source = &source,
         .defaults = u->left_out,
         .own_rows = true,
+        .no_new_rows = !inserts_rows(w),
         .check_base = w->check_base,
     };
     struct fitted *fitted = &w->fitted[w->fitted_count];

@@ -1,0 +1,137 @@
+/* delta/commit_stream.c: a run of commits, read and parsed ahead of their use.
+ *
+ * Replaying a long tail of commits is mostly parsing, and every file can be parsed for itself.  So a few threads take versions in
+ * order and leave the results in a ring, from which the replay takes them one after another.  A short run has no threads. */
+#include "delta/delta_int.h"
+
+#include <unistd.h>
+
+enum { THREADS_MAX = 8, RING = 4 * THREADS_MAX, COMMITS_PER_THREAD = 16 };
+
+struct slot {
+    bool ready;
+    enum store_result result;
+    struct delta_commit commit;
+    struct error err;
+};
+
+struct delta_commit_stream {
+    struct ctx *ctx;
+    struct delta_table *table;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int64_t next_read, next_taken, last; /* versions */
+    bool stop;
+    struct slot ring[RING];
+    pthread_t threads[THREADS_MAX];
+    size_t thread_count;
+};
+
+/* False: nothing is left to read. */
+static bool next_version(struct delta_commit_stream *s, int64_t *version)
+{
+    pthread_mutex_lock(&s->lock);
+    while (!s->stop && s->next_read <= s->last && s->next_read - s->next_taken >= RING)
+        pthread_cond_wait(&s->changed, &s->lock);
+    bool any = !s->stop && s->next_read <= s->last;
+    if (any)
+        *version = s->next_read++;
+    pthread_mutex_unlock(&s->lock);
+    return any;
+}
+
+static void *read_ahead(void *arg)
+{
+    struct delta_commit_stream *s = arg;
+    for (int64_t version; next_version(s, &version);) {
+        struct slot *slot = &s->ring[version % RING];
+        slot->err = ERROR_INIT;
+        slot->result = delta_commit_read(s->ctx, s->table, version, &slot->commit, &slot->err);
+        pthread_mutex_lock(&s->lock);
+        slot->ready = true;
+        s->stop |= slot->result != STORE_OK; /* whoever takes it goes no further */
+        pthread_cond_broadcast(&s->changed);
+        pthread_mutex_unlock(&s->lock);
+    }
+    return NULL;
+}
+
+static size_t threads_for(int64_t commits)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    int64_t wanted = commits / COMMITS_PER_THREAD;
+    if (processors < 2 || wanted < 2)
+        return 0;
+    int64_t most = processors < THREADS_MAX ? processors : THREADS_MAX;
+    return (size_t)(wanted < most ? wanted : most);
+}
+
+struct delta_commit_stream *delta_commit_stream_new(struct ctx *ctx, struct delta_table *t, int64_t first, int64_t last)
+{
+    struct delta_commit_stream *s = mem_calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    s->ctx = ctx;
+    s->table = t;
+    s->next_read = s->next_taken = first;
+    s->last = last;
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->changed, NULL);
+    size_t wanted = threads_for(last - first + 1);
+    while (s->thread_count < wanted && pthread_create(&s->threads[s->thread_count], NULL, read_ahead, s) == 0)
+        s->thread_count++;
+    return s;
+}
+
+/* What the threads have of the version; they stopped before it when one failed. */
+static enum store_result take(struct delta_commit_stream *s, int64_t version, struct delta_commit *out, struct error *err)
+{
+    struct slot *slot = &s->ring[version % RING];
+    pthread_mutex_lock(&s->lock);
+    while (!slot->ready && !(s->stop && version >= s->next_read))
+        pthread_cond_wait(&s->changed, &s->lock);
+    bool ready = slot->ready;
+    enum store_result result = slot->result;
+    if (ready)
+        *out = slot->commit;
+    slot->ready = false;
+    s->next_taken = version + 1;
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+    if (!ready)
+        return delta_commit_read(s->ctx, s->table, version, out, err);
+    if (result == STORE_OK)
+        error_release(&slot->err);
+    else
+        error_move(err, &slot->err);
+    return result;
+}
+
+enum store_result delta_commit_stream_next(struct delta_commit_stream *s, int64_t version, struct delta_commit *out, struct error *err)
+{
+    if (s->thread_count == 0 || version != s->next_taken)
+        return delta_commit_read(s->ctx, s->table, version, out, err);
+    return take(s, version, out, err);
+}
+
+void delta_commit_stream_free(struct delta_commit_stream *s)
+{
+    if (!s)
+        return;
+    pthread_mutex_lock(&s->lock);
+    s->stop = true;
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+    for (size_t i = 0; i < s->thread_count; i++)
+        pthread_join(s->threads[i], NULL);
+    for (size_t i = 0; i < RING; i++) {
+        if (!s->ring[i].ready)
+            continue;
+        if (s->ring[i].result == STORE_OK)
+            delta_commit_release(&s->ring[i].commit);
+        error_release(&s->ring[i].err);
+    }
+    pthread_cond_destroy(&s->changed);
+    pthread_mutex_destroy(&s->lock);
+    mem_free(s);
+}
