@@ -98,7 +98,7 @@ def statement(rng, table, version):
     if kind == "optimize":
         return f"OPTIMIZE {table}"
     if kind == "restore":
-        return f"RESTORE TABLE {table} TO VERSION AS OF {rng.randrange(max(1, version - 3), version + 1)}"
+        return f"RESTORE TABLE {table} TO VERSION AS OF {rng.randrange(max(0, version - 3), version + 1)}"
     if kind == "replace":
         return f"INSERT INTO {table} REPLACE WHERE p = 'x' SELECT id, v, n, d, 'x' FROM {table} WHERE id > {rng.randrange(40)}"
     return merge(rng, table)

@@ -123,6 +123,9 @@ static int compare_rounds(const void *left, const void *right)
     return (a->first > b->first) - (a->first < b->first);
 }
 
+/* A bin becomes one file, also when its rows take a little more room than before. */
+static int64_t one_file(const struct optimizing *o) { return o->target_bytes < INT64_C(1) << 50 ? 2 * o->target_bytes : INT64_C(1) << 51; }
+
 /* ---- rewriting ---------------------------------------------------------------------------------------------- */
 
 static enum status write_bins(struct optimizing *o, const struct bin *bins, size_t count, struct error *err)
@@ -154,7 +157,7 @@ static enum status write_bins(struct optimizing *o, const struct bin *bins, size
     enum status status = engine_scan_sql(w->ctx, w->e, &scan, &sql, &hold, err);
     if (!status) {
         struct table_rows rows = {
-            .select = buf_view(&sql), .hold = hold, .session_settings = w->in->session_settings, .unchanged = true, .target_bytes = INT64_MAX};
+            .select = buf_view(&sql), .hold = hold, .session_settings = w->in->session_settings, .unchanged = true, .target_bytes = one_file(o)};
         status = table_write_rows(w->ctx, w->e, w->table, m, w->schema, &rows, &o->written[o->written_count], err);
     }
     o->written_count += !status;
