@@ -118,7 +118,7 @@ static enum status check_shape(struct reader *r, const struct delta_metadata *m,
     if (!(physical = delta_physical_schema(&r->arena, delta_mapping_mode(m), schema)))
         return error_oom(err);
     if (!same_partition_columns(keys, m->partition_column_count, end->partition_keys, end->metadata.partition_column_count))
-        return refuse_shape(r, "the table had other partition columns", STR_NULL, err);
+        return refuse_shape(r, "the table had other partition columns", STR(""), err);
     for (uint32_t i = 0; i < r->end_schema->field_count; i++) {
         const struct delta_field *field = &r->end_schema->fields[i], *old = delta_field_find(physical, field->name);
         if (old && !fits(old->type, field->type))
