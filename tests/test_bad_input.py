@@ -32,6 +32,7 @@ class Doors:
 
     def __init__(self, program, lake):
         self.program, self.lake = program, lake
+        lake.mkdir(parents=True)  # a server does not start on a lake that is not there
         self.shell = programs.Session(program, lake)
         self.server = programs.Server(program, lake)
         self.library = None if capi.why_no_library() else capi.Session(lake)
