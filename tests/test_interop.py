@@ -458,14 +458,13 @@ def test_varve_reads_what_spark_writes(spark, varve, work, name):
             assert peers.by_spark(spark, path, version).checksum == peers.by_varve(varve, path, version).checksum, f"version {version}"
 
 
-def test_varve_writes_nothing_into_a_table_whose_rules_it_does_not_keep(spark, varve, work):
+def test_varve_keeps_the_rules_of_a_table_that_spark_made(spark, varve, work):
     path = str(work / "spark-rules")
     spark_generated(spark, path)
     before = peers.by_spark(spark, path)
     with pytest.raises(programs.Failed) as refused:
         varve.attempt(f"INSERT INTO delta.`{path}` VALUES (TIMESTAMPTZ '1999-01-01 00:00:00+00', DATE '2024-01-01')")
-    assert refused.value.code == "UNSUPPORTED_FEATURE"
-    assert "checkConstraints" in refused.value.everything or "generatedColumns" in refused.value.everything
+    assert refused.value.code == "CONSTRAINT_VIOLATION"
     agree(before, peers.by_spark(spark, path))
 
 
@@ -543,6 +542,10 @@ def test_the_judges_read_every_table_of_the_sql_tests(spark, program, path):
         wrong = []
         for table in found:
             ours = peers.by_varve(run.session, table)
+            if peers.has_no_arrow_form(spark.read.format("delta").load(str(table)).schema.jsonValue()):
+                count = spark.read.format("delta").load(str(table)).count()
+                wrong += [f"{table} by Spark: {count} rows, not {len(ours.rows)}"] if count != len(ours.rows) else []
+                continue
             judges = {"Spark": lambda t: peers.by_spark(spark, t, brief=True)}
             if not peers.delta_rs_bug(table):
                 judges["delta-rs"] = peers.by_delta_rs
