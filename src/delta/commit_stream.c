@@ -92,8 +92,11 @@ static enum store_result take(struct delta_commit_stream *s, int64_t version, st
         pthread_cond_wait(&s->changed, &s->lock);
     bool ready = slot->ready;
     enum store_result result = slot->result;
-    if (ready)
+    struct error failure = ERROR_INIT;
+    if (ready) { /* all of it now: the slot is another thread's as soon as the lock is given up */
         *out = slot->commit;
+        failure = slot->err;
+    }
     slot->ready = false;
     s->next_taken = version + 1;
     pthread_cond_broadcast(&s->changed);
@@ -101,9 +104,9 @@ static enum store_result take(struct delta_commit_stream *s, int64_t version, st
     if (!ready)
         return delta_commit_read(s->ctx, s->table, version, out, err);
     if (result == STORE_OK)
-        error_release(&slot->err);
+        error_release(&failure);
     else
-        error_move(err, &slot->err);
+        error_move(err, &failure);
     return result;
 }
 

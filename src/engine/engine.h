@@ -69,7 +69,7 @@ enum status engine_bind_session(struct ctx *ctx, struct engine *e, struct str sq
 void engine_clock_settings(int64_t now_us, struct buf *sql);
 /* A constant expression as a timestamp (us UTC): '2024-01-01', current_timestamp - interval 1 day, date_sub(…).
  * Not constant, or not castable: INVALID_ARGUMENT quoting the text. */
-enum status engine_eval_timestamp(struct ctx *ctx, struct engine *e, struct str expr, int64_t *us, struct error *err);
+enum status engine_eval_timestamp(struct ctx *ctx, struct engine *e, struct str expr, struct str session_settings, int64_t *us, struct error *err);
 
 /* ---- relations ---------------------------------------------------------------------------- */
 

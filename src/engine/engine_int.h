@@ -144,6 +144,8 @@ struct planner_schema {
 };
 struct planner {
     pthread_mutex_t lock;
+    struct watchdog *watchdog; /* interrupts what runs while the lock is held */
+    struct watch watch;
     pthread_t opener;
     bool opening, opened;
     struct error open_error;
@@ -155,7 +157,7 @@ struct planner {
     bool knows_expressions;
 };
 /* Starts opening in the background. */
-void planner_init(struct planner *p);
+void planner_init(struct planner *p, struct watchdog *watchdog);
 void planner_release(struct planner *p);
 enum status planner_lock(struct ctx *ctx, struct planner *p, struct error *err);
 void planner_unlock(struct planner *p);

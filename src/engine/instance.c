@@ -87,7 +87,7 @@ enum status engine_open(struct ctx *ctx, const struct engine_config *config, str
     row_filters_init(&e->row_filters);
     footer_cache_init(&e->footers);
     log_reader_init(&e->log_reader, e);
-    planner_init(&e->planner);
+    planner_init(&e->planner, &e->watchdog);
     parsed_statements_init(&e->parsed);
     st = watchdog_init(&e->watchdog, err);
     if (st == STATUS_OK)

@@ -283,7 +283,7 @@ static void strange_names(void **state)
 static int64_t eval(struct fixture *f, const char *expr)
 {
     int64_t us;
-    OK(f, engine_eval_timestamp(&f->ctx, f->engine, str_of(expr), &us, &f->err));
+    OK(f, engine_eval_timestamp(&f->ctx, f->engine, str_of(expr), STR_NULL, &us, &f->err));
     return us;
 }
 
@@ -303,6 +303,10 @@ static void constant_expressions(void **state)
     assert_int_equal(eval(f, "to_timestamp('2024-01-01')"), day);
     assert_int_equal(eval(f, "timestamp_micros(1704067200000000)"), day);
     assert_int_equal(eval(f, "'2024-01-01' -- and a comment"), day);
+    int64_t there = 0; /* in the session's zone, and only there */
+    OK(f, engine_eval_timestamp(&f->ctx, f->engine, STR("'2024-01-01 01:00:00'"), STR("SET TimeZone='Europe/Paris'"), &there, &f->err));
+    assert_int_equal(there, day);
+    assert_int_equal(eval(f, "'2024-01-01'"), day);
     int64_t now_us = ctx_now_us(&f->ctx);
     assert_in_range(eval(f, "current_timestamp()") - now_us + DAY, DAY - 10000000, DAY + 10000000);
     assert_in_range(eval(f, "current_timestamp - INTERVAL 12 HOURS") - now_us + DAY, DAY / 2 - 10000000, DAY / 2 + 10000000);
@@ -314,7 +318,7 @@ static void constant_expressions(void **state)
 static enum status eval_error(struct fixture *f, struct str expr)
 {
     int64_t us = 7;
-    enum status st = engine_eval_timestamp(&f->ctx, f->engine, expr, &us, &f->err);
+    enum status st = engine_eval_timestamp(&f->ctx, f->engine, expr, STR_NULL, &us, &f->err);
     assert_int_equal(us, 0);
     return st;
 }

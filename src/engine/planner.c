@@ -48,9 +48,9 @@ static void *open_in_background(void *user)
     return NULL;
 }
 
-void planner_init(struct planner *p)
+void planner_init(struct planner *p, struct watchdog *watchdog)
 {
-    *p = (struct planner){.open_error = ERROR_INIT};
+    *p = (struct planner){.open_error = ERROR_INIT, .watchdog = watchdog};
     pthread_mutex_init(&p->lock, NULL);
     p->opening = pthread_create(&p->opener, NULL, open_in_background, p) == 0;
 }
@@ -79,15 +79,21 @@ enum status planner_lock(struct ctx *ctx, struct planner *p, struct error *err)
     } else if (!p->opened && !p->duck && p->open_error.code == STATUS_OK) {
         open_in_background(p);
     }
-    if (p->opened)
+    if (p->opened) {
+        watch_begin(p->watchdog, &p->watch, ctx, p->connection);
         return STATUS_OK;
+    }
     st = error_set(err, p->open_error.code, "the planning instance cannot be opened: %s",
                    p->open_error.message ? p->open_error.message : "memory ran out");
     pthread_mutex_unlock(&p->lock);
     return st;
 }
 
-void planner_unlock(struct planner *p) { pthread_mutex_unlock(&p->lock); }
+void planner_unlock(struct planner *p)
+{
+    watch_end(p->watchdog, &p->watch);
+    pthread_mutex_unlock(&p->lock);
+}
 
 enum status planner_run(struct ctx *ctx, duckdb_connection connection, const char *sql, struct error *err)
 {

@@ -89,8 +89,25 @@ static enum status read_answer(duckdb_result *result, struct str expr, int64_t *
     return error_set(err, STATUS_INVALID_ARGUMENT, "\"%.*s\" is %s", STR_ARG(expr), ok ? "infinite" : "NULL, not a timestamp");
 }
 
-static enum status evaluate(struct ctx *ctx, struct planner *p, struct str select, struct str expr, int64_t *us, struct error *err)
+/* A connection that sees the functions above under the session's settings. */
+static enum status session_connection(struct ctx *ctx, struct planner *p, struct str settings, duckdb_connection *own, struct error *err)
 {
+    struct buf sql = BUF_INIT;
+    if (duckdb_connect(p->duck, own) != DuckDBSuccess)
+        return error_oom(err);
+    buf_z(&sql, "USE memory.varve_expression; ");
+    buf_str(&sql, settings);
+    enum status st = buf_check(&sql, err);
+    if (st == STATUS_OK)
+        st = planner_run(ctx, *own, sql.ptr, err);
+    buf_release(&sql);
+    return st;
+}
+
+static enum status evaluate(struct ctx *ctx, struct planner *p, struct str select, struct str expr, struct str settings, int64_t *us,
+                            struct error *err)
+{
+    duckdb_connection own = NULL;
     struct error why = ERROR_INIT;
     duckdb_result result = {0};
     enum status st = STATUS_OK;
@@ -98,10 +115,9 @@ static enum status evaluate(struct ctx *ctx, struct planner *p, struct str selec
         st = planner_run(ctx, p->connection, spark_functions, err);
     if (st == STATUS_OK) {
         p->knows_expressions = true;
-        p->current = 0;
-        st = planner_run(ctx, p->connection, "USE memory.varve_expression", err);
+        st = session_connection(ctx, p, settings, &own, err);
     }
-    if (st == STATUS_OK && duckdb_query(p->connection, select.ptr, &result) != DuckDBSuccess) {
+    if (st == STATUS_OK && duckdb_query(own, select.ptr, &result) != DuckDBSuccess) {
         error_from_duck(ctx, duckdb_result_error_type(&result), duckdb_result_error(&result), &why);
         st = error_set(err, STATUS_INVALID_ARGUMENT, "\"%.*s\" is not a timestamp: %s", STR_ARG(expr), why.message ? why.message : "");
         if (why.hint)
@@ -110,11 +126,13 @@ static enum status evaluate(struct ctx *ctx, struct planner *p, struct str selec
     if (st == STATUS_OK)
         st = read_answer(&result, expr, us, err);
     duckdb_destroy_result(&result);
+    if (own)
+        duckdb_disconnect(&own);
     error_release(&why);
     return st;
 }
 
-enum status engine_eval_timestamp(struct ctx *ctx, struct engine *e, struct str expr, int64_t *us, struct error *err)
+enum status engine_eval_timestamp(struct ctx *ctx, struct engine *e, struct str expr, struct str session_settings, int64_t *us, struct error *err)
 {
     struct arena arena = ARENA_INIT;
     *us = 0;
@@ -124,7 +142,7 @@ enum status engine_eval_timestamp(struct ctx *ctx, struct engine *e, struct str 
     if (st == STATUS_OK) {
         st = check_expression(ctx, &e->planner, str_of(text), &arena, expr, err);
         if (st == STATUS_OK)
-            st = evaluate(ctx, &e->planner, str_of(text), expr, us, err);
+            st = evaluate(ctx, &e->planner, str_of(text), expr, session_settings, us, err);
         planner_unlock(&e->planner);
     }
     arena_release(&arena);

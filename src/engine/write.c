@@ -231,6 +231,18 @@ static struct str directory_of(struct str key)
     return slash ? str_sub(key, 0, (size_t)(slash - key.ptr)) : STR("");
 }
 
+/* The engine trims bytes that are not ASCII from the end of a directory that it makes partitions in (seen in 1.5.6): it ends with a dot, which
+ * changes nothing about the place. */
+static void put_target(const struct writing *w, struct buf *sql)
+{
+    struct buf directory = BUF_INIT;
+    buf_str(&directory, w->whole ? directory_of(w->whole->path) : STR(""));
+    buf_z(&directory, directory.len ? "/." : ".");
+    put_literal_path(w, buf_view(&directory), sql);
+    sql->failed |= directory.failed;
+    buf_release(&directory);
+}
+
 static enum status put_copy(const struct writing *w, struct buf *sql, struct error *err)
 {
     buf_z(sql, "COPY (");
@@ -242,7 +254,7 @@ static enum status put_copy(const struct writing *w, struct buf *sql, struct err
         put_rows_source(w, sql);
     }
     buf_z(sql, ") TO ");
-    put_literal_path(w, w->whole ? directory_of(w->whole->path) : STR(""), sql);
+    put_target(w, sql);
     put_options(w, sql);
     return buf_check(sql, err);
 }
@@ -413,7 +425,10 @@ static enum status relative_path(struct writing *w, struct str filename, struct 
 {
     if (!str_starts(filename, w->root))
         return error_set(err, STATUS_INTERNAL, "the engine wrote \"%.*s\", which is not under \"%.*s\"", STR_ARG(filename), STR_ARG(w->root));
-    *out = arena_str(&w->out->arena, str_sub(filename, w->root.len, filename.len - w->root.len));
+    struct str key = str_sub(filename, w->root.len, filename.len - w->root.len);
+    if (str_starts(key, STR("./"))) /* see put_target */
+        key = str_sub(key, 2, key.len - 2);
+    *out = arena_str(&w->out->arena, key);
     return out->ptr ? STATUS_OK : error_oom(err);
 }
 

@@ -13,7 +13,7 @@ enum status exec_changes_from(struct ctx *ctx, struct exec_session *s, struct de
     *version = at->version;
     if (at->kind == SQL_AT_VERSION)
         return STATUS_OK;
-    enum status st = engine_eval_timestamp(ctx, s->lake->engine, at->expr, &timestamp_us, err);
+    enum status st = exec_eval_timestamp(ctx, s, at->expr, &timestamp_us, err);
     return st == STATUS_OK ? delta_changes_first_at(ctx, table, timestamp_us, version, err) : st;
 }
 

@@ -190,6 +190,8 @@ enum status exec_use(struct ctx *ctx, struct exec_session *s, struct arena *aren
                      struct error *err);
 enum status exec_set(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                      struct error *err);
+/* An AS OF expression, in the session's time zone. */
+enum status exec_eval_timestamp(struct ctx *ctx, struct exec_session *s, struct str expr, int64_t *us, struct error *err);
 /* SQL that puts a connection of the engine into the session's settings; NULL ptr when there is nothing to set. */
 struct str exec_engine_settings(const struct exec_session *s, struct arena *arena);
 

@@ -39,7 +39,7 @@ enum status exec_restore(struct ctx *ctx, struct exec_session *s, struct arena *
     delta_snapshot_unref(snapshot);
     if (to->kind == SQL_AT_TIMESTAMP) {
         char text[40];
-        status = engine_eval_timestamp(ctx, s->lake->engine, to->expr, &timestamp_us, err);
+        status = exec_eval_timestamp(ctx, s, to->expr, &timestamp_us, err);
         if (status == STATUS_OK)
             status = delta_version_at_timestamp(ctx, table.table, timestamp_us, &restore.version, err);
         timestamp_to_iso(timestamp_us, true, text);

@@ -19,7 +19,7 @@ static enum status snapshot_for(struct ctx *ctx, struct exec_session *s, struct 
     case SQL_AT_VERSION:
         return delta_snapshot_at_version(ctx, table, at->version, snapshot, err);
     case SQL_AT_TIMESTAMP: {
-        enum status st = engine_eval_timestamp(ctx, s->lake->engine, at->expr, &timestamp_us, err);
+        enum status st = exec_eval_timestamp(ctx, s, at->expr, &timestamp_us, err);
         if (st == STATUS_OK)
             st = delta_version_at_timestamp(ctx, table, timestamp_us, &version, err);
         if (st == STATUS_OK)

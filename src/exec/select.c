@@ -38,6 +38,9 @@ struct exec_select {
     int64_t plan_us;
 };
 
+/* What a table is called while the query is planned, with its number behind. */
+#define STAND_IN "varve_ref_"
+
 /* ---- substituting references ------------------------------------------------------------- */
 
 /* p->text with every reference replaced by what `relation` names, and a map of positions back to p->text. */
@@ -213,7 +216,7 @@ static enum status resolve_ref(struct ctx *ctx, struct exec_select *p, const str
     ref->read.name = ref->place.qualified_name;
     ref->read.version = delta_snapshot_version(ref->snapshot);
     ref->read.timestamp_us = delta_snapshot_timestamp_us(ref->snapshot);
-    ref->stand_in = str_of(arena_printf(&p->arena, "varve_ref_%zu", p->ref_count - 1));
+    ref->stand_in = str_of(arena_printf(&p->arena, STAND_IN "%zu", p->ref_count - 1));
     return ref->stand_in.ptr ? STATUS_OK : error_oom(err);
 }
 
@@ -435,6 +438,56 @@ static enum status relate_ref(struct ctx *ctx, struct exec_select *p, struct sel
     return st;
 }
 
+static void put_with_names(const struct exec_select *p, struct str name, struct buf *out)
+{
+    while (name.len) {
+        const struct select_ref *ref = NULL;
+        struct str alias = STR("");
+        for (size_t i = p->ref_count; i-- > 0 && !ref;) /* varve_ref_1 is where varve_ref_10 begins */
+            ref = str_starts(name, p->refs[i].stand_in) ? &p->refs[i] : NULL;
+        if (!ref) {
+            buf_char(out, name.ptr[0]);
+            name = str_sub(name, 1, name.len - 1);
+            continue;
+        }
+        name = str_sub(name, ref->stand_in.len, name.len - ref->stand_in.len);
+        buf_str(out, ref->table);
+        if (!ref->alias.ptr && str_starts(name, STR(" AS "))) /* put_replacement's */
+            alias = str_sub(name, 4, name.len - 4);
+        if (str_starts(alias, ref->table))
+            name = str_sub(alias, ref->table.len, alias.len - ref->table.len);
+    }
+}
+
+/* A column that has no name is called by its expression: as the user wrote it, not with what the engine reads instead of a table. */
+static enum status name_columns(struct exec_select *p, struct str *text, struct error *err)
+{
+    struct buf sql = BUF_INIT, name = BUF_INIT;
+    bool any = false;
+    for (uint32_t i = 0; i < p->schema->field_count; i++) {
+        struct delta_field *field = &p->schema->fields[i];
+        if (!memmem(field->name.ptr, field->name.len, STAND_IN, strlen(STAND_IN)))
+            continue;
+        any = true;
+        buf_clear(&name);
+        put_with_names(p, field->name, &name);
+        field->name = arena_str(&p->arena, buf_view(&name));
+        sql.failed |= name.failed || !field->name.ptr;
+    }
+    buf_printf(&sql, "SELECT * FROM (%.*s\n) AS varve_named(", STR_ARG(*text));
+    for (uint32_t i = 0; any && !sql.failed && i < p->schema->field_count; i++) {
+        buf_z(&sql, i ? ", " : "");
+        engine_quote_identifier(p->schema->fields[i].name, &sql);
+    }
+    buf_char(&sql, ')');
+    enum status st = any ? buf_check(&sql, err) : STATUS_OK;
+    if (st == STATUS_OK && any && !(*text = arena_str(&p->arena, buf_view(&sql))).ptr)
+        st = error_oom(err);
+    buf_release(&sql);
+    buf_release(&name);
+    return st;
+}
+
 /* The text that the engine runs, in the arena, and what must be held meanwhile. */
 static enum status relate(struct ctx *ctx, struct exec_select *p, struct str *text, struct engine_hold **hold, struct error *err)
 {
@@ -449,8 +502,7 @@ static enum status relate(struct ctx *ctx, struct exec_select *p, struct str *te
         st = substitute(p, relations, &sub, err);
     if (st == STATUS_OK) {
         *text = arena_str(&p->arena, buf_view(&sub.out));
-        if (!text->ptr)
-            st = error_oom(err);
+        st = text->ptr ? name_columns(p, text, err) : error_oom(err);
     }
     buf_release(&sub.out);
     if (st != STATUS_OK) {

@@ -107,3 +107,11 @@ struct str exec_engine_settings(const struct exec_session *s, struct arena *aren
     buf_release(&sql);
     return copy;
 }
+
+enum status exec_eval_timestamp(struct ctx *ctx, struct exec_session *s, struct str expr, int64_t *us, struct error *err)
+{
+    struct arena arena = ARENA_INIT;
+    enum status status = engine_eval_timestamp(ctx, s->lake->engine, expr, exec_engine_settings(s, &arena), us, err);
+    arena_release(&arena);
+    return status;
+}
