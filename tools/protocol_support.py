@@ -63,7 +63,7 @@ def table(name):
 def features():
     rows = re.findall(r'^FEATURE\((\w+), "([^"]+)", (\w+), (\d), (\d), (\w+), (\w+)\)', (ROOT / "src/delta/features.def").read_text(), re.M)
     source = (ROOT / "src/table/feature.c").read_text()
-    droppable = re.search(r"\} droppable\[\] = \{(.*?)^\};", source, re.M | re.S)
+    droppable = re.search(r"^static const struct droppable droppable\[\] = \{(.*?)^\};", source, re.M | re.S)
     if not droppable:
         raise Wrong("src/table/feature.c has no table of what can be dropped")
     dropped = set(re.findall(r"\{DELTA_FEATURE_(\w+),", droppable[1]))
