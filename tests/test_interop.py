@@ -280,6 +280,38 @@ def test_times_in_commits_are_as_spark_sees_them(spark, written, varve):
         assert varve.rows(f"SELECT count(*) AS n FROM delta.`{path}` TIMESTAMP AS OF '{stamp}+00'")[0]["n"] == version
 
 
+DROPPED = {
+    "vectors": ("deletionVectors", "'delta.enableDeletionVectors' = 'true'", False),
+    "vectors_without_history": ("deletionVectors", "'delta.enableDeletionVectors' = 'true', 'delta.dropFeatureTruncateHistory.retentionDuration' = 'interval 0 hours'", True),
+    "v2": ("v2Checkpoint", "'delta.checkpointPolicy' = 'v2', 'delta.checkpointInterval' = '2'", False),
+    "v2_without_history": ("v2Checkpoint", "'delta.checkpointPolicy' = 'v2', 'delta.checkpointInterval' = '2', "
+                           "'delta.dropFeatureTruncateHistory.retentionDuration' = 'interval 0 hours'", True),
+}
+
+
+@pytest.mark.parametrize("name", DROPPED)
+def test_the_judges_go_on_without_a_dropped_feature(spark, varve, work, name):
+    """The older versions stay readable by Spark, or are gone; the newest needs nothing of the feature, so that delta-rs reads it too."""
+    feature, properties, truncates = DROPPED[name]
+    path = str(work / f"dropped-{name}")
+    table = f"delta.`{path}`"
+    for sql in (f"CREATE TABLE {table} (a bigint, p string) USING DELTA PARTITIONED BY (p) TBLPROPERTIES ({properties})",
+                f"INSERT INTO {table} SELECT i, 'p' || i % 3 FROM range(30) r(i)", f"INSERT INTO {table} VALUES (100, NULL)",
+                f"DELETE FROM {table} WHERE a % 5 = 2", f"INSERT INTO {table} VALUES (101, 'p1')",
+                f"ALTER TABLE {table} DROP FEATURE {feature}{' TRUNCATE HISTORY' if truncates else ''}"):
+        varve.query(sql)
+    mine = peers.by_varve(varve, path)
+    agree(mine, peers.by_spark(spark, path))
+    agree(mine, peers.by_delta_rs(path))
+    detail = spark.sql(f"DESCRIBE DETAIL {table}").collect()[0]["tableFeatures"]
+    assert feature not in detail and ("checkpointProtection" in detail) != truncates
+    if not truncates:
+        assert spark.sql(f"SELECT count(*) AS n FROM {table} VERSION AS OF 3").collect()[0]["n"] == 25
+    spark.sql(f"INSERT INTO {table} VALUES (102, 'p2')")
+    spark.sql(f"DELETE FROM {table} WHERE a = 0")
+    agree(peers.by_spark(spark, path), peers.by_varve(varve, path))
+
+
 # ---- written by the judges, read by Varve ------------------------------------------------------------------------
 
 

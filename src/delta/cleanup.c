@@ -261,6 +261,20 @@ static void log_end(const struct cleanup *c, enum status status, const struct er
         log_event(c->ctx, LOG_INFO, "log_cleaned", "table", c->snapshot->table->name, "removed", removed, NULL);
 }
 
+static enum status clean(struct cleanup *c, struct error *err)
+{
+    enum status status = choose(c, err);
+    if (status == STATUS_OK && c->keep_from > 0)
+        status = remove_expired(c, err);
+    return status == STATUS_OK ? sweep_sidecars(c, err) : status;
+}
+
+static void release(struct cleanup *c)
+{
+    mem_free(c->files);
+    arena_release(&c->arena);
+}
+
 void delta_log_cleanup(struct ctx *ctx, struct delta_snapshot *s)
 {
     const struct delta_metadata *m = &s->head->metadata;
@@ -270,13 +284,21 @@ void delta_log_cleanup(struct ctx *ctx, struct delta_snapshot *s)
         return;
     int64_t oldest_ms = c.now_ms - retention_ms(m);
     c.cutoff_ms = oldest_ms - ((oldest_ms % DAY_MS) + DAY_MS) % DAY_MS;
-    enum status status = choose(&c, &failure);
-    if (status == STATUS_OK && c.keep_from > 0)
-        status = remove_expired(&c, &failure);
-    if (status == STATUS_OK)
-        status = sweep_sidecars(&c, &failure);
+    enum status status = clean(&c, &failure);
     log_end(&c, status, &failure);
     error_release(&failure);
-    mem_free(c.files);
-    arena_release(&c.arena);
+    release(&c);
+}
+
+enum status delta_log_truncate(struct ctx *ctx, struct delta_snapshot *s, int64_t retention, struct error *err)
+{
+    int64_t now_ms = ctx_now_us(ctx) / 1000;
+    struct cleanup c = {.ctx = ctx, .snapshot = s, .now_ms = now_ms, .cutoff_ms = now_ms - retention, .keep_from = -1};
+    enum status status = clean(&c, err);
+    if (status == STATUS_OK)
+        log_end(&c, status, err);
+    else
+        error_context(err, "while taking old versions off the log of table \"%s\"", s->table->name);
+    release(&c);
+    return status;
 }

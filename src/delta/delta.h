@@ -494,6 +494,8 @@ enum status delta_txn_cdc(struct delta_txn *txn, struct str path, const struct s
 /* A domainMetadata configuration from this change on; NULL ptr takes the domain away.  The feature domainMetadata must be there, and
  * domains "delta.…" are the protocol's own (INVALID_ARGUMENT). */
 enum status delta_txn_domain(struct delta_txn *txn, struct str domain, struct str configuration, struct error *err);
+/* Takes every domain of the base away, the protocol's own too: for a table that gives up the feature domainMetadata. */
+enum status delta_txn_clear_domains(struct delta_txn *txn, struct error *err);
 /* Clusters the table by these columns (paths of names as the schema has them; physical names go into the domain); none: no longer.  The feature
  * clustering must be there (property delta.feature.clustering in delta_txn_set_metadata). */
 enum status delta_txn_cluster_by(struct delta_txn *txn, const struct delta_column_path *columns, size_t count, struct error *err);
@@ -534,6 +536,13 @@ enum status delta_row_tracking_backfill(struct ctx *ctx, struct delta_table *t, 
 /* Writes a checkpoint of the snapshot and _last_checkpoint: classic, or V2 with sidecars when delta.checkpointPolicy says so.  Idempotent.
  * Then takes expired files off the log (protocol "Metadata Cleanup"); a failure of that is only logged. */
 enum status delta_checkpoint(struct ctx *ctx, struct delta_snapshot *s, struct error *err);
+/* Takes everything off the log that the newest checkpoint at or below the newest commit older than retention_ms makes unnecessary, whatever
+ * delta.logRetentionDuration says (DROP FEATURE … TRUNCATE HISTORY).  History that the feature checkpointProtection guards goes whole or not at all.
+ */
+enum status delta_log_truncate(struct ctx *ctx, struct delta_snapshot *s, int64_t retention_ms, struct error *err);
+/* The newest version in the log, up to the snapshot's, that a program without the feature could not read rightly: a file with a deletion vector, a
+ * V2 checkpoint, mapped or widened columns, versions that checkpointProtection guards.  -1: none. */
+enum status delta_history_uses(struct ctx *ctx, struct delta_snapshot *s, enum delta_feature_id id, int64_t *newest, struct error *err);
 /* Waits until background checkpoints of this table are done (tests, clean exit). */
 void delta_table_quiesce(struct delta_table *t);
 

@@ -70,6 +70,14 @@ enum status delta_txn_domain(struct delta_txn *txn, struct str domain, struct st
     return set_domain(txn, domain, configuration, err);
 }
 
+enum status delta_txn_clear_domains(struct delta_txn *txn, struct error *err)
+{
+    enum status status = STATUS_OK;
+    for (size_t i = 0; txn->base && i < txn->base->domain_count && status == STATUS_OK; i++)
+        status = set_domain(txn, txn->base->domains[i].domain, STR_NULL, err);
+    return status;
+}
+
 void delta_txn_put_domains(const struct delta_txn *txn, struct buf *out)
 {
     for (size_t i = 0; i < txn->domain_count; i++) {

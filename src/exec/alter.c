@@ -36,7 +36,7 @@ static enum status alter(struct ctx *ctx, struct exec_session *s, struct arena *
     case SQL_ALTER_DROP_CONSTRAINT:
         return table_drop_constraint(ctx, table, st->constraints[0].name, st->if_exists, change, err);
     case SQL_ALTER_DROP_FEATURE:
-        return table_drop_feature(ctx, table, st->feature, st->truncate_history, change, err);
+        return table_drop_feature(ctx, e, table, st->feature, st->truncate_history, change, err);
     case SQL_ALTER_COMMENT:
         return table_set_comment(ctx, table, st->comment, change, err);
     case SQL_ALTER_CLUSTER_BY:

@@ -203,8 +203,11 @@ enum status table_set_comment(struct ctx *ctx, struct catalog_table *t, struct s
 /* The clustering columns of files written from now on; none: no clustering.  Metadata only: the domain delta.clustering. */
 enum status table_cluster_by(struct ctx *ctx, struct catalog_table *t, const struct sql_path *paths, uint32_t count, struct table_change *out,
                              struct error *err);
-/* What the table still holds of the feature is looked for first; UNSUPPORTED_FEATURE or INVALID_ARGUMENT says what to do. */
-enum status table_drop_feature(struct ctx *ctx, struct catalog_table *t, struct str feature, bool truncate_history, struct table_change *out,
-                               struct error *err);
+/* What the table still holds of the feature goes first, in commits of its own (deletion vectors, V2 checkpoints), or INVALID_ARGUMENT says what to
+ * do.  Versions that need the feature stay behind the feature checkpointProtection; with truncate_history they go when
+ * delta.dropFeatureTruncateHistory.retentionDuration lets them; until then INVALID_ARGUMENT
+ * says which version is in the way. */
+enum status table_drop_feature(struct ctx *ctx, struct engine *e, struct catalog_table *t, struct str feature, bool truncate_history,
+                               struct table_change *out, struct error *err);
 
 #endif
