@@ -233,15 +233,7 @@ static struct str directory_of(struct str key)
 
 /* The engine trims bytes that are not ASCII from the end of a directory that it makes partitions in (seen in 1.5.6): it ends with a dot, which
  * changes nothing about the place. */
-static void put_target(const struct writing *w, struct buf *sql)
-{
-    struct buf directory = BUF_INIT;
-    buf_str(&directory, w->whole ? directory_of(w->whole->path) : STR(""));
-    buf_z(&directory, directory.len ? "/." : ".");
-    put_literal_path(w, buf_view(&directory), sql);
-    sql->failed |= directory.failed;
-    buf_release(&directory);
-}
+static void put_target(const struct writing *w, struct buf *sql) { put_literal_path(w, w->whole ? directory_of(w->whole->path) : STR("."), sql); }
 
 static enum status put_copy(const struct writing *w, struct buf *sql, struct error *err)
 {
