@@ -319,6 +319,20 @@ def test_rows_keep_their_ids(spark, work, varve, kind):
     assert sorted(before) == sorted({*range(20), 100, 300} - {4, 7, 12, 18})
 
 
+@pytest.mark.parametrize("vectors", ["false", "true"])
+def test_ids_that_spark_carried_along_are_kept(spark, work, varve, vectors):
+    name = f"delta.`{work}/carried {vectors}`"
+    spark.sql(f"CREATE TABLE {name} (id int, name string) USING delta TBLPROPERTIES ('delta.enableRowTracking' = 'true', 'delta.enableDeletionVectors' = '{vectors}')")
+    for sql in ("INSERT INTO $t SELECT id, 'a' FROM range(10)", "INSERT INTO $t SELECT id, 'a' FROM range(10, 20)", "UPDATE $t SET name = 'b' WHERE id % 3 = 1",
+                "DELETE FROM $t WHERE id = 5", "OPTIMIZE $t", "UPDATE $t SET name = 'c' WHERE id = 2"):
+        spark.sql(sql.replace("$t", name))
+    varve.query(f"UPDATE {name} SET name = 'd' WHERE id = 9")
+    ids = f"SELECT id, name, _metadata.row_id AS row_id, _metadata.row_commit_version AS version FROM {name} ORDER BY id"
+    rows = [row.asDict() for row in spark.sql(ids).collect()]
+    assert [row["row_id"] for row in rows] == [row["id"] for row in rows]
+    assert varve.rows(ids) == rows
+
+
 def test_times_in_commits_are_as_spark_sees_them(spark, written, varve):
     path = written.path("log_times")
     theirs = {r["version"]: r["timestamp"] for r in spark.sql(f"DESCRIBE HISTORY delta.`{path}`").collect()}
