@@ -271,6 +271,68 @@ def test_row_ids_are_as_spark_sees_them(spark, written, varve):
     assert {r.id: r.version for r in rows} == {**{i: i + 1 for i in range(12)}, 99: 13}
 
 
+TRACKED = {
+    "rewritten": ("", ""),
+    "with vectors": ("", ", 'delta.enableDeletionVectors' = 'true'"),
+    "mapped by id": (" PARTITIONED BY (part)", ", 'delta.columnMapping.mode' = 'id'"),
+    "all together": (" PARTITIONED BY (part)", ", 'delta.enableDeletionVectors' = 'true', 'delta.columnMapping.mode' = 'name', 'delta.enableChangeDataFeed' = 'true', "
+                                               "'delta.checkpointPolicy' = 'v2', 'delta.checkpointInterval' = '3'"),
+}
+# Statements, and which rows each of them changes.
+TRACKED_CHANGES = [
+    ("INSERT INTO $t SELECT i, 'n' || i, i % 2 FROM range(0, 10) r(i)", range(10)),
+    ("INSERT INTO $t SELECT i, 'n' || i, i % 2 FROM range(10, 20) r(i)", range(10, 20)),
+    ("UPDATE $t SET name = 'changed' WHERE id % 4 = 1", range(1, 20, 4)),
+    ("DELETE FROM $t WHERE id IN (7, 12)", []),
+    ("MERGE INTO $t USING (SELECT 3 AS id, 'm' AS name, 1 AS part UNION ALL SELECT 5, 'm', 0 UNION ALL SELECT 100, 'new', 0 UNION ALL SELECT 4, 'gone', 0) s "
+     "ON $t.id = s.id WHEN MATCHED AND s.name = 'gone' THEN DELETE WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *", [3, 5, 100]),
+    ("INSERT INTO $t VALUES (200, 'x', 0), (201, 'y', 1)", [200, 201]),
+    ("OPTIMIZE $t", []),
+    ("UPDATE $t SET part = 7 WHERE id IN (1, 2, 200)", [1, 2, 200]),
+    ("INSERT INTO $t REPLACE WHERE id >= 200 VALUES (300, 'z', 1)", [300]),
+    ("DELETE FROM $t WHERE id = 18", []),
+    ("REORG TABLE $t APPLY (PURGE)", []),
+]
+
+
+@pytest.mark.parametrize("kind", TRACKED)
+def test_rows_keep_their_ids(spark, work, varve, kind):
+    layout, more = TRACKED[kind]
+    path = work / f"tracked {kind}"
+    name = f"delta.`{path}`"
+    varve.query(f"CREATE TABLE {name} (id int, name string, part int) USING DELTA{layout} TBLPROPERTIES ('delta.enableRowTracking' = 'true'{more})")
+    changes, last = [], 0
+    for sql, changed in TRACKED_CHANGES:
+        varve.query(sql.replace("MERGE INTO $t", f"MERGE INTO {name} AS t").replace("ON $t.", "ON t.").replace("$t", name))
+        version = max(int(commit.name[:20]) for commit in (path / "_delta_log").glob("*.json"))
+        changes += [set(changed)] if version > last else []
+        last = version
+    before = {}
+    for version, changed in enumerate(changes, 1):
+        read = spark.sql(f"SELECT id, _metadata.row_id AS row_id, _metadata.row_commit_version AS version FROM {name} VERSION AS OF {version}").collect()
+        now = {row.id: (row.row_id, row.version) for row in read}
+        assert len({row_id for row_id, _ in now.values()}) == len(now) == len(read), version
+        for row, (row_id, at) in now.items():
+            assert row_id == before[row][0] if row in before else row_id not in {i for i, _ in before.values()}, (version, row)
+            assert at == (version if row in changed else before[row][1]), (version, row)
+        before = now
+    assert sorted(before) == sorted({*range(20), 100, 300} - {4, 7, 12, 18})
+
+
+@pytest.mark.parametrize("vectors", ["false", "true"])
+def test_ids_that_spark_carried_along_are_kept(spark, work, varve, vectors):
+    name = f"delta.`{work}/carried {vectors}`"
+    spark.sql(f"CREATE TABLE {name} (id int, name string) USING delta TBLPROPERTIES ('delta.enableRowTracking' = 'true', 'delta.enableDeletionVectors' = '{vectors}')")
+    for sql in ("INSERT INTO $t SELECT id, 'a' FROM range(10)", "INSERT INTO $t SELECT id, 'a' FROM range(10, 20)", "UPDATE $t SET name = 'b' WHERE id % 3 = 1",
+                "DELETE FROM $t WHERE id = 5", "OPTIMIZE $t", "UPDATE $t SET name = 'c' WHERE id = 2"):
+        spark.sql(sql.replace("$t", name))
+    varve.query(f"UPDATE {name} SET name = 'd' WHERE id = 9")
+    ids = f"SELECT id, name, _metadata.row_id AS row_id, _metadata.row_commit_version AS version FROM {name} ORDER BY id"
+    rows = [row.asDict() for row in spark.sql(ids).collect()]
+    assert [row["row_id"] for row in rows] == [row["id"] for row in rows]
+    assert varve.rows(ids) == rows
+
+
 def test_times_in_commits_are_as_spark_sees_them(spark, written, varve):
     path = written.path("log_times")
     theirs = {r["version"]: r["timestamp"] for r in spark.sql(f"DESCRIBE HISTORY delta.`{path}`").collect()}

@@ -52,8 +52,8 @@ static void put_commit_info(struct ctx *ctx, const struct delta_txn *txn, const 
         put_text_member(out, "userMetadata", txn->user_metadata, &first);
     if (tracks_rows(txn)) {
         json_put_key(out, "tags", &first);
-        bool rewrites = txn->remove_count && txn->fresh_count; /* rows that moved have new ids */
-        buf_printf(out, "{\"delta.rowTracking.preserved\":\"%s\"}", txn->loses_row_ids || rewrites ? "false" : "true");
+        bool rewrites = txn->remove_count && txn->fresh_count; /* rows that moved have new ids unless they carry theirs */
+        buf_printf(out, "{\"delta.rowTracking.preserved\":\"%s\"}", rewrites && !txn->keeps_row_ids ? "false" : "true");
     }
     if (ctx->client.len)
         put_text_member(out, "client", ctx->client, &first);

@@ -151,6 +151,13 @@ bool delta_protocol_supports(const struct delta_protocol *p, enum delta_feature_
 bool delta_materializes_partitions(const struct delta_metadata *m);
 struct str delta_config(const struct delta_metadata *m, const char *key); /* NULL ptr when unset */
 bool delta_config_bool(const struct delta_metadata *m, const char *key, bool fallback);
+/* The hidden columns of data files in which rows that were rewritten carry their id and the version that they were last changed in, both LONG
+ * (protocol "Row Tracking").  NULL there: the file's baseRowId + physical row number, its defaultRowCommitVersion.  False when the table does not
+ * keep ids (delta.enableRowTracking). */
+struct delta_row_columns {
+    struct str id, version;
+};
+bool delta_row_columns(const struct delta_metadata *m, struct delta_row_columns *out);
 /* UNSUPPORTED_FEATURE naming every feature that is missing; needs metadata because some features only matter when used. */
 enum status delta_protocol_check_read(const struct delta_protocol *p, const struct delta_metadata *m, const struct delta_type *schema,
                                       struct error *err);
@@ -244,6 +251,10 @@ struct str delta_physical_name(enum delta_mapping mode, const struct delta_field
 int64_t delta_column_id(const struct delta_field *field); /* delta.columnMapping.id; -1 when absent */
 /* The schema as files have it: every field, nested ones too, under its physical name; metadata as it was.  NULL when out of memory. */
 struct delta_type *delta_physical_schema(struct arena *arena, enum delta_mapping mode, const struct delta_type *schema);
+/* The table's columns as its rewritten files have them: with the hidden columns behind where rows are tracked, else schema itself.  In the arena;
+ * texts are the metadata's. PROTOCOL_VIOLATION when rows are tracked and the columns have no names. */
+enum status delta_tracked_schema(struct arena *arena, const struct delta_metadata *m, const struct delta_type *schema, const struct delta_type **out,
+                                 struct error *err);
 /* The keys under which partitionValues hold the partition columns, in their order: physical names when the table is mapped. */
 enum status delta_partition_keys(struct arena *arena, const struct delta_metadata *m, struct str **out, struct error *err);
 /* The schema for metadata `m`, whose mode says whether columns are mapped: fields without a column id and a physical name get them ("col-<uuid>",
@@ -499,8 +510,8 @@ enum status delta_txn_clear_domains(struct delta_txn *txn, struct error *err);
 /* Clusters the table by these columns (paths of names as the schema has them; physical names go into the domain); none: no longer.  The feature
  * clustering must be there (property delta.feature.clustering in delta_txn_set_metadata). */
 enum status delta_txn_cluster_by(struct delta_txn *txn, const struct delta_column_path *columns, size_t count, struct error *err);
-/* Rows were copied into other files without their ids: said in commitInfo, as Spark does. */
-void delta_txn_loses_row_ids(struct delta_txn *txn);
+/* Rows that go into other files carry their ids along: said in commitInfo, as Spark does. */
+void delta_txn_keeps_row_ids(struct delta_txn *txn);
 /* A file that some version of the table had, found by delta_scan with want_stats, as it was then. */
 enum status delta_txn_add_again(struct delta_txn *txn, const struct delta_file *file, bool data_change, struct error *err);
 /* Removes a file of the base snapshot (found by delta_scan with want_stats). */

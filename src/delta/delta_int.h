@@ -622,7 +622,7 @@ struct delta_txn {
     size_t domain_count, domain_cap;
     struct delta_fresh_add *fresh; /* adds whose rows get ids, in order */
     size_t fresh_count, fresh_cap;
-    bool loses_row_ids;
+    bool keeps_row_ids; /* rows that moved carry them along */
     const char *operation;
     struct buf parameters, metrics; /* members of JSON objects */
     struct str user_metadata;
@@ -637,6 +637,8 @@ bool delta_row_high_water(struct str configuration, int64_t *mark); /* false whe
 /* -1: no row has an id yet. */
 enum status delta_snapshot_row_high_water(const struct delta_snapshot *s, int64_t *mark, struct error *err);
 void delta_write_row_high_water(struct buf *out, int64_t mark);
+#define DELTA_ROW_ID_COLUMN "delta.rowTracking.materializedRowIdColumnName"
+#define DELTA_ROW_VERSION_COLUMN "delta.rowTracking.materializedRowCommitVersionColumnName"
 bool delta_in_commit_times(const struct delta_metadata *m);
 bool delta_gives_row_ids(const struct delta_metadata *m, const struct delta_protocol *p);
 

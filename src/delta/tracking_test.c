@@ -544,6 +544,36 @@ static void a_winner_that_begins_to_track_is_in_the_way(void **state)
     fixture_close(&f);
 }
 
+static void hidden_columns_stand_behind_the_others(void **state)
+{
+    (void)state;
+    struct arena arena = ARENA_INIT;
+    struct error err = ERROR_INIT;
+    struct delta_type number = {.id = DELTA_INTEGER};
+    struct delta_field field = {.name = STR("a"), .type = &number, .nullable = true};
+    struct delta_type schema = {.id = DELTA_STRUCT, .fields = &field, .field_count = 1};
+    struct delta_property properties[] = {{.key = STR("delta.enableRowTracking"), .value = STR("true")},
+                                          {.key = STR("delta.rowTracking.materializedRowIdColumnName"), .value = STR("hidden id")},
+                                          {.key = STR("delta.rowTracking.materializedRowCommitVersionColumnName"), .value = STR("hidden version")}};
+    struct delta_metadata m = {.configuration = properties};
+    const struct delta_type *tracked = NULL;
+    expect_ok(delta_tracked_schema(&arena, &m, &schema, &tracked, &err), &err);
+    assert_ptr_equal(tracked, &schema);
+    m.configuration_count = 2; /* one name is not there */
+    assert_int_equal(delta_tracked_schema(&arena, &m, &schema, &tracked, &err), STATUS_PROTOCOL_VIOLATION);
+    assert_null(tracked);
+    error_release(&err);
+    m.configuration_count = 3;
+    expect_ok(delta_tracked_schema(&arena, &m, &schema, &tracked, &err), &err);
+    assert_int_equal(tracked->field_count, 3);
+    assert_true(str_eq(tracked->fields[1].name, STR("hidden id")) && tracked->fields[1].type->id == DELTA_LONG && tracked->fields[1].nullable);
+    assert_true(str_eq(tracked->fields[2].name, STR("hidden version")) && tracked->fields[2].type->id == DELTA_LONG);
+    field.name = STR("HIDDEN ID");
+    assert_int_equal(delta_tracked_schema(&arena, &m, &schema, &tracked, &err), STATUS_PROTOCOL_VIOLATION);
+    error_release(&err);
+    arena_release(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -564,6 +594,7 @@ int main(void)
         cmocka_unit_test(ids_pass_through_checkpoints_and_merges),
         cmocka_unit_test(a_backfill_gives_ids_to_old_files),
         cmocka_unit_test(a_backfill_does_not_bring_files_back),
+        cmocka_unit_test(hidden_columns_stand_behind_the_others),
         cmocka_unit_test(a_winner_that_begins_to_track_is_in_the_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

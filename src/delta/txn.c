@@ -178,8 +178,6 @@ static enum status derive_protocol(struct delta_txn *txn, const struct delta_met
 /* ---- properties that the program keeps ------------------------------------------------------------- */
 
 #define ENABLEMENT "delta.inCommitTimestampEnablement"
-#define ROW_ID_COLUMN "delta.rowTracking.materializedRowIdColumnName"
-#define ROW_VERSION_COLUMN "delta.rowTracking.materializedRowCommitVersionColumnName"
 
 static void drop_properties(struct delta_metadata *m, struct str prefix)
 {
@@ -213,8 +211,8 @@ static enum status keep_row_columns(struct delta_txn *txn, const struct delta_me
 {
     char uuid[37];
     if (old) {
-        keep_property(m, ROW_ID_COLUMN, delta_config(old, ROW_ID_COLUMN));
-        keep_property(m, ROW_VERSION_COLUMN, delta_config(old, ROW_VERSION_COLUMN));
+        keep_property(m, DELTA_ROW_ID_COLUMN, delta_config(old, DELTA_ROW_ID_COLUMN));
+        keep_property(m, DELTA_ROW_VERSION_COLUMN, delta_config(old, DELTA_ROW_VERSION_COLUMN));
     }
     if (!delta_config_bool(m, "delta.enableRowTracking", false))
         return STATUS_OK;
@@ -224,8 +222,8 @@ static enum status keep_row_columns(struct delta_txn *txn, const struct delta_me
     char *version = arena_printf(&txn->arena, "_row-commit-version-col-%s", uuid);
     if (!id || !version)
         return error_oom(err);
-    keep_property(m, ROW_ID_COLUMN, str_of(id));
-    keep_property(m, ROW_VERSION_COLUMN, str_of(version));
+    keep_property(m, DELTA_ROW_ID_COLUMN, str_of(id));
+    keep_property(m, DELTA_ROW_VERSION_COLUMN, str_of(version));
     return STATUS_OK;
 }
 
@@ -739,7 +737,7 @@ enum status delta_txn_app(struct delta_txn *txn, struct str app_id, int64_t vers
 
 void delta_txn_reads_all(struct delta_txn *txn) { txn->reads_all = true; }
 
-void delta_txn_loses_row_ids(struct delta_txn *txn) { txn->loses_row_ids = true; }
+void delta_txn_keeps_row_ids(struct delta_txn *txn) { txn->keeps_row_ids = true; }
 
 enum status delta_txn_operation(struct delta_txn *txn, const char *operation, struct error *err)
 {

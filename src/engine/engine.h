@@ -41,10 +41,15 @@ struct engine_ref {
 struct engine_parsed {
     struct engine_ref *refs; /* tables that are not CTEs of an enclosing scope, in order of offset */
     size_t ref_count;
-    bool is_volatile; /* calls a function whose answer changes by itself (now, random, nextval…) or reads outside
-                         files (read_csv…): the result must not be cached */
-    bool reads_clock; /* calls now() or its kin: see engine_clock_settings */
+    bool is_volatile;        /* calls a function whose answer changes by itself (now, random, nextval…) or reads outside
+                                files (read_csv…): the result must not be cached */
+    bool reads_clock;        /* calls now() or its kin: see engine_clock_settings */
+    bool names_metadata;     /* a column is called "_metadata", or a field of one is asked for */
+    const size_t *star_ends; /* offsets behind each "*" and "t.*" that stands for columns, in order */
+    size_t star_count;
+    bool has_other_stars; /* EXCLUDE, REPLACE, COLUMNS(*), FROM without SELECT: one to which nothing can be added */
 };
+#define ENGINE_METADATA_COLUMN "_metadata"
 /* One SELECT (or WITH…, VALUES, FROM-first, PIVOT…) statement.  SYNTAX errors carry position and DuckDB's reason.
  * What cannot be expressed as a SELECT tree (DuckDB's own INSERT, ATTACH, COPY…) is NOT_SUPPORTED. */
 enum status engine_parse(struct ctx *ctx, struct engine *e, struct str sql, struct arena *arena, struct engine_parsed *out, struct error *err);
@@ -86,6 +91,9 @@ struct engine_scan {
     /* NULL: what each file's deletion vector leaves.  Else one set per file: just these rows, whatever its deletion vector says; a NULL entry
      * as before.  Borrowed until the hold is freed. */
     const struct delta_rows *const *only;
+    /* Not NULL: two more columns after the schema's, of these names, BIGINT: the row's stable id and the version of the commit that last changed it.
+     * The files must have been found with their row ids, as delta_scan does. */
+    const struct delta_row_columns *row_columns;
     /* Two more columns at the end: ENGINE_FILE_COLUMN, INTEGER, index into files; ENGINE_ROW_COLUMN, BIGINT, physical row number. */
     bool with_positions;
 };

@@ -77,6 +77,10 @@ void row_filter_drop(struct engine *e, struct row_filter *f);
 enum status row_filter_keeps_sql(struct ctx *ctx, struct engine *e, const struct row_filter *f, struct buf *sql, struct error *err);
 enum status row_filter_position_sql(struct ctx *ctx, struct engine *e, const struct row_filter *f, struct buf *sql, struct error *err);
 
+/* row_ids.c: a scan with row_columns, as a scan without them. */
+enum status row_ids_sql(struct ctx *ctx, struct engine *e, const struct engine_scan *scan, struct buf *sql, struct engine_hold **hold,
+                        struct error *err);
+
 struct engine_hold {
     struct engine *engine;
     struct partition_dictionary *dictionary;

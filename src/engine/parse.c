@@ -13,6 +13,10 @@ struct parse {
     struct arena *arena;
     struct engine_ref *refs;
     size_t count, cap;
+    struct str sql;
+    size_t *star_ends;
+    size_t star_count, star_cap;
+    bool names_metadata, has_other_stars;
     bool is_volatile, reads_clock, failed;
 };
 
@@ -70,6 +74,97 @@ static void note_volatile(struct parse *p, uint32_t object)
         p->is_volatile = true;
     if (json_member(j, object, "sample"))
         p->is_volatile = true;
+}
+
+/* ---- stars -------------------------------------------------------------------------------- */
+
+static bool has_items(const struct json *j, uint32_t object, const char *key)
+{
+    uint32_t list = json_member(j, object, key);
+    return list && j->nodes[list].count;
+}
+
+static size_t skip_blanks(struct str sql, size_t at)
+{
+    while (at < sql.len && strchr(" \t\r\n", sql.ptr[at]))
+        at++;
+    return at;
+}
+
+/* Behind a name; 0 when there is none. */
+static size_t skip_name(struct str sql, size_t at)
+{
+    size_t start = at;
+    if (at < sql.len && sql.ptr[at] == '"') {
+        for (at++; at < sql.len && (sql.ptr[at] != '"' || (at + 1 < sql.len && sql.ptr[at + 1] == '"')); at++)
+            at += sql.ptr[at] == '"';
+        return at < sql.len ? at + 1 : 0;
+    }
+    while (at < sql.len && sql.ptr[at] && !strchr(" \t\r\n.*,()\"';/-+", sql.ptr[at]))
+        at++;
+    return at > start ? at : 0;
+}
+
+/* A choice of columns by their names: * LIKE 'a%'. */
+static bool chooses(struct str sql, size_t at)
+{
+    static const char *const words[] = {"NOT", "LIKE", "ILIKE", "GLOB", "SIMILAR"};
+    at = skip_blanks(sql, at);
+    size_t end = skip_name(sql, at);
+    for (size_t i = 0; end && i < VV_ARRAY_COUNT(words); i++)
+        if (str_ieq(str_sub(sql, at, end - at), str_of(words[i])))
+            return true;
+    return false;
+}
+
+/* Behind "*" or "name.*"; 0 when something else stands there. */
+static size_t star_end(struct str sql, size_t at)
+{
+    if (at < sql.len && sql.ptr[at] == '*')
+        return at + 1;
+    size_t name = skip_name(sql, at);
+    at = name ? skip_blanks(sql, name) : sql.len;
+    if (at >= sql.len || sql.ptr[at] != '.')
+        return 0;
+    at = skip_blanks(sql, at + 1);
+    return at < sql.len && sql.ptr[at] == '*' ? at + 1 : 0;
+}
+
+static void add_star(struct parse *p, uint32_t node)
+{
+    const struct json *j = &p->tree;
+    int64_t offset = -1;
+    bool plain = !has_items(j, node, "exclude_list") && !has_items(j, node, "qualified_exclude_list") && !has_items(j, node, "replace_list") &&
+                 !has_items(j, node, "rename_list") && !tree_true(j, node, "columns");
+    bool placed = json_i64(j, json_member(j, node, "query_location"), &offset) && offset >= 0;
+    size_t end = plain && placed ? star_end(p->sql, (size_t)offset) : 0;
+    p->names_metadata |= str_ieq(tree_text(j, node, "relation_name", p->arena), STR(ENGINE_METADATA_COLUMN));
+    if (!end || chooses(p->sql, end)) {
+        p->has_other_stars = true;
+        return;
+    }
+    if (p->star_count == p->star_cap) {
+        size_t cap = p->star_cap ? 2 * p->star_cap : 4;
+        size_t *grown = ARENA_ARRAY(p->arena, size_t, cap);
+        if (!grown) {
+            p->failed = true;
+            return;
+        }
+        if (p->star_count)
+            memcpy(grown, p->star_ends, p->star_count * sizeof(*grown));
+        p->star_ends = grown;
+        p->star_cap = cap;
+    }
+    p->star_ends[p->star_count++] = end;
+}
+
+/* "_metadata", "_metadata.x", "t._metadata.x" */
+static void note_metadata(struct parse *p, uint32_t node)
+{
+    const struct json *j = &p->tree;
+    uint32_t names = json_member(j, node, "column_names");
+    for (uint32_t i = names ? json_first(j, names) : 0; names && i < j->nodes[names].next; i = json_next(j, i))
+        p->names_metadata |= str_ieq(json_text(j, i, p->arena), STR(ENGINE_METADATA_COLUMN));
 }
 
 /* ---- references ------------------------------------------------------------------------------ */
@@ -180,6 +275,10 @@ static void walk_object(struct parse *p, uint32_t object, const struct scope *sc
 {
     const struct json *j = &p->tree;
     note_volatile(p, object);
+    if (tree_is(j, object, "class", "COLUMN_REF"))
+        note_metadata(p, object);
+    if (tree_is(j, object, "class", "STAR"))
+        add_star(p, object);
     if (tree_is(j, object, "type", "BASE_TABLE"))
         add_ref(p, object, scope);
     if (tree_is(j, object, "type", "TABLE_FUNCTION"))
@@ -208,6 +307,12 @@ static int by_offset(const void *a, const void *b)
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
+static int by_place(const void *a, const void *b)
+{
+    const size_t *x = a, *y = b;
+    return *x < *y ? -1 : *x > *y;
+}
+
 /* ---- entry ------------------------------------------------------------------------------------------ */
 
 static enum status refuse(struct ctx *ctx, struct parse *p, struct str sql, struct error *err)
@@ -230,12 +335,14 @@ static enum status walk_statement(struct parse *p, struct error *err)
         return error_oom(err);
     if (p->count)
         qsort(p->refs, p->count, sizeof(*p->refs), by_offset);
+    if (p->star_count)
+        qsort(p->star_ends, p->star_count, sizeof(*p->star_ends), by_place);
     return STATUS_OK;
 }
 
 enum status engine_parse(struct ctx *ctx, struct engine *e, struct str sql, struct arena *arena, struct engine_parsed *out, struct error *err)
 {
-    struct parse p = {.arena = arena};
+    struct parse p = {.arena = arena, .sql = sql};
     *out = (struct engine_parsed){0};
     enum status st = ctx_check(ctx, err);
     if (st != STATUS_OK || parsed_statements_find(&e->parsed, sql, arena, out))
@@ -250,7 +357,14 @@ enum status engine_parse(struct ctx *ctx, struct engine *e, struct str sql, stru
     else if (st == STATUS_OK)
         st = walk_statement(&p, err);
     if (st == STATUS_OK) {
-        *out = (struct engine_parsed){p.refs, p.count, p.is_volatile, p.reads_clock};
+        *out = (struct engine_parsed){.refs = p.refs,
+                                      .ref_count = p.count,
+                                      .is_volatile = p.is_volatile,
+                                      .reads_clock = p.reads_clock,
+                                      .names_metadata = p.names_metadata,
+                                      .star_ends = p.star_ends,
+                                      .star_count = p.star_count,
+                                      .has_other_stars = p.has_other_stars};
         parsed_statements_keep(&e->parsed, sql, out);
     }
     return st;

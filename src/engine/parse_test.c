@@ -111,6 +111,31 @@ static void knows_what_is_volatile(void **state)
     assert_false(parse(f, "SELECT sum(x) OVER () FROM t, range(3), (SELECT unnest([1]))").is_volatile);
 }
 
+static void finds_stars_and_metadata(void **state)
+{
+    struct fixture *f = *state;
+    const char *sql = "SELECT *, \"a \"\"*b\" . *, count(*), 2 * 3 FROM t JOIN (SELECT t.* FROM t) u ON u._metadata.x = 1";
+    for (int i = 0; i < 2; i++) { /* parsed, then remembered */
+        struct engine_parsed p = parse(f, sql);
+        assert_true(p.names_metadata && !p.has_other_stars);
+        assert_int_equal(p.star_count, 3);
+        assert_int_equal(p.star_ends[0], strchr(sql, '*') + 1 - sql);
+        assert_int_equal(p.star_ends[1], strstr(sql, ". *") + 3 - sql);
+        assert_int_equal(p.star_ends[2], strstr(sql, "t.*") + 3 - sql);
+    }
+    assert_true(parse(f, "SELECT _METADATA.* FROM t").names_metadata);
+    assert_false(parse(f, "SELECT '_metadata', metadata FROM _metadata").names_metadata);
+    static const char *const others[] = {"FROM t",
+                                         "SELECT * EXCLUDE (a) FROM t",
+                                         "SELECT * REPLACE (1 AS a) FROM t",
+                                         "SELECT * RENAME (a AS b) FROM t",
+                                         "SELECT max(COLUMNS(*)) FROM t",
+                                         "SELECT * NOT LIKE 'a%' FROM t"};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(others); i++)
+        if (!parse(f, others[i]).has_other_stars || parse(f, others[i]).star_count)
+            fail_msg("%s", others[i]);
+}
+
 /* The list in volatile.def against what DuckDB says of its functions. */
 static void volatile_list_is_complete(void **state)
 {
@@ -186,17 +211,10 @@ static void tree_reads_what_duckdb_writes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_names_where_they_are),
-        cmocka_unit_test(remembers_what_was_parsed),
-        cmocka_unit_test(sees_time_travel),
-        cmocka_unit_test(sees_change_feeds),
-        cmocka_unit_test(leaves_ctes_out),
-        cmocka_unit_test(takes_every_kind_of_query),
-        cmocka_unit_test(knows_what_is_volatile),
-        cmocka_unit_test(volatile_list_is_complete),
-        cmocka_unit_test(deep_and_long_statements),
-        cmocka_unit_test(errors_have_their_place),
-        cmocka_unit_test(tree_reads_what_duckdb_writes),
+        cmocka_unit_test(finds_names_where_they_are), cmocka_unit_test(remembers_what_was_parsed), cmocka_unit_test(sees_time_travel),
+        cmocka_unit_test(sees_change_feeds),          cmocka_unit_test(leaves_ctes_out),           cmocka_unit_test(takes_every_kind_of_query),
+        cmocka_unit_test(knows_what_is_volatile),     cmocka_unit_test(finds_stars_and_metadata),  cmocka_unit_test(volatile_list_is_complete),
+        cmocka_unit_test(deep_and_long_statements),   cmocka_unit_test(errors_have_their_place),   cmocka_unit_test(tree_reads_what_duckdb_writes),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

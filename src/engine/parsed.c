@@ -39,7 +39,11 @@ static bool copy_parsed(struct arena *arena, const struct engine_parsed *from, s
 {
     *to = *from;
     to->refs = ARENA_ARRAY(arena, struct engine_ref, from->ref_count + 1);
-    bool ok = to->refs != NULL;
+    size_t *stars = ARENA_ARRAY(arena, size_t, from->star_count + 1);
+    bool ok = to->refs && stars;
+    if (ok && from->star_count)
+        memcpy(stars, from->star_ends, from->star_count * sizeof(*stars));
+    to->star_ends = stars;
     for (size_t i = 0; i < from->ref_count && ok; i++) {
         struct engine_ref *ref = &to->refs[i];
         *ref = from->refs[i];

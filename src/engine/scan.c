@@ -518,6 +518,8 @@ enum status engine_scan_sql(struct ctx *ctx, struct engine *e, const struct engi
     enum status st = ctx_check(ctx, err);
     if (st != STATUS_OK)
         return st;
+    if (scan->row_columns)
+        return row_ids_sql(ctx, e, scan, sql, hold, err);
     buf_char(sql, '(');
     st = put_relation(&s, err);
     buf_char(sql, ')');

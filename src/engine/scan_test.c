@@ -191,6 +191,37 @@ static void partition_values_in_bulk(void **state)
     pretended_free(t);
 }
 
+static void track(struct pretended *t, size_t file, int64_t first, int64_t version)
+{
+    t->files[file].base_row_id = first;
+    t->files[file].row_commit_version = version;
+}
+
+/* Ids stand in the file, or follow from its first one, or there are none. */
+static void rows_with_their_ids(void **state)
+{
+    struct fixture *f = *state;
+    const struct delta_row_columns columns = {STR("the id"), STR("the version")};
+    struct pretended *t = pretend(f, "tracked", "STRUCT<a: INT, p: STRING>", "p");
+    t->row_columns = &columns;
+    assert_string_equal(query_table(t, "SELECT \"the id\" FROM ", ""), "");
+    append(t, "SELECT range::INT, 'x' FROM range(3)");
+    track(t, 0, 100, 7);
+    assert_string_equal(types_of(t), "a INTEGER, p VARCHAR, the id BIGINT, the version BIGINT");
+    assert_string_equal(query_table(t, "SELECT \"the id\" FROM ", "ORDER BY a"), "100|101|102");
+    append_foreign(
+        t, "carried.parquet",
+        "SELECT range::INT AS a, CASE range WHEN 10 THEN 5 END AS \"the id\", CASE range WHEN 11 THEN 2 END AS \"the version\" FROM range(10, 13)",
+        &STR_NULL);
+    track(t, 1, 200, 9);
+    append(t, "SELECT 20, NULL::VARCHAR");
+    track(t, 2, -1, -1);
+    assert_string_equal(query_table(t, "SELECT concat_ws(' ', a, p, \"the id\", \"the version\") FROM ", "ORDER BY a"),
+                        "0 x 100 7|1 x 101 7|2 x 102 7|10 5 9|11 201 2|12 202 9|20");
+    assert_string_equal(query_table(t, "SELECT a FROM ", "WHERE \"the id\" = 201"), "11");
+    pretended_free(t);
+}
+
 static void missing_and_broken_files(void **state)
 {
     struct fixture *f = *state;
@@ -550,6 +581,7 @@ int main(void)
         cmocka_unit_test(names_that_need_care),
         cmocka_unit_test(partition_values_of_every_type),
         cmocka_unit_test(partition_values_in_bulk),
+        cmocka_unit_test(rows_with_their_ids),
         cmocka_unit_test(missing_and_broken_files),
         cmocka_unit_test(vanishing_file),
         cmocka_unit_test(mapped_columns_by_name),

@@ -12,6 +12,7 @@ struct pretended {
     struct str partition_columns[4];
     uint32_t partition_count;
     enum delta_mapping mapping;
+    const struct delta_row_columns *row_columns;
     struct delta_file files[4096];
     size_t file_count;
 };
@@ -118,7 +119,8 @@ static inline enum status scan_text(struct pretended *t, struct buf *sql, struct
                                .mapping = t->mapping,
                                .store = t->store,
                                .files = t->files,
-                               .file_count = t->file_count};
+                               .file_count = t->file_count,
+                               .row_columns = t->row_columns};
     return engine_scan_sql(&t->f->ctx, t->f->engine, &scan, sql, hold, &t->f->err);
 }
 

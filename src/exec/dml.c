@@ -73,9 +73,9 @@ void change_put_column(struct change_text *t, struct str alias, struct str colum
 void change_put_target_columns(struct change_text *t)
 {
     struct change *c = t->change;
-    for (uint32_t i = 0; i < c->schema->field_count; i++) {
+    for (uint32_t i = 0; i < c->tracked->field_count; i++) {
         change_put(t, i ? ", " : "");
-        change_put_column(t, c->alias, c->schema->fields[i].name);
+        change_put_column(t, c->alias, c->tracked->fields[i].name);
     }
     change_put(t, ", " TABLE_MATCHES "." TABLE_ACTION);
 }
@@ -127,7 +127,7 @@ static enum status keep_select(struct change *c, struct exec_select *select, str
 /* The engine offers the names nearest to one that it does not know: ours are of no use to anybody. */
 static enum status without_own_names(enum status status, struct error *err)
 {
-    if (err && err->hint && strstr(err->hint, "varve_")) {
+    if (err && err->hint && (strstr(err->hint, "varve_") || strstr(err->hint, "_row-id-col-") || strstr(err->hint, "_row-commit-version-col-"))) {
         mem_free(err->hint);
         err->hint = NULL;
     }
@@ -278,7 +278,7 @@ enum status change_assign(struct change *c, const struct sql_assignment *assignm
             status = check_once(&assignments[i], items, i, err);
         if (status != STATUS_OK || !assignments[i].value.ptr)
             continue;
-        items[i].value = c->schema->field_count + 1 + (*value_count)++;
+        items[i].value = c->tracked->field_count + 1 + (*value_count)++;
         put_assigned(values, assignments[i].value, &items[i], action);
     }
     *out = (struct table_action){.kind = TABLE_ACTION_UPDATE, .assignments = items, .assignment_count = count};
@@ -340,7 +340,10 @@ enum status change_set_schema(struct change *c, const struct delta_type *schema,
 {
     c->schema = schema;
     c->rewrite.schema = schema;
-    c->target = with_columns(c->arena, schema, match_fields, 2);
+    enum status status = delta_tracked_schema(c->arena, delta_snapshot_metadata(c->snapshot), schema, &c->tracked, err);
+    if (status != STATUS_OK)
+        return error_context(err, "while changing rows of table \"%s\"", c->table->qualified_name);
+    c->target = with_columns(c->arena, c->tracked, match_fields, 2);
     return c->target ? STATUS_OK : error_oom(err);
 }
 

@@ -47,6 +47,11 @@ enum status exec_select_prepare_in(struct ctx *ctx, struct exec_session *s, cons
 bool exec_select_is_volatile(const struct exec_select *p);
 /* Only plans it: the predicates of bound names, or the error at its place. */
 enum status exec_select_bind(struct ctx *ctx, struct exec_select *p, struct error *err);
+/* The column _metadata (metadata.c): the schema with it behind, NULL when memory is out, and the relation of a scan with it; scan->schema is without.
+ */
+struct delta_type *exec_metadata_schema(struct arena *arena, const struct delta_metadata *m, const struct delta_type *schema);
+enum status exec_metadata_sql(struct ctx *ctx, struct engine *e, const struct delta_metadata *m, const struct engine_scan *scan, struct buf *sql,
+                              struct engine_hold **hold, struct error *err);
 /* The answer of EXPLAIN: one text column. */
 enum status exec_explain(struct ctx *ctx, struct exec_session *s, const struct statement *st, struct exec_result *out, struct error *err);
 
@@ -70,8 +75,9 @@ struct change {
     const struct sql_change *in;
     struct catalog_table *table;
     struct delta_snapshot *snapshot;
-    const struct delta_type *schema; /* of the target's rows */
-    struct delta_type *target;       /* the same with positions behind */
+    const struct delta_type *schema;  /* of the target's rows */
+    const struct delta_type *tracked; /* the same with the columns of row ids behind, where the table keeps them */
+    struct delta_type *target;        /* and then positions */
     struct str alias;
     struct delta_type *source;    /* MERGE: with TABLE_SOURCE_ROW behind */
     struct str source_alias;      /* MERGE: as it is written in queries, in quotes */

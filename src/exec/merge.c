@@ -510,7 +510,7 @@ static enum status assign_star(struct merging *m, uint32_t index, struct change_
         if (!fields[i])
             continue;
         items[count++] =
-            (struct table_assignment){.path = &c->schema->fields[i].name, .depth = 1, .value = c->schema->field_count + 1 + (*value_count)++};
+            (struct table_assignment){.path = &c->schema->fields[i].name, .depth = 1, .value = c->tracked->field_count + 1 + (*value_count)++};
         change_put(values, ", ");
         change_put_column(values, c->source_alias, fields[i]->name);
     }

@@ -18,6 +18,7 @@ struct select_ref {
     struct exec_read read; /* name is owned */
     bool is_changes;       /* table_changes: of versions changes_from to the snapshot's */
     int64_t changes_from;
+    bool with_metadata; /* the column _metadata is behind the table's own */
     const struct delta_type *schema;
     struct str stand_in;
     struct delta_pred *pred;
@@ -68,25 +69,52 @@ static void drop_at_clause(struct substitution *sub, const struct select_ref *re
         (struct sql_edit){.out_start = sub->out.len, .out_end = sub->out.len, .in_start = ref->extent.at_start, .in_end = ref->extent.at_end};
 }
 
+static bool has_metadata(const struct exec_select *p)
+{
+    bool any = false;
+    for (size_t i = 0; i < p->ref_count; i++)
+        any |= p->refs[i].with_metadata;
+    return any;
+}
+
+/* The text from *at to end.  "*" does not stand for the column _metadata. */
+static void put_until(const struct exec_select *p, struct substitution *sub, size_t *star, size_t *at, size_t end)
+{
+    struct str in = p->text.text;
+    for (; *star < p->parsed.star_count && p->parsed.star_ends[*star] <= end; ++*star) {
+        size_t place = p->parsed.star_ends[*star];
+        buf_append(&sub->out, in.ptr + *at, place - *at);
+        *at = place;
+        if (!has_metadata(p))
+            continue;
+        struct sql_edit *edit = &sub->edits[sub->edit_count++];
+        *edit = (struct sql_edit){.out_start = sub->out.len, .in_start = place, .in_end = place};
+        buf_z(&sub->out, " NOT SIMILAR TO '" ENGINE_METADATA_COLUMN "'");
+        edit->out_end = sub->out.len;
+    }
+    buf_append(&sub->out, in.ptr + *at, end - *at);
+    *at = end;
+}
+
 static enum status substitute(struct exec_select *p, const struct str *relations, struct substitution *sub, struct error *err)
 {
     struct str in = p->text.text;
-    size_t at = 0;
-    *sub = (struct substitution){.edits = ARENA_ARRAY(&p->arena, struct sql_edit, 2 * p->ref_count + 1)};
+    size_t at = 0, star = 0;
+    *sub = (struct substitution){.edits = ARENA_ARRAY(&p->arena, struct sql_edit, 2 * p->ref_count + p->parsed.star_count + 1)};
     if (!sub->edits)
         return error_oom(err);
     for (size_t i = 0; i < p->ref_count; i++) {
         const struct select_ref *ref = &p->refs[i];
-        buf_append(&sub->out, in.ptr + at, ref->extent.name_start - at);
+        put_until(p, sub, &star, &at, ref->extent.name_start);
         put_replacement(sub, ref, relations[i]);
         at = ref->extent.name_end;
         if (ref->extent.at_end > ref->extent.at_start) {
-            buf_append(&sub->out, in.ptr + at, ref->extent.at_start - at);
+            put_until(p, sub, &star, &at, ref->extent.at_start);
             drop_at_clause(sub, ref);
             at = ref->extent.at_end;
         }
     }
-    buf_append(&sub->out, in.ptr + at, in.len - at);
+    put_until(p, sub, &star, &at, in.len);
     return buf_check(&sub->out, err);
 }
 
@@ -159,13 +187,27 @@ static enum status read_changes(struct exec_select *p, struct select_ref *ref, c
     return st;
 }
 
+/* The column _metadata is there for who names it, unless the table has one of this name. */
+static enum status give_metadata(struct exec_select *p, struct select_ref *ref, struct error *err)
+{
+    if (!p->parsed.names_metadata || ref->schema == &no_columns || delta_field_find(ref->schema, STR(ENGINE_METADATA_COLUMN)))
+        return STATUS_OK;
+    if (p->parsed.has_other_stars) {
+        error_set(err, STATUS_NOT_SUPPORTED, "a query that names " ENGINE_METADATA_COLUMN " can have * and t.* only as they are");
+        return error_hint(err, "name the columns instead of leaving some out, renaming or replacing them, and begin with SELECT");
+    }
+    ref->with_metadata = true;
+    ref->schema = exec_metadata_schema(&p->arena, delta_snapshot_metadata(ref->snapshot), ref->schema);
+    return ref->schema ? STATUS_OK : error_oom(err);
+}
+
 /* The columns of the reference, and for changes where they begin. */
 static enum status shape_ref(struct ctx *ctx, struct exec_select *p, struct select_ref *ref, const struct sql_at *from, struct error *err)
 {
     struct delta_type *schema;
     ref->schema = delta_snapshot_schema(ref->snapshot)->field_count ? delta_snapshot_schema(ref->snapshot) : &no_columns;
     if (!ref->is_changes)
-        return STATUS_OK;
+        return give_metadata(p, ref, err);
     enum status st = exec_changes_from(ctx, p->session, ref->place.table, from, &ref->changes_from, err);
     if (st == STATUS_OK)
         st = delta_changes_schema(&p->arena, ref->snapshot, &schema, err);
@@ -403,14 +445,15 @@ static enum status put_table(struct ctx *ctx, struct exec_select *p, struct sele
     if (st == STATUS_OK) {
         count_files(p->session->lake, &ref->read, &files);
         struct engine_scan scan = {.table_name = str_of(ref->read.name),
-                                   .schema = ref->schema,
+                                   .schema = ref->with_metadata ? delta_snapshot_schema(ref->snapshot) : ref->schema,
                                    .partition_columns = m->partition_columns,
                                    .partition_column_count = m->partition_column_count,
                                    .mapping = delta_mapping_mode(m),
                                    .store = delta_table_store(ref->place.table),
                                    .files = files.files,
                                    .file_count = files.count};
-        st = engine_scan_sql(ctx, p->session->lake->engine, &scan, sql, hold, err);
+        st = ref->with_metadata ? exec_metadata_sql(ctx, p->session->lake->engine, m, &scan, sql, hold, err)
+                                : engine_scan_sql(ctx, p->session->lake->engine, &scan, sql, hold, err);
     }
     delta_file_list_release(&files);
     return st;

@@ -274,6 +274,19 @@ static void set_meaning(const struct fit *f, const struct fit_check *check, stru
     buf_release(&type);
 }
 
+/* The row's text without the columns of row ids, which nobody gave. */
+static void put_row(const struct fit *f, struct str row, struct error *err)
+{
+    struct buf mark = BUF_INIT;
+    struct str shown = row;
+    buf_printf(&mark, ", '%.*s': ", STR_ARG(f->hidden));
+    for (size_t i = 0; f->hidden.len && !mark.failed && i + mark.len <= row.len; i++)
+        if (!memcmp(row.ptr + i, mark.ptr, mark.len))
+            shown.len = i; /* the last one: a text of the row may look the same */
+    error_detail(err, "in the row %.*s%s", STR_ARG(shown), shown.len < row.len ? "}" : "");
+    buf_release(&mark);
+}
+
 /* "<number> <value>\n<row>" */
 static bool explain_text(const struct fit *f, const char *text, struct error *err)
 {
@@ -292,7 +305,7 @@ static bool explain_text(const struct fit *f, const char *text, struct error *er
     }
     set_meaning(f, &f->checks[number - f->check_base], value, err);
     if (row.len)
-        error_detail(err, "in the row %.*s", STR_ARG(str_trim(row)));
+        put_row(f, str_trim(row), err);
     return true;
 }
 

@@ -431,7 +431,10 @@ enum status gate_build(struct ctx *ctx, struct engine *e, struct arena *arena, s
                        const struct delta_type *schema, const struct table_rows *rows, struct gate *out, struct error *err)
 {
     *out = (struct gate){.select = rows->select};
+    struct delta_row_columns hidden;
     fit_init(&out->fit, arena, table_name, false);
+    if (delta_row_columns(m, &hidden))
+        out->fit.hidden = hidden.id;
     if (rows->unchanged)
         return STATUS_OK;
     for (size_t i = 0; i < rows->fit_count; i++) {

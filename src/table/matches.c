@@ -3,8 +3,8 @@
 
 /* ---- relations ------------------------------------------------------------------------------ */
 
-static enum status scan_sql(struct rewriting *w, const struct delta_file *files, const struct delta_rows *const *only, size_t count, struct buf *sql,
-                            struct error *err)
+static enum status scan_sql(struct rewriting *w, const struct delta_file *files, const struct delta_rows *const *only, size_t count, bool with_ids,
+                            struct buf *sql, struct error *err)
 {
     const struct delta_metadata *m = delta_snapshot_metadata(w->in->base);
     struct engine_hold *hold = NULL;
@@ -18,6 +18,7 @@ static enum status scan_sql(struct rewriting *w, const struct delta_file *files,
         .files = files,
         .file_count = count,
         .only = only,
+        .row_columns = with_ids && w->tracks ? &w->row_columns : NULL,
         .with_positions = true,
     };
     enum status status = engine_scan_sql(w->ctx, w->e, &scan, sql, &hold, err);
@@ -51,7 +52,7 @@ static enum status part_sql(struct rewriting *w, const struct delta_file *list, 
     for (size_t i = 0; i < count; i++)
         buf_printf(&sql, "%s%u", i ? ", " : "", index[i]);
     buf_z(&sql, "][" ENGINE_FILE_COLUMN " + 1] AS INTEGER) AS " ENGINE_FILE_COLUMN ") FROM ");
-    enum status status = scan_sql(w, list, w->with_vectors ? only : NULL, count, &sql, err);
+    enum status status = scan_sql(w, list, w->with_vectors ? only : NULL, count, true, &sql, err);
     buf_char(&sql, ')');
     if (!status)
         return rewrite_keep_text(w, &sql, out, err);
@@ -82,7 +83,7 @@ enum status rewrite_relation(struct rewriting *w, enum rewrite_part part, struct
 enum status rewrite_target(struct rewriting *w, struct str *out, struct error *err)
 {
     struct buf sql = BUF_INIT;
-    enum status status = scan_sql(w, w->files.files, NULL, w->files.count, &sql, err);
+    enum status status = scan_sql(w, w->files.files, NULL, w->files.count, false, &sql, err);
     if (!status)
         return rewrite_keep_text(w, &sql, out, err);
     buf_release(&sql);

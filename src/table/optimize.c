@@ -152,13 +152,14 @@ static enum status write_bins(struct optimizing *o, const struct bin *bins, size
         .store = delta_table_store(w->table->table),
         .files = files,
         .file_count = file_count,
+        .row_columns = w->tracks ? &w->row_columns : NULL,
     };
     buf_z(&sql, "SELECT * FROM ");
     enum status status = engine_scan_sql(w->ctx, w->e, &scan, &sql, &hold, err);
     if (!status) {
         struct table_rows rows = {
             .select = buf_view(&sql), .hold = hold, .session_settings = w->in->session_settings, .unchanged = true, .target_bytes = one_file(o)};
-        status = table_write_rows(w->ctx, w->e, w->table, m, w->schema, &rows, &o->written[o->written_count], err);
+        status = table_write_rows(w->ctx, w->e, w->table, m, w->tracked, &rows, &o->written[o->written_count], err);
     }
     o->written_count += !status;
     o->has_files |= !status;
@@ -259,7 +260,8 @@ static enum status commit(struct optimizing *o, struct table_change *out, struct
     int64_t vectors = 0;
     enum status status = delta_txn_begin(o->w.ctx, o->w.table->table, o->in->base, &txn, err);
     if (!status) {
-        delta_txn_loses_row_ids(txn);
+        if (o->w.tracks)
+            delta_txn_keeps_row_ids(txn);
         status = replace_files(o, txn, &done, &vectors, err);
     }
     if (!status)
@@ -286,7 +288,9 @@ static enum status optimize(struct optimizing *o, struct table_change *out, stru
     if (target.ptr)
         delta_size_from_text(target, &o->target_bytes);
     out->version = delta_snapshot_version(o->in->base);
-    enum status status = delta_scan(w->ctx, o->in->base, w->in->pred, true, &w->files, err);
+    enum status status = rewrite_track(w, err);
+    if (!status)
+        status = delta_scan(w->ctx, o->in->base, w->in->pred, true, &w->files, err);
     if (!status && w->in->match.select.ptr)
         status = rewrite_find(w, err);
     if (!status)
@@ -294,10 +298,7 @@ static enum status optimize(struct optimizing *o, struct table_change *out, stru
     if (status)
         return status;
     fill_bins(o);
-    if (o->bin_count)
-        status = table_check_row_ids(w->table, &w->metadata, err);
-    if (!status)
-        status = write_all(o, err);
+    status = write_all(o, err);
     return status || !o->bin_count ? status : commit(o, out, err);
 }
 

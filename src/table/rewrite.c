@@ -279,8 +279,8 @@ static enum status fill(struct rewriting *w, struct delta_txn *txn, const struct
 {
     enum status status = w->schema_changed ? delta_txn_set_metadata(txn, &w->metadata, w->schema, err) : STATUS_OK;
     delta_txn_reads_all(txn);
-    if (w->touched_count && w->written.row_count)
-        delta_txn_loses_row_ids(txn);
+    if (w->tracks)
+        delta_txn_keeps_row_ids(txn);
     if (!status)
         status = w->in->delete_all ? delta_txn_remove_all(txn, err) : take_away(w, txn, err);
     if (!status)
@@ -315,17 +315,6 @@ static enum status commit(struct rewriting *w, const struct tally *t, struct tab
         fill_answer(w, t, out);
     delta_txn_free(txn);
     return status;
-}
-
-/* Rows that are copied or replaced keep their ids only when these are written into the new file, which is not built. */
-static enum status check_row_ids(const struct rewriting *w, struct error *err)
-{
-    bool rewrites = false;
-    for (size_t i = 0; i < w->touched_count; i++)
-        rewrites |= w->touched[i].updated || !(w->touched[i].goes || w->with_vectors);
-    if (!rewrites)
-        return STATUS_OK;
-    return table_check_row_ids(w->table, &w->metadata, err);
 }
 
 /* ---- the whole table -------------------------------------------------------------------------------------- */
@@ -363,6 +352,12 @@ static bool numbers_rows(const struct rewriting *w)
     return false;
 }
 
+enum status rewrite_track(struct rewriting *w, struct error *err)
+{
+    w->tracks = delta_row_columns(&w->metadata, &w->row_columns);
+    return delta_tracked_schema(&w->arena, &w->metadata, w->schema, &w->tracked, err);
+}
+
 static enum status prepare(struct rewriting *w, struct error *err)
 {
     const struct delta_metadata *m = delta_snapshot_metadata(w->in->base);
@@ -386,7 +381,8 @@ static enum status prepare(struct rewriting *w, struct error *err)
         w->schema = schema;
     }
     w->with_vectors = w->with_vectors && !w->schema_changed && !numbers_rows(w);
-    return delta_scan(w->ctx, w->in->base, w->in->pred, true, &w->files, err);
+    enum status status = rewrite_track(w, err);
+    return status ? status : delta_scan(w->ctx, w->in->base, w->in->pred, true, &w->files, err);
 }
 
 static enum status rewrite(struct rewriting *w, struct table_change *out, struct error *err)
@@ -403,8 +399,6 @@ static enum status rewrite(struct rewriting *w, struct table_change *out, struct
         status = error_oom(err);
     w->found_us = ctx_monotonic_us(w->ctx);
     decide_files(w);
-    if (!status)
-        status = check_row_ids(w, err);
     if (!status)
         status = find_positions(w, err);
     if (!status && (!w->in->by_file || replaces_rows(w)))

@@ -25,11 +25,11 @@ static bool has_rows(const struct rewriting *w, enum table_action_kind kind)
 
 /* ---- parts of the query ----------------------------------------------------------------------- */
 
-static void put_columns(const struct rewriting *w, const char *relation, struct buf *sql)
+static void put_columns(const struct delta_type *schema, const char *relation, struct buf *sql)
 {
-    for (uint32_t i = 0; i < w->schema->field_count; i++) {
+    for (uint32_t i = 0; i < schema->field_count; i++) {
         buf_printf(sql, "%s%s.", i ? ", " : "", relation);
-        engine_quote_identifier(w->schema->fields[i].name, sql);
+        engine_quote_identifier(schema->fields[i].name, sql);
     }
 }
 
@@ -39,7 +39,7 @@ static enum status copied_rows(struct rewriting *w, struct str target, struct st
     struct buf sql = BUF_INIT;
     rewrite_put_with(w, target, &sql);
     buf_z(&sql, "SELECT ");
-    put_columns(w, TABLE_TARGET, &sql);
+    put_columns(w->tracked, TABLE_TARGET, &sql);
     buf_printf(&sql, " FROM " TABLE_TARGET " ANTI JOIN (SELECT " ENGINE_FILE_COLUMN ", " ENGINE_ROW_COLUMN " FROM " TABLE_MATCHES
                      " WHERE " TABLE_ACTION " IS NOT NULL) AS varve_gone ON " TABLE_TARGET "." ENGINE_FILE_COLUMN " = varve_gone." ENGINE_FILE_COLUMN
                      " AND " TABLE_TARGET "." ENGINE_ROW_COLUMN " = varve_gone." ENGINE_ROW_COLUMN ")");
@@ -54,7 +54,7 @@ static enum status check_inserted(struct rewriting *w, const struct table_action
     buf_printf(&target, "(SELECT *, CAST(NULL AS INTEGER) AS " ENGINE_FILE_COLUMN ", CAST(NULL AS BIGINT) AS " ENGINE_ROW_COLUMN " FROM (%.*s\n))",
                STR_ARG(*select));
     buf_z(&sql, "SELECT ");
-    put_columns(w, FIT_ROWS, &sql);
+    put_columns(w->schema, FIT_ROWS, &sql);
     buf_z(&sql, " FROM (");
     rewrite_put_with(w, buf_view(&target), &sql);
     buf_printf(&sql, "%.*s\n)) AS " FIT_ROWS "(", STR_ARG(action->check.select));
@@ -67,6 +67,16 @@ static enum status check_inserted(struct rewriting *w, const struct table_action
     buf_z(&sql, " END");
     sql.failed |= target.failed || fitted->fit.failed;
     buf_release(&target);
+    return rewrite_keep_text(w, &sql, select, err);
+}
+
+/* New rows have no ids yet: their file gives them. */
+static enum status without_ids(struct rewriting *w, struct str *select, struct error *err)
+{
+    struct buf sql = BUF_INIT;
+    if (!w->tracks)
+        return STATUS_OK;
+    buf_printf(&sql, "SELECT *, CAST(NULL AS BIGINT), CAST(NULL AS BIGINT) FROM (%.*s\n)", STR_ARG(*select));
     return rewrite_keep_text(w, &sql, select, err);
 }
 
@@ -99,6 +109,8 @@ static enum status fit_inserted(struct rewriting *w, const struct table_action *
     *out = fitted->select;
     if (action->check.select.ptr)
         status = check_inserted(w, action, fitted, out, err);
+    if (!status)
+        status = without_ids(w, out, err);
     w->check_base += fitted->fit.check_count;
     return status;
 }
@@ -150,7 +162,7 @@ static enum status write_query(struct rewriting *w, struct str select, bool unch
         .fit_count = unchanged ? 0 : w->fit_count,
         .unchanged = unchanged,
     };
-    enum status status = table_write_rows(w->ctx, w->e, w->table, &w->metadata, w->schema, &rows, &w->written, err);
+    enum status status = table_write_rows(w->ctx, w->e, w->table, &w->metadata, w->tracked, &rows, &w->written, err);
     w->has_files = !status;
     return unchanged ? explain(w, NULL, status, err) : status;
 }
@@ -186,7 +198,7 @@ static enum status keep_rows(struct rewriting *w, struct str select, struct str 
     struct engine_hold *kept = NULL;
     struct gate gate;
     int64_t count;
-    enum status status = gate_build(w->ctx, w->e, &w->arena, table_name_of(w->table), &w->metadata, w->schema, &rows, &gate, err);
+    enum status status = gate_build(w->ctx, w->e, &w->arena, table_name_of(w->table), &w->metadata, w->tracked, &rows, &gate, err);
     if (status)
         return status;
     status = engine_keep_rows(w->ctx, w->e, gate.select, NULL, w->in->session_settings, &w->arena, relation, &count, &kept, err);
@@ -209,7 +221,7 @@ static enum status put_before(struct rewriting *w, struct buf *sql, struct error
         return status;
     rewrite_put_with(w, target, &one);
     buf_z(&one, "SELECT ");
-    put_columns(w, TABLE_TARGET, &one);
+    put_columns(w->schema, TABLE_TARGET, &one);
     buf_z(&one, ", CASE WHEN varve_gone." TABLE_ACTION " IN ");
     rewrite_put_actions(w, TABLE_ACTION_UPDATE, &one);
     buf_printf(&one,
@@ -221,10 +233,18 @@ static enum status put_before(struct rewriting *w, struct buf *sql, struct error
     return status;
 }
 
-static void put_after(struct str relation, const char *type, struct buf *sql)
+static void put_after(const struct rewriting *w, struct str relation, const char *type, struct buf *sql)
 {
-    if (relation.ptr)
-        buf_printf(sql, "%sSELECT *, '%s' FROM %.*s", sql->len ? " UNION ALL " : "", type, STR_ARG(relation));
+    if (!relation.ptr)
+        return;
+    buf_printf(sql, "%sSELECT ", sql->len ? " UNION ALL " : "");
+    put_columns(w->schema, "varve_after", sql);
+    buf_printf(sql, ", '%s' FROM (SELECT * FROM %.*s) AS varve_after(", type, STR_ARG(relation));
+    for (uint32_t i = 0; i < w->tracked->field_count; i++) {
+        buf_z(sql, i ? ", " : "");
+        engine_quote_identifier(w->tracked->fields[i].name, sql);
+    }
+    buf_char(sql, ')');
 }
 
 static enum status change_schema(struct rewriting *w, struct delta_type **out, struct error *err)
@@ -293,8 +313,8 @@ static enum status write_feed(struct rewriting *w, struct str replaced, struct s
 {
     struct buf sql = BUF_INIT;
     enum status status = put_before(w, &sql, err);
-    put_after(replaced, "update_postimage", &sql);
-    put_after(inserted, "insert", &sql);
+    put_after(w, replaced, "update_postimage", &sql);
+    put_after(w, inserted, "insert", &sql);
     if (!status)
         status = buf_check(&sql, err);
     if (!status && sql.len)

@@ -84,7 +84,7 @@ enum status table_copy_into(struct ctx *ctx, struct engine *e, struct catalog_ta
 /* ---- changing rows that are there ---------------------------------------------------------------------
  *
  * DELETE, UPDATE and MERGE are queries over names that stand for relations made here:
- *   TABLE_TARGET   the table's columns, then ENGINE_FILE_COLUMN and ENGINE_ROW_COLUMN
+ *   TABLE_TARGET   the table's columns with those of row ids (delta_tracked_schema), then ENGINE_FILE_COLUMN and ENGINE_ROW_COLUMN
  *   TABLE_SOURCE   the source's columns, then TABLE_SOURCE_ROW
  *   TABLE_MATCHES  what the first query, `match`, found: ENGINE_FILE_COLUMN INTEGER, ENGINE_ROW_COLUMN BIGINT, TABLE_SOURCE_ROW BIGINT,
  *                  TABLE_ACTION INTEGER, index into actions or NULL.  No file: the row is only in the source; no source row: only in the target.
@@ -127,7 +127,7 @@ struct table_rewrite {
     struct table_query match;        /* none: every row is deleted, or there are only inserts */
     bool by_file;                    /* DELETE: match yields ENGINE_FILE_COLUMN and the number of rows of files that go as a whole */
     bool delete_all;
-    struct table_query update; /* the table's columns, TABLE_ACTION, values; over all three names */
+    struct table_query update; /* the table's columns with those of row ids, TABLE_ACTION, values; over all three names */
     const struct table_action *actions;
     uint32_t action_count;
     struct str source; /* relation of the source's rows, TABLE_SOURCE_ROW included; NULL ptr: none */

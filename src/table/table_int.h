@@ -32,6 +32,7 @@ struct fit {
     size_t check_count, check_cap;
     size_t check_base; /* number of the first check: queries can be put together */
     bool show_rows;    /* a failed check shows its row */
+    struct str hidden; /* the first of the columns at the end that are not shown (row ids); NULL ptr: none */
     unsigned lambda_depth;
     struct str *computed; /* columns that the rows left to the table: numbered (identity) or computed (generated) when they are written */
     size_t computed_count;
@@ -171,8 +172,6 @@ enum status table_commit(struct ctx *ctx, const struct catalog_table *t, struct 
                          struct table_change *out, struct error *err);
 /* Newest snapshot, when its protocol may be written. */
 enum status table_snapshot(struct ctx *ctx, const struct catalog_table *t, struct delta_snapshot **out, struct error *err);
-/* UNSUPPORTED_FEATURE when rows may not go into other files, because they would lose their ids (delta.enableRowTracking). */
-enum status table_check_row_ids(const struct catalog_table *t, const struct delta_metadata *m, struct error *err);
 enum status table_check_removable(const struct catalog_table *t, const struct delta_metadata *m, struct error *err);
 
 /* commitInfo parameters: values become JSON strings, as Spark writes them; a NULL ptr becomes null. */
@@ -233,7 +232,10 @@ struct rewriting {
     struct catalog_table *table;
     const struct table_rewrite *in;
     struct arena arena;
-    const struct delta_type *schema; /* of the table after it */
+    const struct delta_type *schema;  /* of the table after it */
+    const struct delta_type *tracked; /* the same with the columns of row ids behind, where the table keeps them */
+    struct delta_row_columns row_columns;
+    bool tracks; /* row_columns are there */
     struct delta_metadata metadata;
     bool schema_changed, with_vectors, with_changes;
     struct delta_file_list files;
@@ -259,10 +261,12 @@ enum rewrite_part {
     REWRITE_STAYING, /* files of which rows stay; copy-on-write: all their rows, else those that are replaced */
     REWRITE_CHANGED  /* all touched files; copy-on-write: all their rows, else those that are replaced or go */
 };
-/* Them as a relation with positions; NULL ptr when there are none. */
+/* Them as a relation with row ids (where the table keeps them) and positions; NULL ptr when there are none. */
 enum status rewrite_relation(struct rewriting *w, enum rewrite_part part, struct str *out, struct error *err);
 /* All the files that were looked at. */
 enum status rewrite_target(struct rewriting *w, struct str *out, struct error *err);
+/* Fills tracked, row_columns and tracks. */
+enum status rewrite_track(struct rewriting *w, struct error *err);
 /* Runs the match query and fills touched and action_rows. (matches.c) */
 enum status rewrite_find(struct rewriting *w, struct error *err);
 /* Fills changed and updates of the touched files from the matches. */

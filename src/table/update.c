@@ -7,7 +7,7 @@ struct updating {
     struct rewriting *w;
     struct arena *arena;
     struct fit *fit;
-    const struct delta_type *schema; /* of the table */
+    const struct delta_type *schema; /* of the table, with the columns of row ids */
     struct str rows;                 /* the update query with what its names stand for */
     bool *computed;                  /* by column: some action sets this generated column, the others leave it to the table */
     bool *left_out;                  /* by column: no action sets this generated column */
@@ -204,6 +204,17 @@ static void put_column(struct updating *u, struct buf *out, uint32_t index)
     buf_release(&current);
 }
 
+/* A row that is changed now was last changed by the commit of its new file. */
+static void put_version(const struct updating *u, struct buf *out)
+{
+    buf_z(out, "CASE WHEN " FIT_ROWS "." TABLE_ACTION " IN ");
+    rewrite_put_actions(u->w, TABLE_ACTION_UPDATE, out);
+    buf_z(out, " THEN NULL ELSE " FIT_ROWS ".");
+    engine_quote_identifier(u->w->row_columns.version, out);
+    buf_z(out, " END AS ");
+    engine_quote_identifier(u->w->row_columns.version, out);
+}
+
 static void put_filter(const struct updating *u, bool with_copies, struct buf *out)
 {
     buf_z(out, " WHERE " FIT_ROWS "." TABLE_ACTION);
@@ -220,7 +231,10 @@ static enum status assigned_select(struct updating *u, bool with_copies, struct 
     buf_z(&sql, "SELECT ");
     for (uint32_t i = 0; i < u->schema->field_count; i++) {
         buf_z(&sql, i ? ", " : "");
-        put_column(u, &sql, i);
+        if (u->w->tracks && i == u->schema->field_count - 1)
+            put_version(u, &sql);
+        else
+            put_column(u, &sql, i);
     }
     buf_z(&sql, " FROM ");
     put_layer(u, &sql);
@@ -266,6 +280,7 @@ static enum status fit_assigned(struct updating *u, struct str select, struct st
     for (uint32_t i = 0; i < u->schema->field_count; i++)
         if (u->computed[i])
             fitted->fit.computed[fitted->fit.computed_count++] = u->schema->fields[i].name;
+    fitted->fit.hidden = w->row_columns.id;
     w->fitted_count++;
     w->fits[w->fit_count++] = &fitted->fit;
     w->check_base += fitted->fit.check_count;
@@ -275,7 +290,7 @@ static enum status fit_assigned(struct updating *u, struct str select, struct st
 
 enum status rewrite_assigned(struct rewriting *w, struct str target, bool with_copies, struct str *out, struct error *err)
 {
-    struct updating u = {.w = w, .arena = &w->arena, .fit = &w->assign, .schema = w->schema, .err = err};
+    struct updating u = {.w = w, .arena = &w->arena, .fit = &w->assign, .schema = w->tracked, .err = err};
     struct buf sql = BUF_INIT;
     struct str select = STR_NULL;
     u.computed = ARENA_ARRAY(u.arena, bool, u.schema->field_count + 1);
@@ -289,6 +304,7 @@ enum status rewrite_assigned(struct rewriting *w, struct str target, bool with_c
         status = error_oom(err);
     buf_release(&sql);
     u.fit->check_base = w->check_base;
+    u.fit->hidden = w->row_columns.id;
     if (!status)
         status = assigned_select(&u, with_copies, &select);
     if (status)

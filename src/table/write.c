@@ -24,15 +24,6 @@ enum status table_check_removable(const struct catalog_table *t, const struct de
     return error_set(err, STATUS_APPEND_ONLY, "table \"%s\" is append-only: its rows cannot be replaced", t->qualified_name);
 }
 
-enum status table_check_row_ids(const struct catalog_table *t, const struct delta_metadata *m, struct error *err)
-{
-    if (!delta_config_bool(m, "delta.enableRowTracking", false))
-        return STATUS_OK;
-    error_set(err, STATUS_UNSUPPORTED_FEATURE,
-              "rows of table \"%s\" keep their ids (delta.enableRowTracking), which is not built for rows that are rewritten", t->qualified_name);
-    return error_hint(err, "set delta.enableRowTracking to 'false', or delete with delta.enableDeletionVectors");
-}
-
 enum status table_metadata_with_schema(struct arena *arena, const struct delta_metadata *m, const struct delta_type *schema,
                                        struct delta_metadata *out, struct error *err)
 {
