@@ -113,6 +113,27 @@ static void scans_of_many_row_groups(void **state)
     pretended_free(t);
 }
 
+/* The only file of its branch. */
+static void one_file(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *t = pretend(f, "one", "STRUCT<i: BIGINT, k: INT, s: STRING>", NULL);
+    const char *left = "SELECT range AS i, (range * 7919 % 1000)::INT AS k, 's' || range AS s FROM range(100000) "
+                       "WHERE hash(range) % 10 <> 0 AND NOT range BETWEEN 3000 AND 40000";
+    append_groups(t, "one.parquet", "SELECT range AS i, (range * 7919 % 1000)::INT AS k, 's' || range AS s FROM range(100000)");
+    delete_rows(t, 0, "SELECT range FROM range(100000) WHERE hash(range) % 10 = 0 OR range BETWEEN 3000 AND 40000");
+    agrees(t, left, "SELECT count(*) || ' ' || sum(hash(i, k, s)) FROM", "");
+    agrees(t, left, "SELECT count(*) FROM", "");
+    agrees(t, left, "SELECT count(*) || ' ' || sum(i) FROM", "WHERE i BETWEEN 60000 AND 60500");
+    agrees(t, left, "SELECT count(*) || ' ' || sum(i) FROM", "WHERE i > 20000 AND k IN (1, 2, 3)");
+    agrees(t, left, "SELECT count(*) || ' ' || sum(i) FROM", "WHERE s LIKE '%77%' OR k < 5");
+    agrees(t, left, "SELECT count(*) || ' ' || sum(i) FROM", "WHERE i IN (2999, 3000, 40000, 40001, 99999)");
+    agrees(t, left, "SELECT i FROM", "ORDER BY k, i LIMIT 50");
+    agrees(t, left, "SELECT count(*) || ' ' || sum(t.i) FROM range(3000) r JOIN", "ON r.range * 97 = t.i");
+    assert_string_equal(answer(t, NULL, "SELECT count(*) || ' ' || count(DISTINCT i) FROM (FROM", "LIMIT 5000)"), "5000 5000");
+    pretended_free(t);
+}
+
 static void limits_orders_and_joins(void **state)
 {
     struct fixture *f = *state;
@@ -302,6 +323,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scans_of_many_row_groups),
+        cmocka_unit_test(one_file),
         cmocka_unit_test(limits_orders_and_joins),
         cmocka_unit_test(whole_files_and_untouched_ones),
         cmocka_unit_test(positions_and_only),
