@@ -44,11 +44,8 @@ duckdb-delta (e74cf88e, 2026-07-13, with kernel 0.21). `-`: nothing was found. *
 LIMITS = """
 ## What yes leaves out
 
-- rowTracking, write: appends, deletion vectors and the backfill give and keep ids; a statement that would move tracked rows into other files is refused, since they would lose
-  their ids.
 - variantShredding, write: variants are written whole, which the feature allows.
 - columnMapping and typeWidening, drop: while no column is mapped or has been widened; else the refusal says how the rows are written anew.
-- deletionVectors, drop: not while rows keep their ids and marked rows are there.
 - Dropping a feature that readers must know (but vacuumProtocolCheck) adds checkpointProtection, or, with `TRUNCATE HISTORY`, waits for
   `delta.dropFeatureTruncateHistory.retentionDuration`.
 """

@@ -169,8 +169,6 @@ static enum status clear_vectors(struct dropping *d, struct error *err)
     bool done;
     enum status status = find_vector(d, d->a.base, &done, err);
     done = !done;
-    if (!status && !done)
-        status = table_check_row_ids(d->table, &d->a.metadata, err);
     if (!status && delta_config_bool(&d->a.metadata, "delta.enableDeletionVectors", false))
         status = set_property(d, "delta.enableDeletionVectors", "false", err);
     for (int round = 0; round < PURGE_ROUNDS && !status && !done; round++) {
