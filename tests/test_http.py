@@ -117,8 +117,38 @@ def test_arrow_by_accept(server):
     assert table.schema.field("close").type == pa.decimal128(10, 2)
 
 
-def test_an_accept_that_cannot_be_met(server):
-    assert server.query("SELECT 1", accept="image/png").status in (406, 501)
+@pytest.mark.parametrize("accept, media_type", [
+    ("text/csv;q=0, application/json", "application/json"),
+    ("text/csv;q=0.2, application/json;q=0.3", "application/json"),
+    ("text/csv; Q=0.301 , application/json;q=0.3", "text/csv"),
+    ("application/json;q=0, */*", "text/csv"),
+    ("*/*, text/csv", "text/csv"),
+    ("*/*;q=0.9, text/*;q=0.1", "application/json"),
+    ("text/*", "text/csv"),
+    ("text/csv;q=0, text/*", "text/markdown"),
+    ("TEXT/CSV", "text/csv"),
+    ('application/json;x="a,b;q=0";q=0.1, text/csv;q=0.05', "application/json"),
+    ("text/csv;q=often, application/json;q=0.1", "application/json"),
+    ("text/csv;q=1.5, application/json;q=0.1", "application/json"),
+    ("image/png, */*;q=0.1", "application/json"),
+    ("text/csv, application/json", "text/csv"),
+    (" , ", "application/json"),
+    ("", "application/json")])
+def test_weights_of_accept(server, accept, media_type):
+    assert server.query("SELECT 1 AS a", accept=accept).headers["Content-Type"].startswith(media_type)
+
+
+def test_accept_over_several_headers(server):
+    reply = raw(server, b"POST /api/query HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: image/png\r\nAccept: text/csv;q=0.5, application/json;q=0.4\r\n"
+                        b"Content-Length: 13\r\n\r\nSELECT 1 AS a")
+    assert b"\r\nContent-Type: text/csv" in reply
+
+
+@pytest.mark.parametrize("accept", ["image/png", "*/*;q=0", "application/json;q=0", "text", "*"])
+def test_an_accept_that_cannot_be_met(server, accept):
+    problem = check_problem(server.query("SELECT 1", accept=accept), 406, "NOT_ACCEPTABLE")
+    for media_type in ("application/json", "text/csv", "application/x-ndjson", "application/vnd.apache.arrow.stream"):
+        assert media_type in problem["detail"]
 
 
 def test_large_integers_survive(server):

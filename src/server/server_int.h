@@ -54,6 +54,12 @@ enum MHD_Result handle_metrics(struct request *r);
 enum MHD_Result handle_page(struct request *r); /* web.c: files of the page, and index.html for its own routes */
 enum MHD_Result route_request(struct request *r);
 
+/* ---- content negotiation (accept.c) ----------------------------------------------------------- */
+
+/* The format that the Accept headers weigh highest; JSON without such a header, NULL when they allow none that is offered. */
+const char *accepted_format(struct request *r);
+extern const char offered_media_types[]; /* for messages */
+
 /* ---- replies (reply.c) ---------------------------------------------------------------------- */
 
 int64_t now_us(void); /* monotonic */
