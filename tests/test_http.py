@@ -507,6 +507,39 @@ def test_garbage(server, data):
     assert alive(server)
 
 
+@pytest.mark.parametrize("data, word", [
+    (b"POST /api/query HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 8\r\nContent-Length: 3\r\n\r\nSELECT 1", "Content-Length"),
+    (b"POST /api/query HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\ncontent-length: 45\r\n\r\nGET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "Content-Length"),
+    (b"POST /api/query HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 18\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nSELECT 1\r\n0\r\n\r\n", "Transfer-Encoding"),
+    (b"GET /healthz HTTP/1.1\r\n\r\n", "Host"),
+    (b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: localhost\r\n\r\nGET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "Host")])
+def test_requests_that_can_be_read_in_two_ways(server, data, word):
+    """They are refused, and nothing after them is taken for a request."""
+    reply = raw(server, data)
+    head, _, body = reply.partition(b"\r\n\r\n")
+    assert reply.count(b"HTTP/1.1 ") == 1 and head.startswith(b"HTTP/1.1 400 ") and b"application/problem+json" in head, reply
+    problem = json.loads(body)
+    assert problem["code"] == "INVALID_ARGUMENT" and word in problem["detail"]
+    assert alive(server)
+
+
+def test_requests_that_are_odd_but_clear(server):
+    assert raw(server, b"GET /healthz HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200")
+    twice = b"POST /api/query HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 13\r\nContent-Length: 13\r\n\r\nSELECT 1 AS a"
+    assert b'"rows":[{"a":1}]' in raw(server, twice).replace(b" ", b"").replace(b"\n", b"")
+
+
+@pytest.mark.parametrize("length, status", [(b"-5", 400), (b"99999999999999999999", 413), (b"ten", 400)])
+def test_lengths_that_are_no_length(server, length, status):
+    with socket.create_connection((server.host, server.port), timeout=20) as client:
+        client.sendall(b"POST /api/query HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: " + length + b"\r\n\r\n")
+        reply = http.client.HTTPResponse(client, method="POST")
+        reply.begin()
+        assert reply.status == status and reply.getheader("Connection") == "close"
+        assert len(reply.read()) == int(reply.getheader("Content-Length"))
+    assert alive(server)
+
+
 @pytest.mark.parametrize("body", [b"SELECT '\xff\xfe'", b"\x00", b"SELECT 1; \x00 SELECT 2", b"\xef\xbb\xbfSELECT 1"])
 def test_statements_of_odd_bytes(server, body):
     reply = server.request("POST", "/api/query", body=body, headers={"Content-Type": "text/plain"})

@@ -85,15 +85,21 @@ static void take_body(struct request *r, const char *bytes, size_t len)
     r->body[r->body_len] = '\0';
 }
 
+/* Its body is not waited for: nobody knows how long it is.  libmicrohttpd closes a connection that is answered this early. */
+static enum MHD_Result refuse_framing(struct request *r, const char *fault)
+{
+    return send_new_problem(r, error_code("INVALID_ARGUMENT"), "%s", fault);
+}
+
 static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
                                   const char *upload, size_t *upload_size, void **state)
 {
     struct server *s = user;
     struct request *r = *state;
-    (void)version;
     if (!r) {
-        *state = request_new(s, connection, url, method);
-        return *state ? MHD_YES : MHD_NO;
+        *state = r = request_new(s, connection, url, method);
+        const char *fault = r ? framing_fault(r, version) : NULL;
+        return !r ? MHD_NO : fault ? refuse_framing(r, fault) : MHD_YES;
     }
     if (*upload_size) {
         take_body(r, upload, *upload_size);

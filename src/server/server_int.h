@@ -54,6 +54,12 @@ enum MHD_Result handle_metrics(struct request *r);
 enum MHD_Result handle_page(struct request *r); /* web.c: files of the page, and index.html for its own routes */
 enum MHD_Result route_request(struct request *r);
 
+/* ---- what is refused before it is looked at (framing.c) ----------------------------------------- */
+
+/* Why the request's headers cannot be trusted to say where it ends and whom it is for; NULL when they can.  version is that of the
+ * request line. */
+const char *framing_fault(struct request *r, const char *version);
+
 /* ---- content negotiation (accept.c) ----------------------------------------------------------- */
 
 /* The format that the Accept headers weigh highest; JSON without such a header, NULL when they allow none that is offered. */
