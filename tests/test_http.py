@@ -117,8 +117,38 @@ def test_arrow_by_accept(server):
     assert table.schema.field("close").type == pa.decimal128(10, 2)
 
 
-def test_an_accept_that_cannot_be_met(server):
-    assert server.query("SELECT 1", accept="image/png").status in (406, 501)
+@pytest.mark.parametrize("accept, media_type", [
+    ("text/csv;q=0, application/json", "application/json"),
+    ("text/csv;q=0.2, application/json;q=0.3", "application/json"),
+    ("text/csv; Q=0.301 , application/json;q=0.3", "text/csv"),
+    ("application/json;q=0, */*", "text/csv"),
+    ("*/*, text/csv", "text/csv"),
+    ("*/*;q=0.9, text/*;q=0.1", "application/json"),
+    ("text/*", "text/csv"),
+    ("text/csv;q=0, text/*", "text/markdown"),
+    ("TEXT/CSV", "text/csv"),
+    ('application/json;x="a,b;q=0";q=0.1, text/csv;q=0.05', "application/json"),
+    ("text/csv;q=often, application/json;q=0.1", "application/json"),
+    ("text/csv;q=1.5, application/json;q=0.1", "application/json"),
+    ("image/png, */*;q=0.1", "application/json"),
+    ("text/csv, application/json", "text/csv"),
+    (" , ", "application/json"),
+    ("", "application/json")])
+def test_weights_of_accept(server, accept, media_type):
+    assert server.query("SELECT 1 AS a", accept=accept).headers["Content-Type"].startswith(media_type)
+
+
+def test_accept_over_several_headers(server):
+    reply = raw(server, b"POST /api/query HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: image/png\r\nAccept: text/csv;q=0.5, application/json;q=0.4\r\n"
+                        b"Content-Length: 13\r\n\r\nSELECT 1 AS a")
+    assert b"\r\nContent-Type: text/csv" in reply
+
+
+@pytest.mark.parametrize("accept", ["image/png", "*/*;q=0", "application/json;q=0", "text", "*"])
+def test_an_accept_that_cannot_be_met(server, accept):
+    problem = check_problem(server.query("SELECT 1", accept=accept), 406, "NOT_ACCEPTABLE")
+    for media_type in ("application/json", "text/csv", "application/x-ndjson", "application/vnd.apache.arrow.stream"):
+        assert media_type in problem["detail"]
 
 
 def test_large_integers_survive(server):
@@ -296,6 +326,57 @@ def test_request_ids_differ(server):
     assert len(ids) == 5
 
 
+# ---- other sites -----------------------------------------------------------------------------------------------------
+
+
+def post_from(server, origin, host=None):
+    return server.request("POST", "/api/query", body=b"SELECT 1 AS a", headers={"Content-Type": "text/plain", "Origin": origin, **({"Host": host} if host else {})})
+
+
+def test_pages_of_other_sites_may_not_post(server):
+    for origin in ("http://evil.example", f"http://evil.example:{server.port}", f"http://{server.host}", f"http://{server.host}:{server.port + 1}",
+                   f"http://{server.host}:{server.port}0", f"http://evil.example/{server.host}:{server.port}", f"http://localhost:{server.port}", "null"):
+        problem = check_problem(post_from(server, origin), 403, "PERMISSION_DENIED")
+        assert "Origin" in problem["detail"] and "--allow-host" in problem["hint"]
+    check_problem(server.request("DELETE", "/api/tables", headers={"Origin": "http://evil.example"}), 403, "PERMISSION_DENIED")
+    # Reading is the browser's to guard: it shows the reply to nobody else.
+    assert server.get("/api/tables", headers={"Origin": "http://evil.example"}).status == 200
+    assert "Access-Control-Allow-Origin" not in server.get("/api/tables", headers={"Origin": "http://evil.example"}).headers
+
+
+def test_the_servers_own_page_may_post(server):
+    assert post_from(server, f"http://{server.host}:{server.port}").json()["rows"] == [{"a": 1}]
+    assert post_from(server, f"http://LOCALHOST:{server.port}", f"localhost:{server.port}").status == 200
+    assert post_from(server, "http://localhost", "localhost:80").status == 200
+    assert post_from(server, "https://localhost", "localhost").status == 200
+    assert post_from(server, "https://localhost", "localhost:80").status == 403
+
+
+@pytest.mark.parametrize("path", ["/", "/api/tables", "/metrics", "/healthz"])
+def test_names_that_are_not_the_servers(server, path):
+    """DNS rebinding: a page's own name leads to this machine, and its browser thinks nothing of it."""
+    for host in ("evil.example", f"evil.example:{server.port}", "127.0.0.1.evil.example", "localhost.evil.example:80", "[::1].evil.example", "[::2]", "10.0.0.1", "127.0.0.1x"):
+        problem = check_problem(server.get(path, headers={"Host": host}), 403, "PERMISSION_DENIED")
+        assert "Host" in problem["detail"]
+    for host in ("127.0.0.1", "127.3.2.1:99", "localhost", f"LocalHost:{server.port}", "[::1]:3005", "[::1]"):
+        assert server.get(path, headers={"Host": host}).status == 200, host
+
+
+def test_a_host_that_is_allowed(program, lake):
+    with programs.Server(program, lake, "--allow-host", "lake.example", "--allow-host", "other.example") as server:
+        assert server.get("/healthz", headers={"Host": "lake.example:8443"}).status == 200
+        assert post_from(server, "https://other.example").status == 200
+        assert post_from(server, "https://evil.example").status == 403
+        assert server.get("/healthz", headers={"Host": "evil.example"}).status == 403
+
+
+def test_a_server_for_other_machines_has_many_names(program, lake):
+    with programs.Server(program, lake, "--host", "0.0.0.0") as server:
+        assert server.get("/healthz", headers={"Host": "lake.example"}).status == 200
+        assert post_from(server, "http://lake.example", "lake.example").status == 200
+        assert post_from(server, "http://evil.example", "lake.example").status == 403
+
+
 # ---- errors --------------------------------------------------------------------------------------------------------------
 
 
@@ -359,7 +440,7 @@ def wait_until(condition, seconds=20):
 def test_a_client_that_leaves_cancels_its_statement(server):
     body = ENDLESS.encode()
     client = socket.create_connection((server.host, server.port))
-    client.sendall(b"POST /api/query HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    client.sendall(b"POST /api/query HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
     assert wait_until(lambda: running(server) >= 1)
     client.close()
     assert wait_until(lambda: running(server) == 0), "the statement went on without its client"
@@ -368,7 +449,7 @@ def test_a_client_that_leaves_cancels_its_statement(server):
 def test_a_client_that_leaves_a_long_answer_cancels_its_statement(server):
     body = b"SELECT range AS n, repeat('x', 1000) AS s FROM range(100000000)"
     client = socket.create_connection((server.host, server.port))
-    client.sendall(b"POST /api/query HTTP/1.1\r\nHost: x\r\nAccept: text/csv\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    client.sendall(b"POST /api/query HTTP/1.1\r\nHost: localhost\r\nAccept: text/csv\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
     assert client.recv(1000).startswith(b"HTTP/1.1 200")
     assert wait_until(lambda: running(server) >= 1)
     client.close()
@@ -441,7 +522,7 @@ def test_headers_of_a_gibibyte(server):
     before = resident_bytes(server)
     sent = 0
     with socket.create_connection((server.host, server.port), timeout=20) as client:
-        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ")
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Long: ")
         chunk = b"y" * (1 << 20)
         try:
             for _ in range(1024):
@@ -455,7 +536,7 @@ def test_headers_of_a_gibibyte(server):
 
 
 def test_many_headers(server):
-    reply = raw(server, b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: y\r\n" % i for i in range(100000)) + b"\r\n")
+    reply = raw(server, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + b"".join(b"X-%d: y\r\n" % i for i in range(100000)) + b"\r\n")
     assert b" 200 " not in reply.split(b"\r\n", 1)[0]
     assert alive(server)
 
@@ -465,15 +546,48 @@ def resident_bytes(server):
     return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
 
 
-@pytest.mark.parametrize("data", [b"\x00\x01\x02\xff" * 100, b"GET\r\n\r\n", b"POST /api/query HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
-                                  b"POST /api/query HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\nx",
-                                  b"POST /api/query HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\nx\r\n", b"GET / HTTP/9.9\r\n\r\n",
-                                  b"GET " + b"/" * 200000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /api/search?q=%zz%f HTTP/1.1\r\nHost: x\r\n\r\n",
-                                  b"GET /api/tables/%ff%fe HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"])
+@pytest.mark.parametrize("data", [b"\x00\x01\x02\xff" * 100, b"GET\r\n\r\n", b"POST /api/query HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+                                  b"POST /api/query HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\nx",
+                                  b"POST /api/query HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\nx\r\n", b"GET / HTTP/9.9\r\n\r\n",
+                                  b"GET " + b"/" * 200000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", b"GET /api/search?q=%zz%f HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                                  b"GET /api/tables/%ff%fe HTTP/1.1\r\nHost: localhost\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"])
 def test_garbage(server, data):
     reply = raw(server, data)
     # 505 is libmicrohttpd's own answer to a version that it does not speak.
     assert b"HTTP/1.1 5" not in reply.replace(b"HTTP/1.1 505", b"") or b"problem+json" in reply
+    assert alive(server)
+
+
+@pytest.mark.parametrize("data, word", [
+    (b"POST /api/query HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 8\r\nContent-Length: 3\r\n\r\nSELECT 1", "Content-Length"),
+    (b"POST /api/query HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\ncontent-length: 45\r\n\r\nGET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "Content-Length"),
+    (b"POST /api/query HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 18\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nSELECT 1\r\n0\r\n\r\n", "Transfer-Encoding"),
+    (b"GET /healthz HTTP/1.1\r\n\r\n", "Host"),
+    (b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: localhost\r\n\r\nGET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "Host")])
+def test_requests_that_can_be_read_in_two_ways(server, data, word):
+    """They are refused, and nothing after them is taken for a request."""
+    reply = raw(server, data)
+    head, _, body = reply.partition(b"\r\n\r\n")
+    assert reply.count(b"HTTP/1.1 ") == 1 and head.startswith(b"HTTP/1.1 400 ") and b"application/problem+json" in head, reply
+    problem = json.loads(body)
+    assert problem["code"] == "INVALID_ARGUMENT" and word in problem["detail"]
+    assert alive(server)
+
+
+def test_requests_that_are_odd_but_clear(server):
+    assert raw(server, b"GET /healthz HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200")
+    twice = b"POST /api/query HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 13\r\nContent-Length: 13\r\n\r\nSELECT 1 AS a"
+    assert b'"rows":[{"a":1}]' in raw(server, twice).replace(b" ", b"").replace(b"\n", b"")
+
+
+@pytest.mark.parametrize("length, status", [(b"-5", 400), (b"99999999999999999999", 413), (b"ten", 400)])
+def test_lengths_that_are_no_length(server, length, status):
+    with socket.create_connection((server.host, server.port), timeout=20) as client:
+        client.sendall(b"POST /api/query HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: " + length + b"\r\n\r\n")
+        reply = http.client.HTTPResponse(client, method="POST")
+        reply.begin()
+        assert reply.status == status and reply.getheader("Connection") == "close"
+        assert len(reply.read()) == int(reply.getheader("Content-Length"))
     assert alive(server)
 
 
@@ -491,7 +605,7 @@ def test_slow_clients_do_not_hold_up_others(server):
     slow = [socket.create_connection((server.host, server.port)) for _ in range(40)]
     try:
         for client in slow:
-            client.sendall(b"POST /api/query HTTP/1.1\r\nHost: x\r\nContent-Le")
+            client.sendall(b"POST /api/query HTTP/1.1\r\nHost: localhost\r\nContent-Le")
         started = time.monotonic()
         for _ in range(20):
             assert alive(server)
@@ -523,7 +637,7 @@ def test_many_requests_at_once(server):
 
 
 def test_keep_alive_and_pipelining(server):
-    reply = raw(server, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 3 + b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    reply = raw(server, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3 + b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     assert reply.count(b"HTTP/1.1 200") == 4
 
 

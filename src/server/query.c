@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define PIPE_BYTES (1u << 20)
 #define HOLD_BYTES (64u << 10)
@@ -259,35 +258,6 @@ static enum MHD_Result send_rows(struct request *r, struct query *q)
 
 /* ---- request -------------------------------------------------------------------------------------------- */
 
-static const struct {
-    const char *media_type, *format;
-} accepted[] = {{"application/json", "json"},
-                {"text/csv", "csv"},
-                {"application/x-ndjson", "jsonlines"},
-                {"application/jsonl", "jsonlines"},
-                {"application/vnd.apache.arrow.stream", "arrow"},
-                {"text/markdown", "markdown"},
-                {"text/plain", "box"},
-                {"application/*", "json"},
-                {"*/*", "json"}};
-
-/* The first media type of Accept that is known; NULL when none is. */
-static const char *choose_format(struct request *r)
-{
-    const char *accept = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "Accept");
-    if (!accept || !*accept)
-        return "json";
-    for (const char *at = accept; *at;) {
-        at += strspn(at, " ,\t");
-        size_t len = strcspn(at, ";, \t");
-        for (size_t i = 0; i < sizeof(accepted) / sizeof(accepted[0]); i++)
-            if (strlen(accepted[i].media_type) == len && !strncasecmp(accepted[i].media_type, at, len))
-                return accepted[i].format;
-        at += strcspn(at, ",");
-    }
-    return NULL;
-}
-
 static int hex_digit(char c) { return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1; }
 
 static bool hex4(const char *p, const char *end, unsigned *out)
@@ -424,9 +394,9 @@ static void query_discard(struct query *q)
 enum MHD_Result handle_query(struct request *r)
 {
     varve_error error = {.position = -1};
-    const char *format = choose_format(r);
+    const char *format = accepted_format(r);
     if (!format)
-        return send_new_problem(r, error_code("NOT_SUPPORTED"), "none of the media types in Accept can be answered");
+        return send_new_problem(r, error_code("NOT_ACCEPTABLE"), "Accept allows none of %s", offered_media_types);
     struct query *q = query_new(r, format);
     if (!q)
         return send_new_problem(r, error_code("OUT_OF_MEMORY"), "memory ran out");

@@ -142,6 +142,12 @@ void set_problem(varve_error *error, const char *code_name, const char *fmt, ...
     error->hint = action ? strdup(action) : NULL;
 }
 
+void set_hint(varve_error *error, const char *hint)
+{
+    varve_free(error->hint);
+    error->hint = strdup(hint);
+}
+
 enum MHD_Result send_problem(struct request *r, varve_error *error)
 {
     char *json = varve_error_json(error, r->id);

@@ -26,6 +26,8 @@ const char server_help[] = "usage: varve [--lake DIR] serve [options]\n"
                            "\n"
                            "  --port N             port to listen on (default 3005; 0 takes a free one)\n"
                            "  --host ADDRESS       address to listen on (default 127.0.0.1: this machine only)\n"
+                           "  --allow-host NAME    also answer requests for this host, and from its pages, when another\n"
+                           "                       name leads here (may be given several times)\n"
                            "  --config FILE        search configuration (JSON): which tables and columns are searched\n"
                            "  --deadline SECONDS   longest time a statement may run (default 60, 0 = no limit)\n"
                            "  --memory-limit BYTES memory for the engine (default: 80 % of the machine)\n"
@@ -38,7 +40,8 @@ const char server_help[] = "usage: varve [--lake DIR] serve [options]\n"
                            "Ctrl-C or SIGTERM finishes running requests and stops.\n";
 
 struct serve_options {
-    const char *host, *config;
+    const char *config;
+    struct site_rules site;
     long port;
     int64_t deadline_us;
     varve_options open;
@@ -85,15 +88,21 @@ static void take_body(struct request *r, const char *bytes, size_t len)
     r->body[r->body_len] = '\0';
 }
 
+/* Its body is not waited for: nobody knows how long it is.  libmicrohttpd closes a connection that is answered this early. */
+static enum MHD_Result refuse_framing(struct request *r, const char *fault)
+{
+    return send_new_problem(r, error_code("INVALID_ARGUMENT"), "%s", fault);
+}
+
 static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
                                   const char *upload, size_t *upload_size, void **state)
 {
     struct server *s = user;
     struct request *r = *state;
-    (void)version;
     if (!r) {
-        *state = request_new(s, connection, url, method);
-        return *state ? MHD_YES : MHD_NO;
+        *state = r = request_new(s, connection, url, method);
+        const char *fault = r ? framing_fault(r, version) : NULL;
+        return !r ? MHD_NO : fault ? refuse_framing(r, fault) : MHD_YES;
     }
     if (*upload_size) {
         take_body(r, upload, *upload_size);
@@ -102,6 +111,9 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
     }
     r->path = url;
     r->method = method;
+    enum MHD_Result sent;
+    if (refuse_site(r, &sent))
+        return sent;
     if (r->body_too_large)
         return send_new_problem(r, error_code("LIMIT_EXCEEDED"), "the request body is larger than %u bytes", BODY_MAX_BYTES);
     if (atomic_load(&s->stopping))
@@ -152,17 +164,33 @@ static int listen_on(const char *host, long port)
     return fd;
 }
 
-static int port_of(int fd)
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+static union address address_of(int fd)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address = {0};
+    union address address = {0};
     socklen_t len = sizeof(address);
     if (getsockname(fd, &address.any, &len))
-        return 0;
+        return (union address){0};
+    return address;
+}
+
+static int port_of(int fd)
+{
+    union address address = address_of(fd);
     return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
+}
+
+static bool is_loopback_only(int fd)
+{
+    union address address = address_of(fd);
+    if (address.any.sa_family == AF_INET6)
+        return IN6_IS_ADDR_LOOPBACK(&address.v6.sin6_addr);
+    return address.any.sa_family == AF_INET && ntohl(address.v4.sin_addr.s_addr) >> 24 == 127;
 }
 
 /* Waits for SIGINT or SIGTERM, which the caller has blocked in every thread. */
@@ -182,9 +210,11 @@ static void drain(struct server *s)
 
 static int run_daemon(struct server *s, const struct serve_options *o, const sigset_t *signals)
 {
-    int fd = listen_on(o->host, o->port);
+    int fd = listen_on(o->site.listen, o->port);
     if (fd < 0)
         return 2;
+    s->site = o->site;
+    s->site.loopback_only = is_loopback_only(fd);
     s->daemon =
         MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC, 0, NULL, NULL, on_request, s,
                          MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
@@ -195,7 +225,7 @@ static int run_daemon(struct server *s, const struct serve_options *o, const sig
         close(fd);
         return 2;
     }
-    printf("varve serves http://%s:%d\n", strchr(o->host, ':') ? "[::1]" : o->host, port_of(fd));
+    printf("varve serves http://%s:%d\n", strchr(o->site.listen, ':') ? "[::1]" : o->site.listen, port_of(fd));
     fflush(stdout);
     wait_for_stop(signals);
     fprintf(stderr, "stopping\n");
@@ -238,9 +268,19 @@ static bool number(const char *name, const char *text, long long low, long long 
 /* 0 go on, 1 stop with success (help), -1 bad usage. */
 static int parse_options(int argc, char **argv, struct serve_options *o)
 {
-    static const struct option known[] = {{"port", 1, 0, 'p'},         {"host", 1, 0, 'h'},    {"config", 1, 0, 'c'},      {"deadline", 1, 0, 'd'},
-                                          {"memory-limit", 1, 0, 'm'}, {"threads", 1, 0, 't'}, {"cache-bytes", 1, 0, 'b'}, {"readonly", 0, 0, 'r'},
-                                          {"no-durable", 0, 0, 'n'},   {"log", 1, 0, 'l'},     {"help", 0, 0, '?'},        {0}};
+    static const struct option known[] = {{"port", 1, 0, 'p'},
+                                          {"host", 1, 0, 'h'},
+                                          {"allow-host", 1, 0, 'a'},
+                                          {"config", 1, 0, 'c'},
+                                          {"deadline", 1, 0, 'd'},
+                                          {"memory-limit", 1, 0, 'm'},
+                                          {"threads", 1, 0, 't'},
+                                          {"cache-bytes", 1, 0, 'b'},
+                                          {"readonly", 0, 0, 'r'},
+                                          {"no-durable", 0, 0, 'n'},
+                                          {"log", 1, 0, 'l'},
+                                          {"help", 0, 0, '?'},
+                                          {0}};
     long long v = 0;
     int option, index = 0;
     optind = 1;
@@ -254,7 +294,14 @@ static int parse_options(int argc, char **argv, struct serve_options *o)
             o->port = (long)v;
             break;
         case 'h':
-            o->host = optarg;
+            o->site.listen = optarg;
+            break;
+        case 'a':
+            if (o->site.allowed_count == ALLOWED_HOSTS_MAX) {
+                fprintf(stderr, "error: --allow-host may be given at most %d times\n", ALLOWED_HOSTS_MAX);
+                return -1;
+            }
+            o->site.allowed[o->site.allowed_count++] = optarg;
             break;
         case 'c':
             o->config = optarg;
@@ -324,7 +371,7 @@ static int serve(const char *lake, struct serve_options *o, const sigset_t *sign
 
 int server_main(int argc, char **argv, const char *lake)
 {
-    struct serve_options o = {.host = "127.0.0.1",
+    struct serve_options o = {.site = {.listen = "127.0.0.1"},
                               .port = 3005,
                               .deadline_us = 60000000,
                               .open = {.struct_size = sizeof(o.open), .must_exist = true, .log_fd = STDERR_FILENO, .log_level = "warn"}};

@@ -16,8 +16,19 @@ struct latency_histogram {
 };
 extern const double latency_bounds_s[11];
 
+#define ALLOWED_HOSTS_MAX 16
+
+/* Whom the server answers (site.c). */
+struct site_rules {
+    const char *listen; /* address */
+    bool loopback_only; /* it is one that only this machine reaches */
+    const char *allowed[ALLOWED_HOSTS_MAX];
+    size_t allowed_count;
+};
+
 struct server {
     varve_db *db;
+    struct site_rules site;
     struct MHD_Daemon *daemon;
     int64_t deadline_us;
     int64_t started_us; /* monotonic */
@@ -54,6 +65,20 @@ enum MHD_Result handle_metrics(struct request *r);
 enum MHD_Result handle_page(struct request *r); /* web.c: files of the page, and index.html for its own routes */
 enum MHD_Result route_request(struct request *r);
 
+/* ---- what is refused before it is looked at (framing.c, site.c) --------------------------------- */
+
+/* Why the request's headers cannot be trusted to say where it ends and whom it is for; NULL when they can.  version is that of the
+ * request line. */
+const char *framing_fault(struct request *r, const char *version);
+/* Answers 403, *sent, to a name that is not the server's and to a change or statement from a page of another site; false: go on. */
+bool refuse_site(struct request *r, enum MHD_Result *sent);
+
+/* ---- content negotiation (accept.c) ----------------------------------------------------------- */
+
+/* The format that the Accept headers weigh highest; JSON without such a header, NULL when they allow none that is offered. */
+const char *accepted_format(struct request *r);
+extern const char offered_media_types[]; /* for messages */
+
 /* ---- replies (reply.c) ---------------------------------------------------------------------- */
 
 int64_t now_us(void); /* monotonic */
@@ -70,6 +95,7 @@ enum MHD_Result send_problem(struct request *r, varve_error *error);
 enum MHD_Result send_new_problem(struct request *r, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int error_code(const char *name); /* code of "NOT_FOUND"… */
 void set_problem(varve_error *error, const char *code_name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void set_hint(varve_error *error, const char *hint);
 /* A session for this request: its identity, trace id and deadline (server default, or ?timeout_ms=). */
 bool open_session(struct request *r, varve_session **session, varve_error *error);
 
