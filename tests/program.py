@@ -132,6 +132,8 @@ class Session:
         self.reader = threading.Thread(target=self._read_errors, daemon=True)
         self.reader.start()
         self.count = 0
+        self.sent_bytes = self.sent_lines = 0
+        self.start = (0, 0)
 
     def _read_errors(self):
         for line in self.process.stderr:
@@ -178,9 +180,22 @@ class Session:
         text = sql.rstrip()
         text += "" if text.endswith(";") else ";"
         marker = f"marker {self.count}"
-        self.process.stdin.write(f"{before}{text}\nSELECT '{marker}' AS session_marker;\n{after}".encode())
+        lead = f"{before}{text[:len(text) - len(text.lstrip())]}"
+        self.start = (self.sent_bytes + len(lead.encode()), self.sent_lines + lead.count("\n"))
+        sent = f"{before}{text}\nSELECT '{marker}' AS session_marker;\n{after}"
+        self.sent_bytes += len(sent.encode())
+        self.sent_lines += sent.count("\n")
+        self.process.stdin.write(sent.encode())
         self.process.stdin.flush()
         return marker
+
+    def _failed(self, line, sql):
+        """The program tells places in all that it read; here they are in the statement."""
+        problem = json.loads(line)
+        if at := problem.get("position"):
+            at["offset"] -= self.start[0]
+            at["line"] -= self.start[1]
+        return Failed(problem, sql)
 
     def query(self, sql):
         """The rows as an Arrow table; raises Failed."""
@@ -202,10 +217,10 @@ class Session:
         if table is not None:
             return table
         lines = self._said()
-        problem = next((json.loads(line) for line in lines if line.startswith("{")), None)
+        problem = next((line for line in lines if line.startswith("{")), None)
         if problem is None:
             raise AssertionError(f"neither rows nor an error object for: {sql[:500]}\n" + "\n".join(lines))
-        raise Failed(problem, sql)
+        raise self._failed(problem, sql)
 
     def attempt(self, sql):
         """Rows as JSON objects, with errors as objects at once: for statements that must fail."""
@@ -229,7 +244,7 @@ class Session:
         lines = self._said()
         for line in lines:
             if line.startswith("{"):
-                raise Failed(json.loads(line), sql)
+                raise self._failed(line, sql)
         if lines and not rows:
             raise AssertionError(f"neither rows nor an error object for: {sql[:500]}\n" + "\n".join(lines))
         return rows

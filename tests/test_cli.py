@@ -142,6 +142,24 @@ def test_errors_are_objects(program, lake, options):
     assert answer.problem()["code"] == "TABLE_NOT_FOUND" and len(answer.err.decode().splitlines()) == 1 and answer.out == b""
 
 
+@pytest.mark.parametrize("mode", ["--json", "--jsonlines", "--arrow"])
+@pytest.mark.parametrize("door", ["file", "read", "stdin", "text"])
+@pytest.mark.parametrize("before, wrong", [("SELECT 1;\n.echo off\n-- \u00fc\n", "SELECT\n  nope FROM bars"), ("SELECT '\u00fc'; ", "SELECT nope FROM bars"), ("\n\n  ", "SELECT 'x' AS\n\u00fc, nope FROM bars")])
+def test_a_place_in_a_script(program, lake, scratch, mode, door, before, wrong):
+    """Programs and people are told the same place: that in the script, not in its statement."""
+    script = before + wrong + ";\n"
+    (scratch / "s.sql").write_text(script)
+    (scratch / "outer.sql").write_text(f"SELECT 1;\n.read {scratch / 's.sql'}\n")
+    arguments = {"file": ["-f", scratch / "s.sql"], "read": ["-f", scratch / "outer.sql"], "stdin": [], "text": ["-c", script]}[door]
+    typed = script.encode() if door == "stdin" else b""
+    place = run(program, lake, mode, "--no-rc", *arguments, stdin=typed).problem()["position"]
+    prose = run(program, lake, "--csv", "--no-rc", *arguments, stdin=typed).err.decode()
+    offset = script.index("nope")
+    line_start = script.rfind("\n", 0, offset) + 1
+    assert place == {"offset": len(script[:offset].encode()), "line": script.count("\n", 0, offset) + 1, "column": offset - line_start + 1}
+    assert re.search(rf"^  at (.*:)?{place['line']}:{place['column']}$", prose, re.M), prose
+
+
 @pytest.mark.parametrize("options", [["--csv"], ["--markdown"], ["--line"], []], ids=" ".join)
 def test_errors_are_prose(program, lake, options):
     assert run(program, lake, *options, "-c", "SELECT * FROM nothing").err.startswith(b"error: ")

@@ -265,6 +265,14 @@ def test_search_refuses(server):
     check_problem(search(server, q="x", table="nothing"), 404, "TABLE_NOT_FOUND")
 
 
+def test_a_place_in_the_filters(server):
+    """Lines and columns count from one, as in statements."""
+    assert check_problem(search(server, q="x", filters="{no json"), 400, "INVALID_ARGUMENT")["position"] == {"offset": 1, "line": 1, "column": 2}
+    problem = check_problem(search(server, q="x", filters='{"category":\n ["\u00fc", oops]}'), 400, "INVALID_ARGUMENT")
+    assert problem["position"] == {"offset": 21, "line": 2, "column": 8}
+    assert "position" not in check_problem(search(server, q="x", filters="[]"), 400, "INVALID_ARGUMENT")
+
+
 def test_search_finds_nothing_politely(server):
     answer = search(server, q="zzzzqqqq").json()
     assert answer["results"] == [] and answer["pagination"]["total"] == 0

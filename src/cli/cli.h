@@ -139,7 +139,8 @@ struct settings {
 /* Where a statement came from, for complaints. */
 struct origin {
     const char *file; /* NULL: not a file */
-    int64_t line;     /* of its first letter, 1-based */
+    int64_t offset;   /* of its first letter, in bytes */
+    int64_t line;     /* 1-based */
     int64_t column;
 };
 struct shell {
@@ -188,6 +189,7 @@ struct script {
     const char *name; /* NULL: not a file */
     struct text text;
     size_t at;            /* everything before was run */
+    int64_t offset;       /* of `at`, from the start of all */
     int64_t line, column; /* of `at` */
     bool ended;           /* nothing more comes */
     bool bail;            /* stop at the first failure, unless the settings say */

@@ -76,34 +76,41 @@ static void print_line(const char *sql, size_t len, size_t position)
             colour("\033[0m"));
 }
 
+/* A place in the statement as one in the script that it stands in. */
+static void place_in_script(varve_error *error, const struct origin *origin)
+{
+    if (error->position < 0 || !origin)
+        return;
+    error->position += origin->offset;
+    if (error->line == 1)
+        error->column += origin->column - 1;
+    error->line += origin->line - 1;
+}
+
+static char *json_of(const varve_error *error, const struct origin *origin)
+{
+    varve_error placed = *error;
+    place_in_script(&placed, origin);
+    return varve_error_json(&placed, NULL);
+}
+
 static void print_place(const varve_error *error, const struct origin *origin, const char *sql, size_t len)
 {
     if (error->position < 0 || !sql || (size_t)error->position > len)
         return;
-    size_t position = (size_t)error->position, line = 1, column = 1;
-    for (size_t i = 0; i < position; i++) {
-        if (sql[i] == '\n') {
-            line++;
-            column = 1;
-        } else if (!continues(sql[i])) {
-            column++;
-        }
-    }
-    if (origin && line == 1)
-        column += (size_t)origin->column - 1;
-    if (origin)
-        line += (size_t)origin->line - 1;
+    varve_error placed = *error;
+    place_in_script(&placed, origin);
     fputs("  at ", stderr);
     if (origin && origin->file)
         fprintf(stderr, "%s:", origin->file);
-    fprintf(stderr, "%zu:%zu\n", line, column);
-    print_line(sql, len, position);
+    fprintf(stderr, "%lld:%lld\n", (long long)placed.line, (long long)placed.column);
+    print_line(sql, len, (size_t)error->position);
 }
 
 void complain_error(const varve_error *error, bool as_json, const struct origin *origin, const char *sql, size_t len)
 {
     fflush(stdout);
-    char *json = as_json ? varve_error_json(error, NULL) : NULL;
+    char *json = as_json ? json_of(error, origin) : NULL;
     if (json) {
         fprintf(stderr, "%s\n", json);
         varve_free(json);

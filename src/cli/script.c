@@ -6,10 +6,10 @@
 
 static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
 
-/* Moves `at` on, counting lines and letters. */
+/* Moves `at` on, counting bytes, lines and letters. */
 static void advance(struct script *s, size_t to)
 {
-    for (; s->at < to; s->at++) {
+    for (; s->at < to; s->at++, s->offset++) {
         if (s->text.ptr[s->at] == '\n') {
             s->line++;
             s->column = 1;
@@ -72,7 +72,7 @@ static bool run_statement(struct shell *sh, struct script *s, bool *ok, bool *fo
         return true;
     }
     advance(s, start);
-    struct origin origin = {s->name, s->line, s->column};
+    struct origin origin = {s->name, s->offset, s->line, s->column};
     *ok = shell_statement(sh, s->text.ptr + start, len, &origin);
     advance(s, at);
     return true;

@@ -51,22 +51,22 @@ void varve_error_free(varve_error *e)
     *e = (varve_error){.position = -1};
 }
 
-static void locate(varve_error *e, const char *sql)
+static void locate(varve_error *e, const char *text)
 {
     e->line = e->column = 0;
-    if (e->position < 0 || !sql)
+    if (e->position < 0)
         return;
     e->line = e->column = 1;
-    for (int64_t i = 0; i < e->position && sql[i]; i++) {
-        bool newline = sql[i] == '\n';
-        bool continuation = ((unsigned char)sql[i] & 0xC0) == 0x80;
+    for (int64_t i = 0; i < e->position && text[i]; i++) {
+        bool newline = text[i] == '\n';
+        bool continuation = ((unsigned char)text[i] & 0xC0) == 0x80;
         e->line += newline;
         e->column = newline ? 1 : e->column + !continuation;
     }
 }
 
-/* Moves from's texts into to. */
-static int fail(varve_error *to, struct error *from, const char *sql)
+/* Moves from's texts into to.  text is what from's position is in; without it there is no position. */
+static int fail(varve_error *to, struct error *from, const char *text)
 {
     enum status code = from->code;
     const struct status_info *info = status_info(code);
@@ -84,8 +84,8 @@ static int fail(varve_error *to, struct error *from, const char *sql)
     to->detail = from->detail;
     to->hint = from->hint ? from->hint : mem_strndup(info->action, strlen(info->action));
     to->context = from->context;
-    to->position = from->position;
-    locate(to, sql);
+    to->position = text ? from->position : -1;
+    locate(to, text);
     *from = ERROR_INIT;
     return (int)code;
 }
@@ -801,7 +801,12 @@ int varve_search(varve_session *s, const varve_search_request *request, char **j
                                     .version = request->version};
     *json = NULL;
     statement_begins(s);
-    return json_out(&out, exec_search_run(&s->ctx, &s->exec, &r, &out, cache, &err), json, json_length, &err, error);
+    enum status st = exec_search_run(&s->ctx, &s->exec, &r, &out, cache, &err);
+    if (st == STATUS_INVALID_ARGUMENT) { /* of the request's texts only the filters have places */
+        buf_release(&out);
+        return fail(error, &err, request->filters);
+    }
+    return json_out(&out, st, json, json_length, &err, error);
 }
 
 /* ---- about the program -------------------------------------------------------------------------------------------- */
