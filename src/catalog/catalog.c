@@ -98,7 +98,7 @@ enum status catalog_table_not_found(struct ctx *ctx, struct catalog *c, struct a
     struct catalog_entry *tables = NULL;
     size_t count = 0;
     if (!status)
-        status = catalog_list_tables(ctx, c, id->schema, arena, &tables, &count, err);
+        status = catalog_list_relations(ctx, c, id->schema, arena, &tables, &count, err);
     if (status)
         return status;
     struct str *names = ARENA_ARRAY(arena, struct str, count + 1);
@@ -160,6 +160,8 @@ static enum status resolve_name(struct ctx *ctx, struct catalog *c, struct arena
     enum status status = catalog_id_make(arena, name, &id, err);
     if (!status)
         status = catalog_entry_read(ctx, c, arena, id.entry_key, &entry, &found, err);
+    if (!status && found && entry.state != CATALOG_DROPPED && entry.view.ptr)
+        return catalog_is_view(&id, err);
     if (!status && found && entry.state != CATALOG_DROPPED)
         status = open_entry(ctx, c, arena, &id, &entry, &table, err);
     if (status)

@@ -3,6 +3,7 @@
  * The local catalog lives in the lake directory itself, in objects that appear whole or not at all:
  *   _varve/catalog/<schema>/_schema.json             the schema exists
  *   _varve/catalog/<schema>/<table>.json             the table's name is taken: {"location":…,"id":…,"managed":…,"created":…}
+ *   _varve/catalog/<schema>/<view>.json              the same for a view: {"view":"SELECT …","schema":…,"id":…,"created":…}
  *   <schema>/<table>/_delta_log/…                    a managed table (or <table>_<8 hex> when that place was taken)
  * Names are stored lower-case; in keys of the catalog URI-escaped, as directories of tables with ~XX (two hex digits) for each byte but letters,
  * digits,
@@ -60,6 +61,21 @@ enum status catalog_rename_table(struct ctx *ctx, struct catalog *c, const struc
 /* The name of a table that is not managed leads to another Delta table from now on. */
 enum status catalog_set_location(struct ctx *ctx, struct catalog *c, const struct catalog_name *name, struct str location, struct error *err);
 
+/* A view: a query with a name, in one name space with the tables.  Texts in the arena of whoever asked. */
+struct catalog_view {
+    struct str sql, schema; /* the query as written, and the schema that plain names in it mean */
+    struct str comment;     /* NULL ptr: none */
+    struct str qualified;   /* "varve.schema.view"; out */
+};
+/* *found is false when the name leads to no view (to a table, or to nothing), and for paths. */
+enum status catalog_find_view(struct ctx *ctx, struct catalog *c, struct arena *arena, const struct catalog_name *name, struct catalog_view *out,
+                              bool *found, struct error *err);
+/* TABLE_EXISTS when a table has the name, or a view unless `replace`; LIMIT_EXCEEDED for a text that is too long for an entry. */
+enum status catalog_create_view(struct ctx *ctx, struct catalog *c, const struct catalog_name *name, const struct catalog_view *view, bool replace,
+                                struct error *err);
+/* TABLE_NOT_FOUND or SCHEMA_NOT_FOUND when there is nothing of that name, INVALID_ARGUMENT when it is a table's. */
+enum status catalog_drop_view(struct ctx *ctx, struct catalog *c, const struct catalog_name *name, struct error *err);
+
 /* A schema that exists already, or that does not when dropped, is not an error: *existed says so. */
 enum status catalog_create_schema(struct ctx *ctx, struct catalog *c, struct str schema, struct str comment, bool *existed, struct error *err);
 enum status catalog_drop_schema(struct ctx *ctx, struct catalog *c, struct str schema, bool cascade, bool *existed, struct error *err);
@@ -68,9 +84,13 @@ enum status catalog_check_schema(struct ctx *ctx, struct catalog *c, struct str 
 /* Listings, sorted by name; texts in the arena. schema NULL ptr: all schemas. */
 struct catalog_entry {
     struct str schema, table;
+    bool is_view;
 };
 enum status catalog_list_schemas(struct ctx *ctx, struct catalog *c, struct arena *arena, struct str **out, size_t *count, struct error *err);
 enum status catalog_list_tables(struct ctx *ctx, struct catalog *c, struct str schema, struct arena *arena, struct catalog_entry **out, size_t *count,
                                 struct error *err);
+/* The same with the views among them. */
+enum status catalog_list_relations(struct ctx *ctx, struct catalog *c, struct str schema, struct arena *arena, struct catalog_entry **out,
+                                   size_t *count, struct error *err);
 
 #endif

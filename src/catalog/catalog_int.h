@@ -52,10 +52,14 @@ enum catalog_entry_state {
 struct catalog_entry_object {
     struct str location; /* absolute path, or a key in the lake's store */
     struct str id;       /* made by the claimer */
+    struct str view;     /* the query of a view, which has no location; NULL ptr: a table */
+    struct str schema;   /* view: what plain names in it mean */
+    struct str comment;  /* view; NULL ptr: none */
     bool managed;
     bool registers; /* the place had a log when it was claimed */
     enum catalog_entry_state state;
 };
+enum { CATALOG_ENTRY_MAX_BYTES = 1024 * 1024 };
 /* *found is false when there is no such object; entries that are dropped are found. */
 enum status catalog_entry_read(struct ctx *ctx, struct catalog *c, struct arena *arena, struct str key, struct catalog_entry_object *out, bool *found,
                                struct error *err);
@@ -63,6 +67,8 @@ enum status catalog_entry_read(struct ctx *ctx, struct catalog *c, struct arena 
 enum status catalog_entry_json(struct ctx *ctx, const struct catalog_entry_object *entry, struct buf *out, struct error *err);
 /* Replaces the object. */
 enum status catalog_entry_put(struct ctx *ctx, struct catalog *c, struct str key, const struct catalog_entry_object *entry, struct error *err);
+/* Something that takes a table met a view: INVALID_ARGUMENT. */
+enum status catalog_is_view(const struct catalog_id *id, struct error *err);
 enum status catalog_object_remove(struct ctx *ctx, struct store *s, struct str key, struct error *err);
 /* FAILED: the error set; UNKNOWN: STORE_IO. */
 enum status catalog_store_status(enum store_result result, struct str key, struct error *err);
@@ -110,7 +116,7 @@ enum status catalog_path_qualified(struct arena *arena, struct str root, struct 
 /* Keys of the lake's store below a prefix, in the arena, in byte order. */
 enum status catalog_list_keys(struct ctx *ctx, struct store *s, struct str prefix, struct arena *arena, struct store_entry **out, size_t *count,
                               struct error *err);
-/* The committed tables whose entries are below a prefix, sorted. */
+/* The views and committed tables whose entries are below a prefix, sorted. */
 enum status catalog_list_committed(struct ctx *ctx, struct catalog *c, struct str prefix, struct arena *arena, struct catalog_entry **out,
                                    size_t *count, struct error *err);
 /* "schema/table" objects of an entry key, both unescaped; false for other objects. */

@@ -83,6 +83,8 @@ static enum status meet(struct claim *k, struct catalog_entry_object *there, boo
     }
     if (there->state == CATALOG_DROPPED)
         return catalog_object_remove(k->ctx, k->c->lake, k->id.entry_key, err);
+    if (there->view.ptr)
+        return error_set(err, STATUS_TABLE_EXISTS, "view \"%.*s.%.*s\" exists already", STR_ARG(k->id.schema), STR_ARG(k->id.table));
     enum status status = catalog_place_probe(k->ctx, k->c, there->location, &log, err);
     if (status)
         return status;
@@ -199,7 +201,7 @@ static enum status give_up(struct ctx *ctx, struct catalog *c, struct arena *are
     enum status status = catalog_id_make(arena, name, &id, err);
     if (!status)
         status = catalog_entry_read(ctx, c, arena, id.entry_key, &entry, &found, err);
-    if (status || !found)
+    if (status || !found || entry.view.ptr)
         return status;
     struct str place = catalog_opened_place(arena, &entry);
     struct delta_table *opened = place.ptr ? catalog_opened_get(c, id.entry_key, place, log_id) : NULL;

@@ -30,12 +30,12 @@ static enum status drop_found(struct ctx *ctx, struct catalog *c, const struct c
 {
     struct catalog_log log = {0};
     bool was_dropped = entry->state == CATALOG_DROPPED;
-    enum status status = was_dropped ? STATUS_OK : catalog_place_probe(ctx, c, entry->location, &log, err);
+    enum status status = was_dropped || entry->view.ptr ? STATUS_OK : catalog_place_probe(ctx, c, entry->location, &log, err);
     if (!status)
         status = remove_entry(ctx, c, id->entry_key, entry, err);
     if (status)
         return status;
-    *existed = log.found;
+    *existed = log.found || (entry->view.ptr && !was_dropped);
     catalog_opened_forget(c, id->entry_key);
     if (entry->managed && log.found)
         delete_files(ctx, c, id, entry->location);
@@ -64,6 +64,18 @@ static enum status drop_name(struct ctx *ctx, struct catalog *c, const struct ca
     return status || !found ? status : drop_found(ctx, c, id, &entry, existed, err);
 }
 
+/* A damaged entry is none. */
+static enum status refuse_view(struct ctx *ctx, struct catalog *c, const struct catalog_id *id, struct arena *arena, struct error *err)
+{
+    struct catalog_entry_object entry;
+    struct error reason = ERROR_INIT;
+    bool found = false;
+    enum status status = catalog_entry_read(ctx, c, arena, id->entry_key, &entry, &found, &reason);
+    error_release(&reason);
+    bool is_view = !status && found && entry.view.ptr && entry.state != CATALOG_DROPPED;
+    return is_view ? catalog_is_view(id, err) : STATUS_OK;
+}
+
 enum status catalog_drop_table(struct ctx *ctx, struct catalog *c, const struct catalog_name *name, bool *existed, struct error *err)
 {
     struct arena arena = ARENA_INIT;
@@ -76,6 +88,8 @@ enum status catalog_drop_table(struct ctx *ctx, struct catalog *c, const struct 
     }
     enum status status = catalog_id_make(&arena, name, &id, err);
     if (!status)
+        status = refuse_view(ctx, c, &id, &arena, err);
+    if (!status)
         status = drop_name(ctx, c, &id, &arena, existed, err);
     if (!status && !*existed)
         status = catalog_table_not_found(ctx, c, &arena, &id, err);
@@ -85,6 +99,18 @@ enum status catalog_drop_table(struct ctx *ctx, struct catalog *c, const struct 
 
 /* ---- schemas ------------------------------------------------------------------------------ */
 
+static const char *kinds(const struct catalog_entry *entries, size_t count)
+{
+    size_t views = 0;
+    for (size_t i = 0; i < count; i++)
+        views += entries[i].is_view;
+    if (views == 0)
+        return count == 1 ? "table" : "tables";
+    if (views == count)
+        return count == 1 ? "view" : "views";
+    return "tables and views";
+}
+
 static enum status not_empty(struct str schema, const struct catalog_entry *tables, size_t count, struct error *err)
 {
     enum { SHOWN = 5 };
@@ -93,7 +119,7 @@ static enum status not_empty(struct str schema, const struct catalog_entry *tabl
         buf_printf(&names, "%s%.*s", i ? ", " : "", STR_ARG(tables[i].table));
     if (count > SHOWN)
         buf_z(&names, ", …");
-    error_set(err, STATUS_SCHEMA_NOT_EMPTY, "schema \"%.*s\" still has %zu %s", STR_ARG(schema), count, count == 1 ? "table" : "tables");
+    error_set(err, STATUS_SCHEMA_NOT_EMPTY, "schema \"%.*s\" still has %zu %s", STR_ARG(schema), count, kinds(tables, count));
     error_detail(err, "%.*s", STR_ARG(buf_view(&names)));
     buf_release(&names);
     error_hint(err, "drop them first, or use DROP SCHEMA … CASCADE");

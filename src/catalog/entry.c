@@ -1,8 +1,6 @@
 /* catalog/entry.c: the object that says that a name is taken, and by what. */
 #include "catalog/catalog_int.h"
 
-enum { ENTRY_MAX_BYTES = 64 * 1024 };
-
 enum status catalog_store_status(enum store_result result, struct str key, struct error *err)
 {
     switch (result) {
@@ -54,6 +52,12 @@ static enum status entry_parse(struct arena *arena, struct str key, struct str t
     out->location = text_member(&j, "location", arena);
     out->id = text_member(&j, "id", arena);
     out->state = state_of(text_member(&j, "state", arena));
+    out->view = text_member(&j, "view", arena);
+    if (out->view.ptr) {
+        out->schema = text_member(&j, "schema", arena);
+        out->comment = text_member(&j, "comment", arena);
+        return out->schema.len && out->id.ptr ? STATUS_OK : damaged(key, "a view without schema or id", err);
+    }
     uint32_t managed = json_member(&j, 0, "managed"), registers = json_member(&j, 0, "registers");
     if (out->location.len == 0 || !out->id.ptr || !managed || !json_bool(&j, managed, &out->managed))
         return damaged(key, "it has no location, id or managed", err);
@@ -67,7 +71,7 @@ enum status catalog_entry_read(struct ctx *ctx, struct catalog *c, struct arena 
 {
     *out = (struct catalog_entry_object){0};
     *found = false;
-    struct buf bytes = {.max_bytes = ENTRY_MAX_BYTES};
+    struct buf bytes = {.max_bytes = CATALOG_ENTRY_MAX_BYTES};
     enum store_result result = store_read(c->lake, ctx, key, &bytes, err);
     enum status status = result == STORE_NOT_FOUND ? STATUS_OK : catalog_store_status(result, key, err);
     if (!status && result == STORE_OK) {
@@ -81,18 +85,38 @@ enum status catalog_entry_read(struct ctx *ctx, struct catalog *c, struct arena 
 
 /* ---- write ------------------------------------------------------------------------------- */
 
+static void put_view(struct buf *out, const struct catalog_entry_object *entry)
+{
+    buf_z(out, "{\"view\":");
+    json_put_string(out, entry->view);
+    buf_z(out, ",\"schema\":");
+    json_put_string(out, entry->schema);
+    if (entry->comment.ptr) {
+        buf_z(out, ",\"comment\":");
+        json_put_string(out, entry->comment);
+    }
+}
+
+static void put_place(struct buf *out, const struct catalog_entry_object *entry)
+{
+    buf_z(out, "{\"location\":");
+    json_put_string(out, entry->location);
+    buf_printf(out, ",\"managed\":%s", entry->managed ? "true" : "false");
+    if (entry->registers)
+        buf_z(out, ",\"registers\":true");
+}
+
 enum status catalog_entry_json(struct ctx *ctx, const struct catalog_entry_object *entry, struct buf *out, struct error *err)
 {
     static const char *const state_names[] = {NULL, "abandoned", "dropped"};
     char created[40];
     timestamp_to_iso(ctx_now_us(ctx), true, created);
-    buf_z(out, "{\"location\":");
-    json_put_string(out, entry->location);
+    if (entry->view.ptr)
+        put_view(out, entry);
+    else
+        put_place(out, entry);
     buf_z(out, ",\"id\":");
     json_put_string(out, entry->id);
-    buf_printf(out, ",\"managed\":%s", entry->managed ? "true" : "false");
-    if (entry->registers)
-        buf_z(out, ",\"registers\":true");
     if (state_names[entry->state])
         buf_printf(out, ",\"state\":\"%s\"", state_names[entry->state]);
     buf_printf(out, ",\"created\":\"%s\"}\n", created);

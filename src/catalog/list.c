@@ -106,7 +106,7 @@ enum status catalog_list_schemas(struct ctx *ctx, struct catalog *c, struct aren
     return STATUS_OK;
 }
 
-/* ---- tables -------------------------------------------------------------------------------- */
+/* ---- tables and views -------------------------------------------------------------------------------- */
 
 static int compare_entries(const void *a, const void *b)
 {
@@ -121,16 +121,18 @@ static bool ends_everything(enum status status)
 }
 
 /* An entry that vanished meanwhile, or is damaged, or leads to a place that cannot be looked at, does not spoil the listing. */
-static enum status check_committed(struct ctx *ctx, struct catalog *c, struct arena *arena, struct str key, bool *committed, struct error *err)
+static enum status check_committed(struct ctx *ctx, struct catalog *c, struct arena *arena, struct str key, bool *committed, bool *is_view,
+                                   struct error *err)
 {
     struct catalog_entry_object entry;
     struct catalog_log log = {0};
     struct error reason = ERROR_INIT;
     bool found = false;
     enum status status = catalog_entry_read(ctx, c, arena, key, &entry, &found, &reason);
-    if (!status && found && entry.state != CATALOG_DROPPED)
+    *is_view = !status && found && entry.view.ptr;
+    if (!status && found && !*is_view && entry.state != CATALOG_DROPPED)
         status = catalog_place_probe(ctx, c, entry.location, &log, &reason);
-    *committed = !status && log.found;
+    *committed = !status && (*is_view ? entry.state != CATALOG_DROPPED : log.found);
     if (ends_everything(status)) {
         error_move(err, &reason);
         return status;
@@ -158,7 +160,7 @@ enum status catalog_list_committed(struct ctx *ctx, struct catalog *c, struct st
         bool committed = false;
         status = ctx_check(ctx, err);
         if (!status && catalog_entry_key_split(arena, objects[i].key, &entries[n]))
-            status = check_committed(ctx, c, arena, objects[i].key, &committed, err);
+            status = check_committed(ctx, c, arena, objects[i].key, &committed, &entries[n].is_view, err);
         if (status)
             return status;
         n += committed;
@@ -186,8 +188,8 @@ static enum status keep_existing_schemas(struct ctx *ctx, struct catalog *c, str
     return STATUS_OK;
 }
 
-enum status catalog_list_tables(struct ctx *ctx, struct catalog *c, struct str schema, struct arena *arena, struct catalog_entry **out, size_t *count,
-                                struct error *err)
+enum status catalog_list_relations(struct ctx *ctx, struct catalog *c, struct str schema, struct arena *arena, struct catalog_entry **out,
+                                   size_t *count, struct error *err)
 {
     struct str lowered, key, prefix = STR(CATALOG_PREFIX);
     *out = NULL;
@@ -204,5 +206,17 @@ enum status catalog_list_tables(struct ctx *ctx, struct catalog *c, struct str s
         status = catalog_list_committed(ctx, c, prefix, arena, out, count, err);
     if (!status && !schema.ptr)
         status = keep_existing_schemas(ctx, c, arena, *out, count, err);
+    return status;
+}
+
+enum status catalog_list_tables(struct ctx *ctx, struct catalog *c, struct str schema, struct arena *arena, struct catalog_entry **out, size_t *count,
+                                struct error *err)
+{
+    size_t n = 0;
+    enum status status = catalog_list_relations(ctx, c, schema, arena, out, count, err);
+    for (size_t i = 0; !status && i < *count; i++)
+        if (!(*out)[i].is_view)
+            (*out)[n++] = (*out)[i];
+    *count = n;
     return status;
 }

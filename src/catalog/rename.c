@@ -19,6 +19,8 @@ static enum status find(struct ctx *ctx, struct catalog *c, struct arena *arena,
     enum status status = catalog_id_make(arena, name, id, err);
     if (!status)
         status = catalog_entry_read(ctx, c, arena, id->entry_key, entry, &found, err);
+    if (!status && found && entry->state == CATALOG_CLAIMED && entry->view.ptr)
+        return catalog_is_view(id, err);
     if (!status && found && entry->state == CATALOG_CLAIMED)
         status = catalog_place_probe(ctx, c, entry->location, &log, err);
     return status || log.found ? status : catalog_table_not_found(ctx, c, arena, id, err);
@@ -33,6 +35,8 @@ static enum status free_name(struct ctx *ctx, struct catalog *c, struct arena *a
     enum status status = catalog_entry_read(ctx, c, arena, to->entry_key, &there, &found, err);
     if (status || !found)
         return status;
+    if (there.view.ptr && there.state == CATALOG_CLAIMED)
+        return error_set(err, STATUS_TABLE_EXISTS, "view \"%.*s.%.*s\" exists already", STR_ARG(to->schema), STR_ARG(to->table));
     if (there.state == CATALOG_CLAIMED)
         status = catalog_place_probe(ctx, c, there.location, &log, err);
     if (!status && (log.found || there.state == CATALOG_CLAIMED))

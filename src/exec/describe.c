@@ -25,17 +25,10 @@ static bool is_partition_column(const struct delta_metadata *m, struct str colum
     return false;
 }
 
-enum status exec_describe_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
-                                struct error *err)
+/* m: NULL for a view. */
+static enum status list_columns(const struct delta_type *schema, const struct delta_metadata *m, struct exec_result *out, struct error *err)
 {
-    (void)arena;
     static const struct rowset_column columns[] = {{"col_name", "u"}, {"data_type", "u"}, {"nullable", "b"}, {"partition", "b"}, {"comment", "u"}};
-    struct described d = {0};
-    enum status status = described_open(ctx, s, st, &d, err);
-    if (status != STATUS_OK)
-        return status;
-    const struct delta_type *schema = delta_snapshot_schema(d.snapshot);
-    const struct delta_metadata *m = delta_snapshot_metadata(d.snapshot);
     struct buf type = BUF_INIT;
     struct rowset *rows = rowset_new(columns, VV_ARRAY_COUNT(columns));
     for (uint32_t i = 0; rows && i < schema->field_count; i++) {
@@ -45,15 +38,32 @@ enum status exec_describe_table(struct ctx *ctx, struct exec_session *s, struct 
         rowset_str(rows, f->name);
         rowset_str(rows, buf_view(&type));
         rowset_bool(rows, f->nullable);
-        rowset_bool(rows, is_partition_column(m, f->name));
+        rowset_bool(rows, m && is_partition_column(m, f->name));
         rowset_str(rows, delta_field_meta(f, "comment"));
     }
-    status = rows ? buf_check(&type, err) : error_oom(err);
+    enum status status = rows ? buf_check(&type, err) : error_oom(err);
     if (status == STATUS_OK)
         status = rowset_stream(rows, &out->stream, err);
     else
         rowset_free(rows);
     buf_release(&type);
+    return status;
+}
+
+enum status exec_describe_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                                struct error *err)
+{
+    struct described d = {0};
+    struct exec_select *view = NULL;
+    enum status status = st->name.at.kind == SQL_AT_NONE ? exec_view_open(ctx, s, arena, &st->name, &view, err) : STATUS_OK;
+    if (view)
+        status = list_columns(exec_select_schema(view), NULL, out, err);
+    else if (status == STATUS_OK)
+        status = described_open(ctx, s, st, &d, err);
+    exec_select_free(view);
+    if (status != STATUS_OK || !d.snapshot)
+        return status;
+    status = list_columns(delta_snapshot_schema(d.snapshot), delta_snapshot_metadata(d.snapshot), out, err);
     described_release(&d);
     return status;
 }

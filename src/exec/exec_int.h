@@ -44,6 +44,7 @@ struct exec_frame {
 /* The frame is borrowed as long as the select lives.  In the text that exec_select_source gives, the bound names stand as they are. */
 enum status exec_select_prepare_in(struct ctx *ctx, struct exec_session *s, const struct exec_frame *frame, struct exec_select **out,
                                    struct error *err);
+const struct delta_type *exec_select_schema(const struct exec_select *p); /* after exec_select_bind; lives as long as p */
 bool exec_select_is_volatile(const struct exec_select *p);
 /* Only plans it: the predicates of bound names, or the error at its place. */
 enum status exec_select_bind(struct ctx *ctx, struct exec_select *p, struct error *err);
@@ -180,7 +181,17 @@ enum status exec_describe_history(struct ctx *ctx, struct exec_session *s, struc
                                   struct error *err);
 enum status exec_describe_files(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                                 struct error *err);
+/* view.c */
+enum status exec_create_view(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                             struct error *err);
+enum status exec_drop_view(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                           struct error *err);
+/* The query of the view's rows, bound (see exec_select_schema); *select stays NULL when the name is no view's. */
+enum status exec_view_open(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct sql_name *name, struct exec_select **select,
+                           struct error *err);
 /* show.c */
+enum status exec_show_views(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                            struct error *err);
 enum status exec_show_tables(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                              struct error *err);
 enum status exec_show_schemas(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,

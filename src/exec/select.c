@@ -1,6 +1,7 @@
 /* exec/select.c: one SELECT from text to rows.
  *
  *   prepare   Spark spellings -> engine text -> references -> tables and snapshots (versions are fixed here)
+ *             (views are written out here, and the text is parsed again)
  *   plan      stand-ins for the tables -> what is filtered on each; errors get their place in the user's text
  *   relate    each snapshot's files that can hold matching rows -> relation text in place of the reference
  *   run       the engine streams the rows
@@ -28,7 +29,8 @@ struct exec_select {
     struct exec_session *session;
     struct str query; /* copy of what the user wrote */
     size_t query_offset;
-    struct sql_text text; /* the same in the engine's spelling */
+    struct sql_text text;    /* the same in the engine's spelling, views written out */
+    struct sql_text spelled; /* before views were written out; text's edits lead to it. No text: there are none */
     struct engine_parsed parsed;
     struct str settings; /* of the session, for the engine, and the moment when the query asks for the time */
     struct select_ref *refs;
@@ -129,6 +131,8 @@ static void locate_error(const struct exec_select *p, const struct substitution 
         at = sql_text_origin(&map, at);
     }
     at = sql_text_origin(&p->text, at);
+    if (p->spelled.text.ptr)
+        at = sql_text_origin(&p->spelled, at);
     err->position = (int64_t)(p->frame ? sql_text_origin(&p->frame->origin, at) : at + p->query_offset);
 }
 
@@ -291,8 +295,170 @@ static enum status resolve_refs(struct ctx *ctx, struct exec_select *p, struct e
     return st;
 }
 
+/* ---- views ----------------------------------------------------------------------------------- */
+
+enum { VIEW_DEPTH_MAX = 64, VIEWS_MAX = 1000 };
+
+/* A query that is written out as part of another: the view it is of. */
+struct view_scope {
+    const struct view_scope *outer;
+    struct str view; /* qualified name; NULL ptr: the statement itself */
+    int depth;
+    int *written_out; /* how many views the statement took so far */
+};
 static enum status prepare(struct ctx *ctx, struct exec_session *s, struct str query, size_t query_offset, const struct exec_frame *frame,
-                           struct exec_select **out, struct error *err)
+                           const struct view_scope *scope, struct exec_select **out, struct error *err);
+
+static enum status check_scope(const struct view_scope *scope, struct str view, struct error *err)
+{
+    for (const struct view_scope *at = scope; at; at = at->outer)
+        if (at->view.ptr && str_eq(at->view, view))
+            return error_set(err, STATUS_BINDER, "view \"%.*s\" reads itself", STR_ARG(view));
+    if (scope->depth >= VIEW_DEPTH_MAX)
+        return error_set(err, STATUS_LIMIT_EXCEEDED, "views are nested more than %d deep", VIEW_DEPTH_MAX);
+    if (++*scope->written_out > VIEWS_MAX)
+        return error_set(err, STATUS_LIMIT_EXCEEDED, "the statement reads views more than %d times, those inside of views counted", VIEWS_MAX);
+    return STATUS_OK;
+}
+
+/* The view's query as it can stand anywhere.  It is bound alone first: a column that went missing must not be found in the query around it. */
+static enum status view_text(struct ctx *ctx, struct exec_select *p, const struct catalog_view *view, const struct view_scope *scope, struct str *out,
+                             struct error *err)
+{
+    struct exec_session inside = *p->session;
+    struct exec_select *query = NULL;
+    const struct view_scope own = {.outer = scope, .view = view->qualified, .depth = scope->depth + 1, .written_out = scope->written_out};
+    enum status st = check_scope(scope, view->qualified, err);
+    if (st != STATUS_OK)
+        return st;
+    inside.schema = arena_printf(&p->arena, "%.*s", STR_ARG(view->schema));
+    if (!inside.schema)
+        return error_oom(err);
+    st = prepare(ctx, &inside, view->sql, 0, NULL, &own, &query, err);
+    if (st == STATUS_OK)
+        st = exec_select_bind(ctx, query, err);
+    if (st == STATUS_OK && !(*out = arena_str(&p->arena, query->text.text)).ptr)
+        st = error_oom(err);
+    if (st != STATUS_OK)
+        error_context(err, "in view \"%.*s\"", STR_ARG(view->qualified));
+    exec_select_free(query);
+    return st;
+}
+
+static void put_edit(struct exec_select *p, struct substitution *sub, size_t *at, size_t start, size_t end, struct buf *text)
+{
+    struct sql_edit *edit = &sub->edits[sub->edit_count++];
+    buf_append(&sub->out, p->text.text.ptr + *at, start - *at);
+    *edit = (struct sql_edit){.out_start = sub->out.len, .in_start = start, .in_end = end};
+    buf_str(&sub->out, buf_view(text));
+    edit->out_end = sub->out.len;
+    *at = end;
+}
+
+static void put_qualified(struct str schema, struct str table, struct buf *out)
+{
+    buf_z(out, CATALOG_NAME ".");
+    engine_quote_identifier(schema, out);
+    buf_char(out, '.');
+    engine_quote_identifier(table, out);
+}
+
+/* What takes the place of one reference; nothing in text: it stays.  Inside of a view plain names get the view's schema, so that no WITH of the query
+ * around it can catch them. */
+static enum status write_out(struct ctx *ctx, struct exec_select *p, const struct engine_ref *parsed, const struct view_scope *scope,
+                             struct buf *text, size_t *start, size_t *end, struct error *err)
+{
+    struct select_ref ref = {0};
+    struct sql_at from = {0};
+    struct sql_name name;
+    struct catalog_view view;
+    bool found = false;
+    enum status st = parsed->is_changes ? read_changes(p, &ref, parsed, &name, &from, err) : read_ref(p, &ref, parsed, &name, err);
+    struct catalog_name wanted = exec_catalog_name(p->session, &name);
+    if (st == STATUS_OK && !parsed->is_changes)
+        st = catalog_find_view(ctx, p->session->lake->catalog, &p->arena, &wanted, &view, &found, err);
+    if (st == STATUS_OK && found && ref.extent.at.kind != SQL_AT_NONE) {
+        st = error_set(err, STATUS_NOT_SUPPORTED, "view \"%.*s\" has no versions to go back to", STR_ARG(view.qualified));
+        error_hint(err, "write VERSION AS OF behind the tables in the view's query");
+    }
+    struct str inner = STR_NULL;
+    if (st == STATUS_OK && found)
+        st = view_text(ctx, p, &view, scope, &inner, err);
+    if (st != STATUS_OK) {
+        if (err && (found || err->position < 0))
+            err->position = (int64_t)name.offset;
+        return st;
+    }
+    *start = ref.extent.name_start;
+    *end = ref.extent.name_end;
+    bool plain = scope->view.ptr && !name.is_path && !name.schema.ptr;
+    if (found) {
+        buf_char(text, '(');
+        buf_str(text, inner);
+        buf_char(text, ')');
+    } else if (plain && parsed->is_changes) {
+        struct sql_token literal = sql_token_at(p->text.text, name.offset);
+        struct buf qualified = BUF_INIT;
+        put_qualified(wanted.schema, wanted.table, &qualified);
+        engine_quote_literal(buf_view(&qualified), text);
+        text->failed = text->failed || qualified.failed;
+        buf_release(&qualified);
+        *start = literal.start;
+        *end = literal.end;
+        return STATUS_OK;
+    } else if (plain) {
+        put_qualified(wanted.schema, wanted.table, text);
+    }
+    if ((found || plain) && !parsed->alias.ptr) {
+        buf_z(text, " AS ");
+        engine_quote_identifier(parsed->table, text);
+    }
+    return STATUS_OK;
+}
+
+static enum status adopt_text(struct ctx *ctx, struct exec_select *p, const struct substitution *sub, struct error *err)
+{
+    struct str text = arena_str(&p->arena, buf_view(&sub->out));
+    if (!text.ptr)
+        return error_oom(err);
+    p->spelled = p->text;
+    p->text = (struct sql_text){.text = text, .edits = sub->edits, .edit_count = sub->edit_count};
+    return engine_parse(ctx, p->session->lake->engine, text, &p->arena, &p->parsed, err);
+}
+
+static enum status write_out_views(struct ctx *ctx, struct exec_select *p, const struct view_scope *scope, struct error *err)
+{
+    struct substitution sub = {.edits = ARENA_ARRAY(&p->arena, struct sql_edit, p->parsed.ref_count + 1)};
+    struct str in = p->text.text;
+    size_t at = 0;
+    enum status st = sub.edits ? STATUS_OK : error_oom(err);
+    for (size_t i = 0; i < p->parsed.ref_count && st == STATUS_OK; i++) {
+        const struct engine_ref *parsed = &p->parsed.refs[i];
+        struct buf text = BUF_INIT;
+        size_t start = 0, end = 0;
+        if (is_file_reference(in, parsed->offset) || bound_name(p, parsed))
+            continue;
+        st = write_out(ctx, p, parsed, scope, &text, &start, &end, err);
+        if (st == STATUS_OK)
+            st = buf_check(&text, err);
+        if (st == STATUS_OK && text.len)
+            put_edit(p, &sub, &at, start, end, &text);
+        buf_release(&text);
+    }
+    if (st == STATUS_OK && sub.edit_count) {
+        buf_append(&sub.out, in.ptr + at, in.len - at);
+        st = buf_check(&sub.out, err);
+        if (st == STATUS_OK)
+            st = adopt_text(ctx, p, &sub, err);
+    }
+    buf_release(&sub.out);
+    return st;
+}
+
+/* ---- from text to references ------------------------------------------------------------------- */
+
+static enum status prepare(struct ctx *ctx, struct exec_session *s, struct str query, size_t query_offset, const struct exec_frame *frame,
+                           const struct view_scope *scope, struct exec_select **out, struct error *err)
 {
     int64_t start_us = ctx_monotonic_us(ctx);
     *out = NULL;
@@ -311,6 +477,8 @@ static enum status prepare(struct ctx *ctx, struct exec_session *s, struct str q
     }
     st = engine_parse(ctx, s->lake->engine, p->text.text, &p->arena, &p->parsed, err);
     if (st == STATUS_OK)
+        st = write_out_views(ctx, p, scope, err);
+    if (st == STATUS_OK)
         st = fix_settings(ctx, p, err);
     if (st == STATUS_OK)
         st = resolve_refs(ctx, p, err);
@@ -328,13 +496,17 @@ out:
 enum status exec_select_prepare(struct ctx *ctx, struct exec_session *s, struct str query, size_t query_offset, struct exec_select **out,
                                 struct error *err)
 {
-    return prepare(ctx, s, query, query_offset, NULL, out, err);
+    int written_out = 0;
+    const struct view_scope scope = {.written_out = &written_out};
+    return prepare(ctx, s, query, query_offset, NULL, &scope, out, err);
 }
 
 enum status exec_select_prepare_in(struct ctx *ctx, struct exec_session *s, const struct exec_frame *frame, struct exec_select **out,
                                    struct error *err)
 {
-    return prepare(ctx, s, frame->origin.text, 0, frame, out, err);
+    int written_out = 0;
+    const struct view_scope scope = {.written_out = &written_out};
+    return prepare(ctx, s, frame->origin.text, 0, frame, &scope, out, err);
 }
 
 bool exec_select_is_volatile(const struct exec_select *p) { return p->parsed.is_volatile; }
@@ -355,6 +527,10 @@ bool exec_select_cache_key(const struct exec_select *p, struct ctx *ctx, struct 
 {
     if (p->parsed.is_volatile || sql_normalize(p->query, key, NULL) != STATUS_OK)
         return false;
+    if (p->spelled.text.ptr) { /* a view may have been replaced */
+        buf_char(key, '\0');
+        buf_str(key, p->text.text);
+    }
     for (size_t i = 0; i < p->ref_count; i++) {
         const struct delta_metadata *m = delta_snapshot_metadata(p->refs[i].snapshot);
         buf_char(key, '\0');
@@ -603,6 +779,8 @@ enum status exec_select_source(struct ctx *ctx, struct exec_select *p, struct ta
 }
 
 enum status exec_select_bind(struct ctx *ctx, struct exec_select *p, struct error *err) { return plan(ctx, p, err); }
+
+const struct delta_type *exec_select_schema(const struct exec_select *p) { return p->schema; }
 
 /* ---- EXPLAIN --------------------------------------------------------------------------------------------- */
 

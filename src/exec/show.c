@@ -21,10 +21,10 @@ static bool like(struct str text, struct str pattern)
 
 static bool wanted(const struct statement *st, struct str name) { return !st->pattern.ptr || like(name, st->pattern); }
 
-enum status exec_show_tables(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
-                             struct error *err)
+static enum status list(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, bool views_only,
+                        struct exec_result *out, struct error *err)
 {
-    static const struct rowset_column columns[] = {{"namespace", "u"}, {"tableName", "u"}, {"isTemporary", "b"}};
+    const struct rowset_column columns[] = {{"namespace", "u"}, {views_only ? "viewName" : "tableName", "u"}, {"isTemporary", "b"}};
     struct catalog_entry *entries = NULL;
     size_t count = 0;
     struct str schema = st->name.table.ptr ? st->name.table : st->if_exists ? STR_NULL : str_of(s->schema);
@@ -32,20 +32,32 @@ enum status exec_show_tables(struct ctx *ctx, struct exec_session *s, struct are
     if (status == STATUS_OK && schema.ptr)
         status = catalog_check_schema(ctx, s->lake->catalog, schema, err);
     if (status == STATUS_OK)
-        status = catalog_list_tables(ctx, s->lake->catalog, schema, arena, &entries, &count, err);
+        status = catalog_list_relations(ctx, s->lake->catalog, schema, arena, &entries, &count, err);
     if (status != STATUS_OK)
         return status;
     struct rowset *rows = rowset_new(columns, VV_ARRAY_COUNT(columns));
     if (!rows)
         return error_oom(err);
     for (size_t i = 0; i < count; i++) {
-        if (!wanted(st, entries[i].table))
+        if (!wanted(st, entries[i].table) || (views_only && !entries[i].is_view))
             continue;
         rowset_str(rows, entries[i].schema);
         rowset_str(rows, entries[i].table);
         rowset_bool(rows, false);
     }
     return rowset_stream(rows, &out->stream, err);
+}
+
+enum status exec_show_tables(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                             struct error *err)
+{
+    return list(ctx, s, arena, st, false, out, err);
+}
+
+enum status exec_show_views(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                            struct error *err)
+{
+    return list(ctx, s, arena, st, true, out, err);
 }
 
 static enum status one_text_column(const char *name, const struct str *values, size_t count, const struct statement *st, struct exec_result *out,

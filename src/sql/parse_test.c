@@ -81,7 +81,7 @@ static void known_elsewhere(void **state)
 {
     static const char *const texts[] = {"VACUUM t RETAIN 1 HOURS",
                                         "GRANT SELECT ON t TO u",
-                                        "CREATE VIEW v AS SELECT 1",
+                                        "CREATE TEMP VIEW v AS SELECT 1",
                                         "CREATE OR REPLACE VIEW v AS SELECT 1",
                                         "CREATE TEMPORARY VIEW v AS SELECT 1",
                                         "CREATE OR REPLACE TEMP TABLE t (a INT)",
@@ -99,7 +99,7 @@ static void known_elsewhere(void **state)
                                         "START TRANSACTION",
                                         "SHOW PARTITIONS t",
                                         "SHOW CREATE TABLE t",
-                                        "DROP VIEW v",
+                                        "DROP MATERIALIZED VIEW v",
                                         "ALTER SCHEMA s SET x",
                                         "COMMENT ON SCHEMA t IS 'x'",
                                         "ANALYZE TABLE t COMPUTE STATISTICS",

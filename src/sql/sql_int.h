@@ -190,6 +190,8 @@ enum status sql_parse_explain(struct sql_parser *p, struct statement *st);
 enum status sql_parse_create_table(struct sql_parser *p, struct statement *st);
 enum status sql_parse_create_schema(struct sql_parser *p, struct statement *st);
 enum status sql_parse_drop_schema(struct sql_parser *p, struct statement *st);
+enum status sql_parse_create_view(struct sql_parser *p, struct statement *st);
+enum status sql_parse_drop_view(struct sql_parser *p, struct statement *st);
 enum status sql_parse_drop_table(struct sql_parser *p, struct statement *st);
 enum status sql_parse_alter_table(struct sql_parser *p, struct statement *st);
 enum status sql_parse_comment_on(struct sql_parser *p, struct statement *st);
