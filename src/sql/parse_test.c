@@ -82,7 +82,7 @@ static void known_elsewhere(void **state)
     static const char *const texts[] = {"VACUUM t RETAIN 1 HOURS",
                                         "GRANT SELECT ON t TO u",
                                         "CREATE TEMP VIEW v AS SELECT 1",
-                                        "CREATE OR REPLACE VIEW v AS SELECT 1",
+                                        "CREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1",
                                         "CREATE TEMPORARY VIEW v AS SELECT 1",
                                         "CREATE OR REPLACE TEMP TABLE t (a INT)",
                                         "CREATE FUNCTION f(a INT) RETURNS INT RETURN a",
