@@ -109,7 +109,7 @@ static void take_range(struct wishes *w, const char *at, const char *end)
 static enum MHD_Result take_header(void *user, enum MHD_ValueKind kind, const char *name, const char *value)
 {
     (void)kind;
-    if (strcasecmp(name, "Accept") || !value)
+    if (strcasecmp(name, "Accept") != 0 || !value)
         return MHD_YES;
     for (const char *at = value, *end; *at; at = *end ? end + 1 : end) {
         end = part_end(at, ",");

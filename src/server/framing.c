@@ -19,9 +19,9 @@ static enum MHD_Result take_header(void *user, enum MHD_ValueKind kind, const ch
         f->hosts++;
     if (!strcasecmp(name, "Transfer-Encoding"))
         f->chunked = true;
-    if (strcasecmp(name, "Content-Length"))
+    if (strcasecmp(name, "Content-Length") != 0)
         return MHD_YES;
-    f->lengths_differ = f->lengths_differ || (f->length && strcmp(f->length, value ? value : ""));
+    f->lengths_differ = f->lengths_differ || (f->length && strcmp(f->length, value ? value : "") != 0);
     if (!f->length)
         f->length = value ? value : "";
     return MHD_YES;

@@ -847,7 +847,7 @@ static void identities_are_read_and_moved(void **state)
     struct delta_type *schema = type(f, "STRUCT<id: BIGINT, a: INT>");
     struct delta_field *id = &schema->fields[0];
     struct identity read;
-    int64_t next;
+    int64_t next = 0;
     bool changed;
     assert_false(identity_of(id, &read));
     assert_true(field_set_meta(&f->arena, id, STR("delta.identity.start"), STR("10")) &&
