@@ -323,6 +323,8 @@ def main():
     for name, reason in skipped:
         print(f"skipped: {name}: {reason}")
     passed, failed = sum(r.passed for r in results), sum(r.failed for r in results)
+    for failure in (f for r in results for f in r.failures):
+        print("failed: " + "\n    ".join([failure.splitlines()[0], *failure.splitlines()[1:][-12:]]))
     if pattern and not (passed or failed or skipped):
         print(f"no test matches {pattern!r}")
     print(f"{passed} passed, {failed} failed, {len(skipped)} skipped")

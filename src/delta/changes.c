@@ -462,6 +462,7 @@ static enum status read_version(struct reader *r, struct error *err)
         return delta_store_failure(result, r->end->table->name, err);
     r->commit = &commit;
     status = put_commit(r, err);
+    r->commit = NULL;
     delta_commit_release(&commit);
     return status;
 }

@@ -215,7 +215,9 @@ static const struct delta_field *find_unmapped(const struct delta_type *type)
         found = find_unmapped(type->key);
     for (uint32_t i = 0; !found && type->id == DELTA_STRUCT && i < type->field_count; i++) {
         const struct delta_field *field = &type->fields[i];
-        found = delta_column_id(field) < 0 || !delta_field_meta(field, NAME_KEY).len ? field : find_unmapped(field->type);
+        if (delta_column_id(field) < 0 || !delta_field_meta(field, NAME_KEY).len)
+            return field;
+        found = find_unmapped(field->type);
     }
     return found;
 }

@@ -88,7 +88,7 @@ static enum form call_form(const struct word *name)
 
 static const struct delta_field *read_expression(const struct delta_type *schema, struct str text, struct generated *g)
 {
-    struct word w[WORDS_MAX];
+    struct word w[WORDS_MAX] = {0};
     size_t count = read_words(text, w), base = 2;
     g->form = FORM_NONE;
     if (shaped(w, count, "n")) {

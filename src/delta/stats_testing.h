@@ -34,7 +34,14 @@ static inline bool same_bit(const uint64_t *a, size_t row_a, const uint64_t *b, 
 
 static inline bool same_text(struct str a, struct str b) { return !a.ptr == !b.ptr && str_eq(a, b); }
 
-static inline bool same_f64(double a, double b) { return memcmp(&a, &b, sizeof a) == 0; }
+/* Bit by bit: NaN is like itself, -0.0 is not like 0.0. */
+static inline bool same_f64(double a, double b)
+{
+    uint64_t x, y;
+    memcpy(&x, &a, sizeof x);
+    memcpy(&y, &b, sizeof y);
+    return x == y;
+}
 
 static inline bool same_bounds(const struct delta_stats_column *a, size_t i, const struct delta_stats_column *b, size_t k)
 {

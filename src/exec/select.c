@@ -311,9 +311,11 @@ static enum status prepare(struct ctx *ctx, struct exec_session *s, struct str q
 
 static enum status check_scope(const struct view_scope *scope, struct str view, struct error *err)
 {
-    for (const struct view_scope *at = scope; at; at = at->outer)
+    const struct view_scope *at = scope; /* there is always one: the statement's */
+    do {
         if (at->view.ptr && str_eq(at->view, view))
             return error_set(err, STATUS_BINDER, "view \"%.*s\" reads itself", STR_ARG(view));
+    } while ((at = at->outer));
     if (scope->depth >= VIEW_DEPTH_MAX)
         return error_set(err, STATUS_LIMIT_EXCEEDED, "views are nested more than %d deep", VIEW_DEPTH_MAX);
     if (++*scope->written_out > VIEWS_MAX)

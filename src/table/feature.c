@@ -20,6 +20,7 @@ struct dropping {
     struct alteration a;
     struct str feature;
     enum delta_feature_id id;
+    enum status (*prepare)(struct dropping *d, struct error *err); /* what the metadata is without the feature */
 };
 
 static enum status still_used(const struct dropping *d, const char *by, struct str name, const char *hint, struct error *err)
@@ -238,9 +239,9 @@ static enum status cannot_go(const struct dropping *d, struct error *err)
     return error_hint(err, "CREATE TABLE … AS SELECT makes a table without it");
 }
 
-static enum status choose(struct dropping *d, const struct droppable **out, struct error *err)
+/* The feature by its name, when the table has it. */
+static enum status identify(struct dropping *d, struct error *err)
 {
-    *out = NULL;
     d->id = delta_feature_by_name(d->feature);
     if (d->id == DELTA_FEATURE_COUNT)
         return no_such_feature(d, err);
@@ -249,10 +250,16 @@ static enum status choose(struct dropping *d, const struct droppable **out, stru
         error_set(err, STATUS_INVALID_ARGUMENT, "table \"%s\" does not have the feature \"%.*s\"", d->table->qualified_name, STR_ARG(d->feature));
         return error_hint(err, "DESCRIBE DETAIL lists the features that it has");
     }
-    for (size_t i = 0; i < VV_ARRAY_COUNT(droppable) && !*out; i++)
-        if (droppable[i].id == d->id)
-            *out = &droppable[i];
-    return *out ? STATUS_OK : cannot_go(d, err);
+    return STATUS_OK;
+}
+
+/* NULL: it is there to stay. */
+static const struct droppable *find_droppable(enum delta_feature_id id)
+{
+    for (size_t i = 0; i < VV_ARRAY_COUNT(droppable); i++)
+        if (droppable[i].id == id)
+            return &droppable[i];
+    return NULL;
 }
 
 /* ---- older versions -------------------------------------------------------------------------------------- */
@@ -353,29 +360,38 @@ static void checkpoint_after(struct dropping *d)
     error_release(&ignored);
 }
 
+/* The table is brought to where the feature is not needed; refuses before anything is written. */
+static enum status make_ready(struct dropping *d, bool truncate, struct error *err)
+{
+    enum status status = identify(d, err);
+    const struct droppable *how = status ? NULL : find_droppable(d->id);
+    if (status)
+        return status;
+    if (!how)
+        return cannot_go(d, err);
+    status = check_truncation(d, truncate, err);
+    if (!status)
+        status = how->clear ? how->clear(d, err) : how->prepare(d, err);
+    if (!status && (truncate || readers_need(d->id)))
+        status = settle_history(d, truncate, err);
+    d->prepare = how->prepare;
+    return status;
+}
+
 enum status table_drop_feature(struct ctx *ctx, struct engine *e, struct catalog_table *t, struct str feature, bool truncate_history,
                                struct table_change *out, struct error *err)
 {
     struct dropping d = {.ctx = ctx, .e = e, .table = t, .feature = feature};
-    const struct droppable *how = NULL;
     *out = (struct table_change){.version = -1};
     enum status status = alteration_open(&d.a, ctx, t, err);
     if (!status)
-        status = choose(&d, &how, err);
-    if (!status)
-        status = check_truncation(&d, truncate_history, err);
-    if (!status && how->clear)
-        status = how->clear(&d, err);
-    else if (!status)
-        status = how->prepare(&d, err); /* refuses before anything is written */
-    if (!status && (truncate_history || readers_need(d.id)))
-        status = settle_history(&d, truncate_history, err);
+        status = make_ready(&d, truncate_history, err);
     alteration_close(&d.a);
     d.a = (struct alteration){.ctx = ctx, .arena = ARENA_INIT, .table = t};
     if (!status)
         status = alteration_open(&d.a, ctx, t, err);
     if (!status)
-        status = how->prepare(&d, err);
+        status = d.prepare(&d, err);
     if (!status && !truncate_history && readers_need(d.id))
         status = protect_history(&d, err);
     if (!status)

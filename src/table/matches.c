@@ -135,12 +135,12 @@ static enum status match_sql(struct rewriting *w, struct str *out, struct error 
 /* Rows come in order of the files. */
 static struct rewrite_file *touch(struct rewriting *w, int64_t index)
 {
-    struct rewrite_file *last = w->touched_count ? &w->touched[w->touched_count - 1] : NULL;
-    if (last && last->index == index)
-        return last;
-    last = &w->touched[w->touched_count++];
-    *last = (struct rewrite_file){.file = &w->files.files[index], .index = (uint32_t)index};
-    return last;
+    size_t count = w->touched_count;
+    if (count && w->touched[count - 1].index == index)
+        return &w->touched[count - 1];
+    w->touched[count] = (struct rewrite_file){.file = &w->files.files[index], .index = (uint32_t)index};
+    w->touched_count++;
+    return &w->touched[count];
 }
 
 /* file, action, rows */
