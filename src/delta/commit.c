@@ -359,9 +359,11 @@ enum status delta_txn_commit(struct ctx *ctx, struct delta_txn *txn, struct delt
     struct committer c = {.ctx = ctx, .txn = txn};
     struct error failure = ERROR_INIT; /* the loop needs one even when the caller does not */
     *result = (struct delta_commit_result){.outcome = DELTA_CONFLICT, .version = -1};
+    INJECTION_POINT(ctx, "commit");
     enum status status = begin(&c, &failure);
     if (!status)
         status = commit_loop(&c, &failure);
+    INJECTION_POINT(ctx, "committed");
     txn->finished |= status == STATUS_OK || status == STATUS_COMMIT_UNKNOWN || txn->spare_vector_count;
     if (status != STATUS_COMMIT_UNKNOWN) /* else its vectors may belong to the table */
         delta_txn_discard_vectors(ctx, txn, status == STATUS_OK);
