@@ -166,10 +166,13 @@ struct table_optimize {
     struct table_query match; /* yields ENGINE_FILE_COLUMN and a count for files that the condition allows; NULL ptr: all */
     struct str predicate;     /* the condition for commitInfo: JSON */
     bool purge;               /* REORG: files with deleted rows, whatever their size */
+    const struct sql_path *zorder;
+    uint32_t zorder_count;
     struct str session_settings;
 };
 /* OPTIMIZE: files smaller than delta.targetFileSize (1 GiB when it is not set) are put together by partition, files with a deletion vector are
- * rewritten without their deleted rows.  Nothing to do: no commit. */
+ * rewritten without their deleted rows.  Nothing to do: no commit.  With zorder all files are rewritten, in the order of a Z curve over these columns:
+ * not by partition columns, and not when the table is clustered (INVALID_ARGUMENT). */
 enum status table_optimize(struct ctx *ctx, struct engine *e, struct catalog_table *t, const struct table_optimize *in, struct table_change *out,
                            struct error *err);
 
