@@ -489,12 +489,8 @@ static enum status check_ids(const struct scan *s, struct error *err)
     return STATUS_OK;
 }
 
-static enum status put_relation(struct scan *s, struct error *err)
+static enum status find_classes(struct scan *s, struct error *err)
 {
-    if (s->in->file_count == 0) {
-        put_empty(s);
-        return STATUS_OK;
-    }
     s->paths = ARENA_ARRAY(&s->arena, struct str, s->in->file_count);
     s->classes = ARENA_ARRAY(&s->arena, const struct footer_class *, s->in->file_count);
     s->partition_fields = ARENA_ARRAY(&s->arena, const struct delta_field *, s->in->partition_column_count + 1);
@@ -507,7 +503,39 @@ static enum status put_relation(struct scan *s, struct error *err)
         st = footer_classes(s->ctx, s->engine, s->in, s->paths, s->classes, err);
     if (st == STATUS_OK && s->in->mapping == DELTA_MAPPING_ID)
         st = check_ids(s, err);
+    return st;
+}
+
+static enum status put_relation(struct scan *s, struct error *err)
+{
+    if (s->in->file_count == 0) {
+        put_empty(s);
+        return STATUS_OK;
+    }
+    enum status st = find_classes(s, err);
     return st == STATUS_OK ? put_branches(s, err) : st;
+}
+
+/* physical: the schema with the names that files have, nested ones too. */
+static bool has_types(const struct scan *s, const struct footer_class *class, const struct delta_type *physical)
+{
+    for (uint32_t i = 0; i < physical->field_count; i++) {
+        const struct footer_column *column = stored_column(s, class, &s->in->schema->fields[i]);
+        if (column && !is_partition(s, &s->in->schema->fields[i]) && (!column->exact || !delta_type_equal(column->type, physical->fields[i].type)))
+            return false;
+    }
+    return true;
+}
+
+enum status engine_scan_types(struct ctx *ctx, struct engine *e, const struct engine_scan *scan, bool *same, struct error *err)
+{
+    struct scan s = {.ctx = ctx, .engine = e, .in = scan};
+    const struct delta_type *physical = delta_physical_schema(&s.arena, scan->mapping, scan->schema);
+    enum status st = !physical ? error_oom(err) : scan->file_count ? find_classes(&s, err) : STATUS_OK;
+    for (size_t i = 0; st == STATUS_OK && i < scan->file_count; i++)
+        same[i] = has_types(&s, s.classes[i], physical);
+    arena_release(&s.arena);
+    return st;
 }
 
 enum status engine_scan_sql(struct ctx *ctx, struct engine *e, const struct engine_scan *scan, struct buf *sql, struct engine_hold **hold,

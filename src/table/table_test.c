@@ -482,7 +482,7 @@ static void overwrites_and_empty_inserts(void **state)
     OK(f, insert_with(f, "SELECT 1 WHERE false", (struct table_insert){.overwrite = true}));
     assert_int_equal(f->change.version, 3);
     assert_int_equal(ask(f, "count(*)"), 0);
-    OK(f, table_set_properties(&f->ctx, &f->table, append_only, 1, &f->change, &f->err));
+    OK(f, table_set_properties(&f->ctx, engine, &f->table, append_only, 1, &f->change, &f->err));
     OK(f, insert(f, "SELECT 1"));
     EXPECT(f, STATUS_APPEND_ONLY, insert_with(f, "SELECT 1", (struct table_insert){.overwrite = true}));
 }
@@ -674,7 +674,7 @@ static void properties_are_set_and_unset(void **state)
     static const struct delta_property reserved[] = {{.key = STR("location"), .value = STR("/x")}};
     static const struct str keys[] = {STR("delta.checkpointInterval")}, none[] = {STR("delta.checkpointIntervall")};
     OK(f, create(f, "STRUCT<a: INT>", NULL, 0));
-    OK(f, table_set_properties(&f->ctx, &f->table, set, 2, &f->change, &f->err));
+    OK(f, table_set_properties(&f->ctx, engine, &f->table, set, 2, &f->change, &f->err));
     assert_int_equal(f->change.version, 1);
     assert_logged(f, 1, "\"operation\":\"SET TBLPROPERTIES\"");
     assert_logged(f, 1, "\"properties\":\"{\\\"delta.checkpointInterval\\\":\\\"5\\\",\\\"comment\\\":\\\"c\\\"}\"");
@@ -683,8 +683,8 @@ static void properties_are_set_and_unset(void **state)
     assert_null(delta_config(delta_snapshot_metadata(s), "comment").ptr);
     assert_true(str_eq(delta_snapshot_metadata(s)->description, STR("c")));
     delta_snapshot_unref(s);
-    EXPECT(f, STATUS_INVALID_ARGUMENT, table_set_properties(&f->ctx, &f->table, bad, 1, &f->change, &f->err));
-    EXPECT(f, STATUS_INVALID_ARGUMENT, table_set_properties(&f->ctx, &f->table, reserved, 1, &f->change, &f->err));
+    EXPECT(f, STATUS_INVALID_ARGUMENT, table_set_properties(&f->ctx, engine, &f->table, bad, 1, &f->change, &f->err));
+    EXPECT(f, STATUS_INVALID_ARGUMENT, table_set_properties(&f->ctx, engine, &f->table, reserved, 1, &f->change, &f->err));
     EXPECT(f, STATUS_UNKNOWN_PROPERTY, table_unset_properties(&f->ctx, &f->table, none, 1, false, &f->change, &f->err));
     assert_string_equal(f->err.hint, "did you mean \"delta.checkpointInterval\"?");
     OK(f, table_unset_properties(&f->ctx, &f->table, keys, 1, false, &f->change, &f->err));
