@@ -491,6 +491,19 @@ def spark_int96(spark, path):
         spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
 
 
+def spark_two_level_lists(spark, path):
+    """Files as Parquet's older writers made them: lists of two levels where no element is NULL, decimals as bytes."""
+    spark.conf.set("spark.sql.parquet.writeLegacyFormat", "true")
+    try:
+        frame = spark.sql("""SELECT id, array(CAST(id AS INT), 2) AS l, array(array('x'), array('y', 'z')) AS ll, array(named_struct('a', id, 'b', array(1.5D))) AS ls,
+          map('k', array(id)) AS m, CASE WHEN id % 2 = 0 THEN array(1, null) END AS n, CAST(id AS DECIMAL(9, 2)) AS d FROM range(5)""")
+        frame.write.format("delta").save(path)
+    finally:
+        spark.conf.unset("spark.sql.parquet.writeLegacyFormat")
+    files = list(pathlib.Path(path).glob("*.parquet"))
+    assert any("repeated int32" in str(pq.ParquetFile(file).schema) for file in files), "Spark wrote lists of three levels"
+
+
 def spark_micros(spark, path):
     spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
     spark.sql(f"CREATE TABLE delta.`{path}` (n INT, ts TIMESTAMP, t TIMESTAMP_NTZ) USING DELTA")
@@ -569,7 +582,7 @@ def spark_type_changes(spark, path):
 
 
 BY_SPARK = {fn.__name__.removeprefix("spark_"): fn for fn in
-            (spark_types, spark_int96, spark_micros, spark_awkward, spark_many_commits, spark_evolved, spark_generated,
+            (spark_types, spark_int96, spark_two_level_lists, spark_micros, spark_awkward, spark_many_commits, spark_evolved, spark_generated,
              spark_mapped, spark_mapped_by_id, spark_iceberg, spark_iceberg_1, spark_type_changes)}
 
 

@@ -428,6 +428,26 @@ static struct str without_scheme(struct str path)
     return str_starts(path, STR("//")) ? str_sub(path, 2, path.len - 2) : path;
 }
 
+/* "s3" of "s3://bucket/x" (RFC 3986 section 3.1); empty for a path. */
+static struct str scheme_of(struct str path)
+{
+    size_t i = 0;
+    while (i < path.len && ((path.ptr[i] | 0x20) >= 'a' ? (path.ptr[i] | 0x20) <= 'z' : i && strchr("0123456789+.-", path.ptr[i]) && path.ptr[i]))
+        i++;
+    bool has = i && i + 1 < path.len && path.ptr[i] == ':' && path.ptr[i + 1] == '/';
+    return str_sub(path, 0, has ? i : 0);
+}
+
+static enum status check_scheme(const struct scan *s, struct str path, struct error *err)
+{
+    struct str scheme = scheme_of(path);
+    if (!scheme.len || str_eq(scheme, STR("file")))
+        return STATUS_OK;
+    return error_set(err, STATUS_NOT_SUPPORTED,
+                     "data file \"%.*s\" of table \"%.*s\" is in another kind of store, \"%.*s\": only local files are read", STR_ARG(path),
+                     STR_ARG(s->in->table_name), STR_ARG(scheme));
+}
+
 static enum status locate_files(struct scan *s, struct error *err)
 {
     struct buf key = BUF_INIT, path = BUF_INIT;
@@ -441,6 +461,8 @@ static enum status locate_files(struct scan *s, struct error *err)
                            STR_ARG(s->in->table_name), STR_ARG(encoded));
             break;
         }
+        if ((st = check_scheme(s, encoded, err)) != STATUS_OK)
+            break;
         if (is_absolute(buf_view(&key)))
             buf_str(&path, without_scheme(buf_view(&key)));
         else

@@ -445,6 +445,27 @@ static void absolute_paths_and_urls(void **state)
     pretended_free(t);
 }
 
+static void other_stores_are_refused(void **state)
+{
+    static const char *const far[] = {"s3://b/x.parquet", "abfss://c@a.dfs.core.windows.net/x", "dbfs:/x", "s3a://b/x", "gs+x.y-z://b"};
+    static const char *const near[] = {"1:/x", ":/x", "p=a:/x", "file", "a:b", "s3:x"}; /* only not there */
+    struct fixture *f = *state;
+    struct pretended *t = pretend(f, "far", "STRUCT<i: INT>", NULL);
+    struct buf sql = BUF_INIT;
+    struct engine_hold *hold;
+    t->file_count = 1;
+    for (size_t i = 0; i < VV_ARRAY_COUNT(far); i++) {
+        t->files[0] = (struct delta_file){.path = str_of(far[i]), .size_bytes = 1};
+        FAILS(f, STATUS_NOT_SUPPORTED, scan_text(t, &sql, &hold));
+    }
+    for (size_t i = 0; i < VV_ARRAY_COUNT(near); i++) {
+        t->files[0] = (struct delta_file){.path = str_of(near[i]), .size_bytes = 1};
+        FAILS(f, STATUS_FILE_NOT_FOUND, scan_text(t, &sql, &hold));
+    }
+    buf_release(&sql);
+    pretended_free(t);
+}
+
 /* The stream keeps the dictionary that its plan needs, and gives it back. */
 static void hold_lives_as_long_as_the_stream(void **state)
 {
@@ -592,6 +613,7 @@ int main(void)
         cmocka_unit_test(intervals),
         cmocka_unit_test(variants_in_every_form),
         cmocka_unit_test(absolute_paths_and_urls),
+        cmocka_unit_test(other_stores_are_refused),
         cmocka_unit_test(hold_lives_as_long_as_the_stream),
         cmocka_unit_test(cache_is_bounded_and_right),
         cmocka_unit_test(many_threads),
