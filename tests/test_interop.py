@@ -502,6 +502,7 @@ def spark_two_level_lists(spark, path):
         spark.conf.unset("spark.sql.parquet.writeLegacyFormat")
     spark.sql(f"CONVERT TO DELTA parquet.`{path}`")
     files = list(pathlib.Path(path).glob("*.parquet"))
+    spark.sql(f"INSERT INTO delta.`{path}` SELECT id + 10, l, ll, ls, m, n, d FROM delta.`{path}`")
     assert any("repeated int32" in str(pq.ParquetFile(file).schema) for file in files), "Spark wrote lists of three levels"
 
 
