@@ -222,6 +222,35 @@ static void rows_with_their_ids(void **state)
     pretended_free(t);
 }
 
+static void files_tell_their_types(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *t = pretend(f, "typed", "STRUCT<i: BIGINT, s: STRUCT<d: DECIMAL(9,2)>, l: ARRAY<INT>, p: INT>", "p");
+    bool same[5];
+    append(t, "SELECT 1::BIGINT, {'d': 1::DECIMAL(9,2)}, [1::INT], 1");
+    append_foreign(t, "narrow.parquet", "SELECT 1::INT AS i", &STR("1"));
+    append_foreign(t, "other scale.parquet", "SELECT 1::BIGINT AS i, {'d': 1::DECIMAL(9,3)} AS s", &STR("1"));
+    append_foreign(t, "element.parquet", "SELECT [1::BIGINT] AS l", &STR("1"));
+    append_foreign(t, "partition.parquet", "SELECT 1::BIGINT AS i, 1::TINYINT AS p, 5 AS stranger", &STR("1"));
+    struct engine_scan scan = {.table_name = STR("t"),
+                               .schema = t->schema,
+                               .partition_columns = t->partition_columns,
+                               .partition_column_count = t->partition_count,
+                               .store = t->store,
+                               .files = t->files,
+                               .file_count = t->file_count};
+    assert_int_equal(t->file_count, 5);
+    OK(f, engine_scan_types(&f->ctx, f->engine, &scan, same, &f->err));
+    assert_true(same[0] && !same[1] && !same[2] && !same[3] && same[4]);
+    scan.file_count = 0;
+    OK(f, engine_scan_types(&f->ctx, f->engine, &scan, same, &f->err));
+    add_file(t, STR("gone.parquet"), 10, &STR("1"));
+    scan.files = &t->files[5];
+    scan.file_count = 1;
+    FAILS(f, STATUS_FILE_NOT_FOUND, engine_scan_types(&f->ctx, f->engine, &scan, same, &f->err));
+    pretended_free(t);
+}
+
 static void missing_and_broken_files(void **state)
 {
     struct fixture *f = *state;
@@ -603,6 +632,7 @@ int main(void)
         cmocka_unit_test(partition_values_of_every_type),
         cmocka_unit_test(partition_values_in_bulk),
         cmocka_unit_test(rows_with_their_ids),
+        cmocka_unit_test(files_tell_their_types),
         cmocka_unit_test(missing_and_broken_files),
         cmocka_unit_test(vanishing_file),
         cmocka_unit_test(mapped_columns_by_name),

@@ -696,6 +696,34 @@ static void properties_are_set_and_unset(void **state)
     delta_snapshot_unref(s);
 }
 
+/* Rows that came while the files were written anew were written under the names of before. */
+static void a_remake_loses_against_an_append(void **state)
+{
+    struct fixture *f = *state;
+    static const struct delta_property mapped[] = {{.key = STR("delta.columnMapping.mode"), .value = STR("name")}};
+    static const struct delta_property not_mapped[] = {{.key = STR("delta.columnMapping.mode"), .value = STR("none")}};
+    struct alteration a;
+    OK(f, create(f, "STRUCT<a: INT>", NULL, 0));
+    OK(f, table_set_properties(&f->ctx, engine, &f->table, mapped, 1, &f->change, &f->err));
+    OK(f, insert(f, "SELECT i::INT FROM range(10) AS r(i)"));
+    OK(f, alteration_open(&a, &f->ctx, &f->table, &f->err));
+    OK(f, insert(f, "SELECT 100"));
+    OK(f, alteration_set(&a, mapped[0].key, not_mapped[0].value, &f->err));
+    int files = files_on_disk(f);
+    EXPECT(f, STATUS_COMMIT_CONFLICT, alteration_unmap(&a, engine, &f->change, &f->err));
+    alteration_close(&a);
+    assert_int_equal(files_on_disk(f), files);
+    assert_int_equal(ask(f, "sum(a)"), 145);
+    OK(f, table_set_properties(&f->ctx, engine, &f->table, not_mapped, 1, &f->change, &f->err));
+    assert_int_equal(f->change.files_removed, 2);
+    assert_int_equal(f->change.files_added, 1);
+    assert_int_equal(ask(f, "sum(a)"), 145);
+    struct delta_snapshot *s = snapshot(f);
+    assert_int_equal(delta_mapping_mode(delta_snapshot_metadata(s)), DELTA_MAPPING_NONE);
+    assert_int_equal(delta_snapshot_schema(s)->fields[0].metadata_count, 0);
+    delta_snapshot_unref(s);
+}
+
 static void columns_are_added_where_asked(void **state)
 {
     struct fixture *f = *state;
@@ -895,6 +923,7 @@ int main(void)
         TEST(copies_json_and_parquet),
         TEST(racing_copies_load_a_file_once),
         TEST(properties_are_set_and_unset),
+        TEST(a_remake_loses_against_an_append),
         TEST(columns_are_added_where_asked),
         TEST(out_of_memory_changes_nothing),
         TEST(every_store_fault_is_before_or_after),
