@@ -413,7 +413,7 @@ def test_errors_have_their_place(server):
     check_problem(server.query("SELEC 1"), 400, "SYNTAX")
     check_problem(server.query("SELECT * FROM nothing"), 404, "TABLE_NOT_FOUND")
     check_problem(server.query("SELECT * FROM bars VERSION AS OF 99"), 404, "VERSION_NOT_FOUND")
-    check_problem(server.query("VACUUM bars"), 501, "NOT_SUPPORTED")
+    check_problem(server.query("GRANT SELECT ON bars TO x"), 501, "NOT_SUPPORTED")
     check_problem(server.query("CREATE TABLE bars (a int) USING DELTA"), 409, "TABLE_EXISTS")
     check_problem(server.query("INSERT INTO bars VALUES (1)"), 422, "SCHEMA_MISMATCH")
 

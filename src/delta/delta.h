@@ -435,6 +435,29 @@ struct delta_commit_info {
 enum status delta_history(struct ctx *ctx, struct delta_table *t, int64_t limit, struct arena *arena, struct delta_commit_info **out, size_t *count,
                           struct error *err);
 
+/* ==== removed files (VACUUM) ============================================================ */
+
+/* The store key of a file of the table, by its path in the log, appended; false when the file lies elsewhere (a shallow clone's) or the path cannot
+ * be read. */
+bool delta_file_key(struct store *store, struct str path, struct buf *out);
+/* The same for the file of a deletion vector; false when it has none of its own in the table. */
+bool delta_dv_key(struct store *store, const struct delta_dv *dv, struct buf *out);
+struct delta_settled {
+    int64_t first;   /* the oldest commit in the log, -1: none */
+    int64_t settled; /* the newest commit that is at least as old as the cutoff, -1: none */
+};
+enum status delta_log_settled(struct ctx *ctx, struct delta_snapshot *s, int64_t cutoff_ms, struct delta_settled *out, struct error *err);
+struct delta_removed {
+    struct str path; /* as in the log */
+    const struct delta_dv *dv;
+    int64_t deletion_timestamp_ms; /* 0 when absent */
+};
+typedef enum status (*delta_removed_fn)(void *user, const struct delta_removed *removed, struct error *err);
+/* The remove actions of the commits from…to, and those that the newest checkpoint keeps (protocol "Action Reconciliation"): texts are borrowed until
+ * the callback returns.  A file may come several times, and may be back in the table. */
+enum status delta_removed_by(struct ctx *ctx, struct delta_snapshot *s, int64_t from, int64_t to, delta_removed_fn fn, void *user, struct error *err);
+enum status delta_tombstones(struct ctx *ctx, struct delta_snapshot *s, delta_removed_fn fn, void *user, struct error *err);
+
 /* ==== change data feed (protocol "Change Data Files", "Reading Change Data Files") ====== */
 
 #define DELTA_CHANGE_TYPE_COLUMN "_change_type"           /* STRING: insert, delete, update_preimage, update_postimage */

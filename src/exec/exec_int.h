@@ -169,6 +169,8 @@ enum status exec_restore(struct ctx *ctx, struct exec_session *s, struct arena *
                          struct error *err);
 enum status exec_optimize(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                           struct error *err);
+enum status exec_vacuum(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                        struct error *err);
 /* INSERT INTO … REPLACE WHERE */
 enum status exec_insert_replace(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                                 struct error *err);

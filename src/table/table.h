@@ -173,6 +173,20 @@ struct table_optimize {
 enum status table_optimize(struct ctx *ctx, struct engine *e, struct catalog_table *t, const struct table_optimize *in, struct table_change *out,
                            struct error *err);
 
+struct table_vacuum {
+    bool lite; /* only what the log says was removed; else everything that lies in the table's place and no version needs */
+    bool dry_run;
+    bool unchecked;    /* a retention shorter than delta.deletedFileRetentionDuration is allowed */
+    int64_t retain_ms; /* -1: delta.deletedFileRetentionDuration */
+    /* Each file that goes, or would go; the key is borrowed.  NULL: not asked for. */
+    void (*tell)(void *user, struct str key, int64_t size_bytes, int64_t modified_us);
+    void *user;
+};
+/* VACUUM: files that neither the newest version nor any within the retention needs, deletion vectors and change data among them, are deleted;
+ * hidden files (names that begin with '_' or '.') and files younger than the retention stay.  Two commits, VACUUM START and VACUUM END, stand in the
+ * history when something was deleted.  out: files_removed, bytes_removed. */
+enum status table_vacuum(struct ctx *ctx, struct catalog_table *t, const struct table_vacuum *in, struct table_change *out, struct error *err);
+
 /* delta.columnMapping.mode = 'none' for a table whose columns are mapped writes its files anew under the columns' own names. */
 enum status table_set_properties(struct ctx *ctx, struct engine *e, struct catalog_table *t, const struct delta_property *set, uint32_t set_count,
                                  struct table_change *out, struct error *err);
