@@ -46,7 +46,8 @@ static enum status check_change(const struct delta_txn *txn, struct error *err)
         delta_config_bool(old, "delta.appendOnly", false) || (txn->has_metadata && delta_config_bool(&txn->metadata, "delta.appendOnly", false));
     if (append_only && txn->removes_data)
         return error_set(err, STATUS_APPEND_ONLY, "rows of table \"%s\" cannot be changed or removed: it is append-only", name);
-    if (txn->has_metadata && !delta_same_partition_keys(old, &txn->metadata) && !txn->removes_all && txn->base->file_count > 0)
+    bool all_go = txn->removes_all || (int64_t)txn->remove_count >= txn->base->file_count;
+    if (txn->has_metadata && !all_go && !delta_same_partition_keys(old, &txn->metadata))
         return error_set(err, STATUS_INVALID_ARGUMENT, "the partition columns of table \"%s\" can only change when all its files are replaced", name);
     return STATUS_OK;
 }

@@ -77,6 +77,8 @@ void delta_type_text(const struct delta_type *type, struct buf *out);
 enum status delta_type_from_sql(struct arena *arena, struct str text, struct delta_type **out, struct error *err);
 const struct delta_field *delta_field_find(const struct delta_type *schema, struct str name); /* case-insensitive; NULL */
 struct str delta_field_meta(const struct delta_field *field, const char *key);                /* decoded when a JSON string, else raw; NULL ptr */
+/* Takes the entries whose key begins with prefix off every field at any depth of a schema that the caller owns. */
+void delta_schema_drop_meta(struct delta_type *schema, struct str prefix);
 /* A field metadata entry holding the string `text`, copied into the arena; false when out of memory. */
 bool delta_property_text(struct arena *arena, struct str key, struct str text, struct delta_property *out);
 /* Column names unique without case, no void inside arrays…, at least one column when for_write. */
@@ -249,6 +251,9 @@ enum delta_mapping delta_mapping_mode(const struct delta_metadata *m); /* unknow
  * mapped, else the logical name. */
 struct str delta_physical_name(enum delta_mapping mode, const struct delta_field *field);
 int64_t delta_column_id(const struct delta_field *field); /* delta.columnMapping.id; -1 when absent */
+/* The id of a list's element or a map's key or value: path is the physical name of the nearest field above it, then the steps from there
+ * ("col-1.value.element"; protocol "Iceberg Compatibility V2").  -1 when it has none. */
+int64_t delta_nested_id(const struct delta_field *field, struct str path);
 /* The schema as files have it: every field, nested ones too, under its physical name; metadata as it was.  NULL when out of memory. */
 struct delta_type *delta_physical_schema(struct arena *arena, enum delta_mapping mode, const struct delta_type *schema);
 /* The table's columns as its rewritten files have them: with the hidden columns behind where rows are tracked, else schema itself.  In the arena;
@@ -566,6 +571,8 @@ enum status delta_txn_commit(struct ctx *ctx, struct delta_txn *txn, struct delt
 /* Makes a table ready for delta.enableRowTracking: takes up the feature rowTracking and gives every file its row ids, in commits of a bounded
  * size that add files once more with dataChange=false.  A file that another writer removes meanwhile is left to the next round. */
 enum status delta_row_tracking_backfill(struct ctx *ctx, struct delta_table *t, struct error *err);
+/* The way back, for a table whose delta.rowTrackingSuspended is set: every file loses its row ids. */
+enum status delta_row_tracking_unbackfill(struct ctx *ctx, struct delta_table *t, struct error *err);
 
 /* Writes a checkpoint of the snapshot and _last_checkpoint: classic, or V2 with sidecars when delta.checkpointPolicy says so.  Idempotent.
  * Then takes expired files off the log (protocol "Metadata Cleanup"); a failure of that is only logged. */

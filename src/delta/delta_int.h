@@ -498,6 +498,25 @@ bool delta_property_is_protocol(struct str key);
 /* True for keys that this program keeps and that cannot be set by hand: delta.columnMapping.maxColumnId… */
 bool delta_property_is_internal(struct str key);
 
+/* ---- tables that can be shown as Iceberg (iceberg_compat.c) ---------------------------------------------- */
+
+/* 1 or 2: by which of the features icebergCompatV1 and icebergCompatV2 the table keeps; 0: neither is on. */
+int delta_iceberg_compat(const struct delta_metadata *m);
+/* INVALID_ARGUMENT when the metadata, which takes the place of old (NULL: a new table), breaks the rules that it turns on. */
+enum status delta_iceberg_check(const struct delta_metadata *old, const struct delta_protocol *p, const struct delta_metadata *m,
+                                const struct delta_type *schema, struct error *err);
+/* The same for a file that a commit adds. */
+enum status delta_iceberg_check_add(const struct delta_metadata *m, struct str path, struct str stats, bool has_vector, struct error *err);
+/* INVALID_ARGUMENT naming the first column with a change on record in delta.typeChanges that is not allowed ("…, a type change that <why>"). */
+enum status delta_type_changes_allowed(const struct delta_type *schema, bool (*allows)(const struct delta_type *from, const struct delta_type *to),
+                                       const char *why, struct error *err);
+
+/* ---- ids of elements, keys and values (nested_ids.c) ------------------------------------------------------- */
+
+/* Gives those below the field, down to the next fields, the ids that they do not have yet, beginning after *max_id.  False when memory is out. */
+bool delta_nested_ids_assign(struct arena *arena, struct delta_field *field, int64_t *max_id);
+int64_t delta_nested_ids_highest(const struct delta_field *field); /* 0: there are none */
+
 /* ---- generated partition columns (generated.c) ---------------------------------------------------------- */
 
 /* The predicate with what it implies for partition columns that are generated from the columns it names.  The same predicate when there is
@@ -656,6 +675,8 @@ bool delta_body_depends_on_place(const struct delta_txn *txn);
 /* A file of the base (found by delta_scan with want_stats) added once more as it is, dataChange=false, to get row ids; counts as removed too:
  * a winner that removes it is in the way. */
 enum status delta_txn_track_rows(struct delta_txn *txn, const struct delta_file *file, struct error *err);
+/* One of the protocol's own domains goes with the feature that it belongs to (domain.c). */
+enum status delta_txn_drop_row_tracking_domain(struct delta_txn *txn, struct error *err);
 
 /* What the winner's change is checked against: the table as it was just before it. */
 enum status delta_conflict_check(const struct delta_txn *txn, const struct delta_metadata *metadata, const struct delta_protocol *protocol,

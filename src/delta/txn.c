@@ -172,7 +172,9 @@ static enum status derive_protocol(struct delta_txn *txn, const struct delta_met
 {
     const struct delta_protocol *old = txn->base ? &txn->base->head->protocol : NULL;
     enum status status = delta_protocol_derive(&txn->arena, old, requested, schema, out, changed, err);
-    return status ? status : delta_protocol_check_write(out, requested, schema, err);
+    if (!status)
+        status = delta_protocol_check_write(out, requested, schema, err);
+    return status ? status : delta_iceberg_check(txn->base ? &txn->base->head->metadata : NULL, out, requested, schema, err);
 }
 
 /* ---- properties that the program keeps ------------------------------------------------------------- */
@@ -294,6 +296,10 @@ enum status delta_txn_drop_feature(struct delta_txn *txn, enum delta_feature_id 
     struct delta_protocol left;
     const struct delta_protocol *from = txn->has_protocol || !txn->base ? &txn->protocol : &txn->base->head->protocol;
     enum status status = delta_protocol_without(&txn->arena, from, id, &left, err);
+    if (!status && id == DELTA_FEATURE_ROW_TRACKING) {
+        drop_properties(&txn->metadata, STR("delta.rowTracking"));
+        status = delta_txn_drop_row_tracking_domain(txn, err);
+    }
     if (status)
         return status;
     txn->protocol = left;
@@ -415,7 +421,9 @@ enum status delta_txn_add(struct delta_txn *txn, const struct delta_add *add, st
                add->data_change ? "true" : "false");
     put_stats(out, add->stats);
     put_tags(out, add->tags, add->tag_count);
-    enum status status = put_row_ids(txn, add, err);
+    enum status status = delta_iceberg_check_add(m, add->path, add->stats, false, err);
+    if (!status)
+        status = put_row_ids(txn, add, err);
     buf_z(out, "}}\n");
     enum status written = line_check(out, start, status ? NULL : err);
     if (status || written) {
@@ -610,7 +618,9 @@ static enum status put_add_again(struct delta_txn *txn, const struct delta_file 
     const struct delta_metadata *m = delta_txn_metadata(txn);
     struct buf *out = &txn->adds;
     size_t start = out->len, fresh = txn->fresh_count;
-    enum status status = STATUS_OK;
+    enum status status = delta_iceberg_check_add(m, file->path, file->stats, dv != NULL, err);
+    if (status)
+        return status;
     buf_z(out, "{\"add\":{\"path\":");
     json_put_string(out, file->path);
     buf_char(out, ',');

@@ -106,6 +106,8 @@ struct engine_scan {
 struct engine_hold;
 enum status engine_scan_sql(struct ctx *ctx, struct engine *e, const struct engine_scan *scan, struct buf *sql, struct engine_hold **hold,
                             struct error *err);
+/* For each file of the scan whether every column that it has is stored just as the schema's type: read from its footer. */
+enum status engine_scan_types(struct ctx *ctx, struct engine *e, const struct engine_scan *scan, bool *same, struct error *err);
 void engine_hold_free(struct engine_hold *hold);                            /* accepts NULL; chains may be joined: */
 void engine_hold_join(struct engine_hold **head, struct engine_hold *more); /* takes more */
 /* Rows that a scan was given as `only` live as long as the hold: rows are taken, also on failure; false when memory is out. */

@@ -190,7 +190,8 @@ struct table_vacuum {
  * history when something was deleted.  out: files_removed, bytes_removed. */
 enum status table_vacuum(struct ctx *ctx, struct catalog_table *t, const struct table_vacuum *in, struct table_change *out, struct error *err);
 
-enum status table_set_properties(struct ctx *ctx, struct catalog_table *t, const struct delta_property *set, uint32_t set_count,
+/* delta.columnMapping.mode = 'none' for a table whose columns are mapped writes its files anew under the columns' own names. */
+enum status table_set_properties(struct ctx *ctx, struct engine *e, struct catalog_table *t, const struct delta_property *set, uint32_t set_count,
                                  struct table_change *out, struct error *err);
 enum status table_unset_properties(struct ctx *ctx, struct catalog_table *t, const struct str *keys, uint32_t key_count, bool if_exists,
                                    struct table_change *out, struct error *err);
@@ -220,8 +221,8 @@ enum status table_set_comment(struct ctx *ctx, struct catalog_table *t, struct s
 /* The clustering columns of files written from now on; none: no clustering.  Metadata only: the domain delta.clustering. */
 enum status table_cluster_by(struct ctx *ctx, struct catalog_table *t, const struct sql_path *paths, uint32_t count, struct table_change *out,
                              struct error *err);
-/* What the table still holds of the feature goes first, in commits of its own (deletion vectors, V2 checkpoints), or INVALID_ARGUMENT says what to
- * do.  Versions that need the feature stay behind the feature checkpointProtection; with truncate_history they go when
+/* What the table still holds of the feature goes first, in commits of its own (deletion vectors, V2 checkpoints, mapped and widened columns, row
+ * ids), or INVALID_ARGUMENT says what to do.  Versions that need the feature stay behind the feature checkpointProtection; with truncate_history they go when
  * delta.dropFeatureTruncateHistory.retentionDuration lets them; until then INVALID_ARGUMENT
  * says which version is in the way. */
 enum status table_drop_feature(struct ctx *ctx, struct engine *e, struct catalog_table *t, struct str feature, bool truncate_history,
