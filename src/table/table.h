@@ -54,6 +54,9 @@ struct table_insert {
     bool overwrite; /* replaces all rows */
     bool dynamic;   /* overwrite: replaces the partitions that the new rows are in */
     bool merge_schema, overwrite_schema;
+    struct delta_snapshot *base;           /* the version that the rows were read from, when they are from this table; NULL: the newest */
+    const struct delta_pred *const *reads; /* what each of those readings asked for; NULL: everything */
+    uint32_t read_count;
     struct str operation;     /* "WRITE" by default; "COPY INTO" … */
     struct str user_metadata; /* NULL ptr */
 };
@@ -138,6 +141,11 @@ struct table_rewrite {
     const struct delta_property *parameters; /* of commitInfo; values are JSON, or have a NULL ptr */
     uint32_t parameter_count;
     struct str session_settings;
+    /* For other writers (delta_txn_reads): every row that was looked for is changed, whatever else its values decide; and what the queries read of
+     * the table besides TABLE_TARGET. */
+    bool takes_all;
+    const struct delta_pred *const *reads;
+    uint32_t read_count;
 };
 /* Finds the rows, writes what takes their place and commits.  Files without such rows stay untouched; where the table has deletion vectors, so do
  * files with them.  No such rows and nothing to insert: no commit.  All columns of the rows written go through the checks of INSERT.

@@ -173,6 +173,8 @@ enum status table_commit(struct ctx *ctx, const struct catalog_table *t, struct 
                          struct table_change *out, struct error *err);
 /* Newest snapshot, when its protocol may be written. */
 enum status table_snapshot(struct ctx *ctx, const struct catalog_table *t, struct delta_snapshot **out, struct error *err);
+/* What queries read of the table itself. */
+enum status table_note_reads(struct delta_txn *txn, const struct delta_pred *const *reads, uint32_t count, struct error *err);
 enum status table_check_removable(const struct catalog_table *t, const struct delta_metadata *m, struct error *err);
 
 /* commitInfo parameters: values become JSON strings, as Spark writes them; a NULL ptr becomes null. */
