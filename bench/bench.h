@@ -54,5 +54,7 @@ void bench_copy(const char *file, const char *select);
 /* query.c */
 void bench_query(const char *lake, const char *table, int rounds);
 void bench_compare(const char *lake, int rounds, char **statements, int count);
+/* change.c */
+void bench_series(const char *lake, int rounds, char **statements, int count);
 
 #endif
