@@ -206,6 +206,9 @@ struct delta_commit {
 /* Parses newline-delimited actions; unknown actions and fields are ignored; a torn or malformed line is CORRUPT_LOG naming
  * file, line and byte.  text is taken. (action.c) */
 enum status delta_commit_parse(struct buf *text, int64_t version, struct str file_name, struct delta_commit *out, struct error *err);
+/* The same with the memory of an arena, which is taken too. */
+enum status delta_commit_parse_in(struct arena *arena, struct buf *text, int64_t version, struct str file_name, struct delta_commit *out,
+                                  struct error *err);
 void delta_commit_release(struct delta_commit *c);
 /* Parses one {"metaData":…}, {"protocol":…}, {"txn":…}… line the same way and adds it to a commit struct, which may start
  * out as DELTA_COMMIT_INIT.  The line is copied.  CORRUPT_LOG does not name a file: the caller adds where it came from. (action.c) */
@@ -214,6 +217,8 @@ enum status delta_commit_add_action(struct delta_commit *c, struct str line, str
 
 /* Reads and parses <version>.json. STORE_NOT_FOUND when there is none. (log.c) */
 enum store_result delta_commit_read(struct ctx *ctx, struct delta_table *t, int64_t version, struct delta_commit *out, struct error *err);
+/* The same over a commit that is no longer used, or a zeroed one, whose memory is used again. */
+enum store_result delta_commit_read_over(struct ctx *ctx, struct delta_table *t, int64_t version, struct delta_commit *c, struct error *err);
 
 /* The commits first…last, read ahead by a few threads when they are many (commit_stream.c). */
 struct delta_commit_stream;
@@ -221,6 +226,8 @@ struct delta_commit_stream *delta_commit_stream_new(struct ctx *ctx, struct delt
                                                     int64_t last); /* NULL when out of memory */
 /* As delta_commit_read, which is what happens when versions are not taken one after another. */
 enum store_result delta_commit_stream_next(struct delta_commit_stream *s, int64_t version, struct delta_commit *out, struct error *err);
+/* Instead of delta_commit_release: the memory is used for later commits. */
+void delta_commit_stream_give_back(struct delta_commit_stream *s, struct delta_commit *commit);
 void delta_commit_stream_free(struct delta_commit_stream *s); /* accepts NULL */
 
 /* Action lines, written (action.c).  Each appends one line with its newline. */
@@ -325,8 +332,9 @@ struct delta_path_key {
     uint64_t hash;
     struct buf scratch;
 };
-bool delta_path_key_init(struct delta_path_key *key, struct str path);   /* false when memory is out */
-bool delta_dv_equal(const struct delta_dv *a, const struct delta_dv *b); /* same unique id; NULL = none */
+bool delta_path_key_init(struct delta_path_key *key, struct str path);                       /* false when memory is out */
+bool delta_path_key_init_hashed(struct delta_path_key *key, struct str path, uint64_t hash); /* hash: hash_str(path), as written */
+bool delta_dv_equal(const struct delta_dv *a, const struct delta_dv *b);                     /* same unique id; NULL = none */
 /* Code of a text, new ones are added (copied to the arena); NULL ptr is 0.  False when memory is out. */
 bool delta_dictionary_code(struct delta_dictionary *d, struct arena *arena, struct str value, uint32_t *code);
 
@@ -346,8 +354,8 @@ enum status delta_segment_append_row(struct delta_segment *g, const struct delta
 /* While filling: the row that is appended next will be the newest of its path; *previous is the one that was, or -1.
  * Used for all rows of a segment or for none; when the append fails the segment must be given up. */
 enum status delta_segment_index_next(struct delta_segment *g, const struct delta_path_key *key, int64_t *previous, struct error *err);
-/* Starts fetching the slot of a path that will be asked for soon: slots of a large index are far away. */
-void delta_segment_index_prefetch(const struct delta_segment *g, struct str path);
+/* Starts fetching the slot of a path that will be asked for soon: slots of a large index are far away.  Returns hash_str(path). */
+uint64_t delta_segment_index_prefetch(const struct delta_segment *g, struct str path);
 /* The newest row of a path, or *row = -1. Builds the index at the first call. */
 enum status delta_segment_lookup(struct delta_segment *g, const struct delta_path_key *key, int64_t *row, struct error *err);
 /* The same for one path; -1 also when memory is out (err is set then). */

@@ -247,6 +247,8 @@ struct rewriting {
     int64_t match_count;
     struct rewrite_file *touched; /* in order of index */
     size_t touched_count;
+    uint32_t *entries;    /* by index: the place in touched, plus one; while the matches are marked */
+    bool marked;          /* changed and updates of the touched files are filled */
     int64_t *action_rows; /* by action */
     /* checks in the queries that write */
     const struct fit **fits;
