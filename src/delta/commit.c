@@ -341,8 +341,24 @@ static enum status begin(struct committer *c, struct error *err)
     return status;
 }
 
+/* In a transaction the change only becomes what its statements see; the table stands where it stood. */
+static enum status stage(struct ctx *ctx, struct delta_txn *txn, struct delta_commit_result *result, struct error *err)
+{
+    enum status status = check_change(txn, err);
+    if (!status)
+        status = delta_stage_take(ctx, txn, &result->snapshot, err);
+    if (!status)
+        *result = (struct delta_commit_result){
+            .outcome = DELTA_COMMITTED, .version = delta_stage_version(txn->table), .attempts = 1, .snapshot = result->snapshot};
+    return status;
+}
+
 enum status delta_txn_commit(struct ctx *ctx, struct delta_txn *txn, struct delta_commit_result *result, struct error *err)
 {
+    if (txn->table->stage) {
+        *result = (struct delta_commit_result){.outcome = DELTA_CONFLICT, .version = -1};
+        return stage(ctx, txn, result, err);
+    }
     struct committer c = {.ctx = ctx, .txn = txn};
     struct error failure = ERROR_INIT; /* the loop needs one even when the caller does not */
     *result = (struct delta_commit_result){.outcome = DELTA_CONFLICT, .version = -1};

@@ -10,7 +10,8 @@
 #include "sql/sql.h"
 #include "table/table.h"
 
-struct exec_search; /* search.c: configured tables and their indexes */
+struct exec_transaction; /* transaction.c */
+struct exec_search;      /* search.c: configured tables and their indexes */
 
 /* One open lake: what all sessions share.  Made by the facade; plain data, thread safe by its parts. */
 struct exec_counters {
@@ -27,9 +28,10 @@ struct exec_lake {
 };
 struct exec_session {
     struct exec_lake *lake;
-    char *schema;               /* current schema */
-    char *time_zone;            /* SET TimeZone; NULL: UTC */
-    bool overwrites_partitions; /* SET spark.sql.sources.partitionOverwriteMode = dynamic */
+    char *schema;                         /* current schema */
+    char *time_zone;                      /* SET TimeZone; NULL: UTC */
+    bool overwrites_partitions;           /* SET spark.sql.sources.partitionOverwriteMode = dynamic */
+    struct exec_transaction *transaction; /* between BEGIN and COMMIT; else NULL */
 };
 enum status exec_session_init(struct exec_session *s, struct exec_lake *lake, struct error *err);
 void exec_session_release(struct exec_session *s);

@@ -16,6 +16,20 @@ enum status exec_open_named(struct ctx *ctx, struct exec_session *s, const struc
                             struct delta_snapshot **snapshot, struct error *err);
 enum status exec_check_writable(const struct exec_session *s, const char *what, struct error *err);
 
+/* ---- transactions (transaction.c) -------------------------------------------------------- */
+
+/* In a transaction the table is seen as it was when the transaction first used it, with what the transaction wrote: table->table becomes that. */
+enum status exec_transaction_join(struct ctx *ctx, struct exec_session *s, struct catalog_table *table, struct error *err);
+/* After a statement that succeeded: what it was the first to write is committed next. */
+void exec_transaction_note(struct exec_session *s);
+void exec_transaction_free(struct exec_transaction *t); /* accepts NULL; what was not committed is given up */
+enum status exec_begin(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                       struct error *err);
+enum status exec_commit(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                        struct error *err);
+enum status exec_rollback(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                          struct error *err);
+
 /* ---- the change data feed (changes.c) ------------------------------------------------------ */
 
 /* The first version of the range: a version, or a time (the first version at or after it). */

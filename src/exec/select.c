@@ -205,6 +205,20 @@ static enum status give_metadata(struct exec_select *p, struct select_ref *ref, 
     return ref->schema ? STATUS_OK : error_oom(err);
 }
 
+/* What a transaction has written is no change of a version yet. */
+static enum status commits_only(struct ctx *ctx, struct select_ref *ref, struct error *err)
+{
+    struct delta_snapshot *pinned = NULL;
+    if (!delta_stage_change_count(ref->place.table) || delta_snapshot_version(ref->snapshot) <= delta_stage_version(ref->place.table))
+        return STATUS_OK;
+    enum status st = delta_snapshot_at_version(ctx, ref->place.table, delta_stage_version(ref->place.table), &pinned, err);
+    if (st != STATUS_OK)
+        return st;
+    delta_snapshot_unref(ref->snapshot);
+    ref->snapshot = pinned;
+    return STATUS_OK;
+}
+
 /* The columns of the reference, and for changes where they begin. */
 static enum status shape_ref(struct ctx *ctx, struct exec_select *p, struct select_ref *ref, const struct sql_at *from, struct error *err)
 {
@@ -212,7 +226,9 @@ static enum status shape_ref(struct ctx *ctx, struct exec_select *p, struct sele
     ref->schema = delta_snapshot_schema(ref->snapshot)->field_count ? delta_snapshot_schema(ref->snapshot) : &no_columns;
     if (!ref->is_changes)
         return give_metadata(p, ref, err);
-    enum status st = exec_changes_from(ctx, p->session, ref->place.table, from, &ref->changes_from, err);
+    enum status st = commits_only(ctx, ref, err);
+    if (st == STATUS_OK)
+        st = exec_changes_from(ctx, p->session, ref->place.table, from, &ref->changes_from, err);
     if (st == STATUS_OK)
         st = delta_changes_schema(&p->arena, ref->snapshot, &schema, err);
     if (st == STATUS_OK)
@@ -259,6 +275,8 @@ static enum status resolve_ref(struct ctx *ctx, struct exec_select *p, const str
     p->ref_count++; /* from here on it is released with the others */
     if ((st = shape_ref(ctx, p, ref, &from, err)) != STATUS_OK)
         return st;
+    if (!p->frame && !ref->is_changes && ref->extent.at.kind == SQL_AT_NONE)
+        delta_stage_reads_all(ref->place.table);
     ref->read.name = ref->place.qualified_name;
     ref->read.version = delta_snapshot_version(ref->snapshot);
     ref->read.timestamp_us = delta_snapshot_timestamp_us(ref->snapshot);
@@ -527,7 +545,7 @@ void exec_select_free(struct exec_select *p)
 
 bool exec_select_cache_key(const struct exec_select *p, struct ctx *ctx, struct buf *key)
 {
-    if (p->parsed.is_volatile || sql_normalize(p->query, key, NULL) != STATUS_OK)
+    if (p->parsed.is_volatile || p->session->transaction || sql_normalize(p->query, key, NULL) != STATUS_OK)
         return false;
     if (p->spelled.text.ptr) { /* a view may have been replaced */
         buf_char(key, '\0');

@@ -10,6 +10,7 @@ enum status exec_session_init(struct exec_session *s, struct exec_lake *lake, st
 
 void exec_session_release(struct exec_session *s)
 {
+    exec_transaction_free(s->transaction);
     mem_free(s->schema);
     mem_free(s->time_zone);
     *s = (struct exec_session){0};

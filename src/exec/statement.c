@@ -23,38 +23,42 @@ static enum status exec_explain_statement(struct ctx *ctx, struct exec_session *
 static const struct {
     exec_fn run;
     bool writes;
+    bool in_transaction; /* may stand between BEGIN and COMMIT */
 } statements[STATEMENT_COUNT] = {
-    [STATEMENT_SELECT] = {exec_select_statement, false},
-    [STATEMENT_EXPLAIN] = {exec_explain_statement, false},
-    [STATEMENT_CREATE_TABLE] = {exec_create_table, true},
-    [STATEMENT_DROP_TABLE] = {exec_drop_table, true},
-    [STATEMENT_CREATE_VIEW] = {exec_create_view, true},
-    [STATEMENT_DROP_VIEW] = {exec_drop_view, true},
-    [STATEMENT_ALTER_TABLE] = {exec_alter_table, true},
-    [STATEMENT_COMMENT_ON] = {exec_comment_on, true},
-    [STATEMENT_INSERT] = {exec_insert, true},
-    [STATEMENT_COPY_INTO] = {exec_copy_into, true},
-    [STATEMENT_DELETE] = {exec_delete, true},
-    [STATEMENT_UPDATE] = {exec_update, true},
-    [STATEMENT_MERGE] = {exec_merge, true},
-    [STATEMENT_TRUNCATE] = {exec_truncate, true},
-    [STATEMENT_RESTORE] = {exec_restore, true},
-    [STATEMENT_OPTIMIZE] = {exec_optimize, true},
-    [STATEMENT_REORG] = {exec_optimize, true},
-    [STATEMENT_CREATE_SCHEMA] = {exec_create_schema, true},
-    [STATEMENT_DROP_SCHEMA] = {exec_drop_schema, true},
-    [STATEMENT_DESCRIBE_TABLE] = {exec_describe_table, false},
-    [STATEMENT_DESCRIBE_DETAIL] = {exec_describe_detail, false},
-    [STATEMENT_DESCRIBE_HISTORY] = {exec_describe_history, false},
-    [STATEMENT_DESCRIBE_FILES] = {exec_describe_files, false},
-    [STATEMENT_SHOW_TABLES] = {exec_show_tables, false},
-    [STATEMENT_SHOW_VIEWS] = {exec_show_views, false},
-    [STATEMENT_SHOW_SCHEMAS] = {exec_show_schemas, false},
-    [STATEMENT_SHOW_CATALOGS] = {exec_show_catalogs, false},
-    [STATEMENT_SHOW_COLUMNS] = {exec_show_columns, false},
-    [STATEMENT_SHOW_TBLPROPERTIES] = {exec_show_tblproperties, false},
-    [STATEMENT_USE] = {exec_use, false},
-    [STATEMENT_SET] = {exec_set, false},
+    [STATEMENT_SELECT] = {exec_select_statement, false, true},
+    [STATEMENT_EXPLAIN] = {exec_explain_statement, false, true},
+    [STATEMENT_CREATE_TABLE] = {exec_create_table, true, false},
+    [STATEMENT_DROP_TABLE] = {exec_drop_table, true, false},
+    [STATEMENT_CREATE_VIEW] = {exec_create_view, true, false},
+    [STATEMENT_DROP_VIEW] = {exec_drop_view, true, false},
+    [STATEMENT_ALTER_TABLE] = {exec_alter_table, true, false},
+    [STATEMENT_COMMENT_ON] = {exec_comment_on, true, false},
+    [STATEMENT_INSERT] = {exec_insert, true, true},
+    [STATEMENT_COPY_INTO] = {exec_copy_into, true, true},
+    [STATEMENT_DELETE] = {exec_delete, true, true},
+    [STATEMENT_UPDATE] = {exec_update, true, true},
+    [STATEMENT_MERGE] = {exec_merge, true, true},
+    [STATEMENT_TRUNCATE] = {exec_truncate, true, true},
+    [STATEMENT_RESTORE] = {exec_restore, true, false},
+    [STATEMENT_OPTIMIZE] = {exec_optimize, true, false},
+    [STATEMENT_REORG] = {exec_optimize, true, false},
+    [STATEMENT_CREATE_SCHEMA] = {exec_create_schema, true, false},
+    [STATEMENT_DROP_SCHEMA] = {exec_drop_schema, true, false},
+    [STATEMENT_DESCRIBE_TABLE] = {exec_describe_table, false, true},
+    [STATEMENT_DESCRIBE_DETAIL] = {exec_describe_detail, false, true},
+    [STATEMENT_DESCRIBE_HISTORY] = {exec_describe_history, false, true},
+    [STATEMENT_DESCRIBE_FILES] = {exec_describe_files, false, true},
+    [STATEMENT_SHOW_TABLES] = {exec_show_tables, false, true},
+    [STATEMENT_SHOW_VIEWS] = {exec_show_views, false, true},
+    [STATEMENT_SHOW_SCHEMAS] = {exec_show_schemas, false, true},
+    [STATEMENT_SHOW_CATALOGS] = {exec_show_catalogs, false, true},
+    [STATEMENT_SHOW_COLUMNS] = {exec_show_columns, false, true},
+    [STATEMENT_SHOW_TBLPROPERTIES] = {exec_show_tblproperties, false, true},
+    [STATEMENT_USE] = {exec_use, false, true},
+    [STATEMENT_SET] = {exec_set, false, true},
+    [STATEMENT_BEGIN] = {exec_begin, false, true},
+    [STATEMENT_COMMIT] = {exec_commit, false, true},
+    [STATEMENT_ROLLBACK] = {exec_rollback, false, true},
 };
 
 static enum status run(struct ctx *ctx, struct exec_session *s, struct arena *arena, struct str sql, struct exec_result *out, struct error *err)
@@ -66,8 +70,16 @@ static enum status run(struct ctx *ctx, struct exec_session *s, struct arena *ar
     out->kind = parsed.kind;
     if (statements[parsed.kind].writes)
         st = exec_check_writable(s, statement_info(parsed.kind)->name, err);
+    if (st == STATUS_OK && s->transaction && !statements[parsed.kind].in_transaction) {
+        st = error_set(err, STATUS_TRANSACTION_STATE, "%s cannot run inside of a transaction", statement_info(parsed.kind)->name);
+        error_hint(err, "COMMIT or ROLLBACK first");
+    }
     if (st == STATUS_OK)
         st = statements[parsed.kind].run(ctx, s, arena, &parsed, out, err);
+    if (st == STATUS_OK && s->transaction) {
+        exec_transaction_note(s);
+        out->version = -1; /* nothing is committed yet */
+    }
     return st;
 }
 

@@ -39,6 +39,9 @@ static enum status (*const parsers[STATEMENT_COUNT])(struct sql_parser *, struct
     [STATEMENT_EXPLAIN] = sql_parse_explain,
     [STATEMENT_USE] = sql_parse_use,
     [STATEMENT_SET] = sql_parse_set,
+    [STATEMENT_BEGIN] = sql_parse_transaction,
+    [STATEMENT_COMMIT] = sql_parse_transaction,
+    [STATEMENT_ROLLBACK] = sql_parse_transaction,
 };
 
 static const struct {
@@ -53,7 +56,7 @@ const struct statement_info *statement_info(enum statement_kind kind) { return &
 
 /* ---- phrases --------------------------------------------------------------------------- */
 
-enum { PHRASES_MAX = 256 };
+enum { PHRASES_MAX = 384 };
 
 /* Every sequence of words that a statement begins with. */
 struct phrases {

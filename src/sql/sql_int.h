@@ -215,5 +215,6 @@ enum status sql_parse_optimize(struct sql_parser *p, struct statement *st);
 enum status sql_parse_reorg(struct sql_parser *p, struct statement *st);
 enum status sql_parse_use(struct sql_parser *p, struct statement *st);
 enum status sql_parse_set(struct sql_parser *p, struct statement *st);
+enum status sql_parse_transaction(struct sql_parser *p, struct statement *st);
 
 #endif
