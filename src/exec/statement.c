@@ -56,12 +56,41 @@ static const struct {
     [STATEMENT_SHOW_TBLPROPERTIES] = {exec_show_tblproperties, false, true},
     [STATEMENT_USE] = {exec_use, false, true},
     [STATEMENT_SET] = {exec_set, false, true},
+    [STATEMENT_RESET] = {exec_reset, false, true},
+    [STATEMENT_DECLARE] = {exec_declare, false, true},
+    [STATEMENT_SET_VARIABLE] = {exec_set_variable, false, true},
+    [STATEMENT_DROP_VARIABLE] = {exec_drop_variable, false, true},
+    [STATEMENT_CREATE_FUNCTION] = {exec_create_function, false, false},
+    [STATEMENT_DROP_FUNCTION] = {exec_drop_function, false, false},
+    [STATEMENT_SHOW_FUNCTIONS] = {exec_show_functions, false, true},
+    [STATEMENT_DESCRIBE_FUNCTION] = {exec_describe_function, false, true},
+    [STATEMENT_PREPARE] = {exec_prepare, false, true},
+    [STATEMENT_EXECUTE] = {exec_execute, false, true},
+    [STATEMENT_DEALLOCATE] = {exec_deallocate, false, true},
     [STATEMENT_BEGIN] = {exec_begin, false, true},
     [STATEMENT_COMMIT] = {exec_commit, false, true},
     [STATEMENT_ROLLBACK] = {exec_rollback, false, true},
 };
 
-static enum status run(struct ctx *ctx, struct exec_session *s, struct arena *arena, struct str sql, struct exec_result *out, struct error *err)
+static bool changes_rows(enum statement_kind kind)
+{
+    return kind == STATEMENT_INSERT || kind == STATEMENT_COPY_INTO || kind == STATEMENT_DELETE || kind == STATEMENT_UPDATE ||
+           kind == STATEMENT_MERGE || kind == STATEMENT_TRUNCATE;
+}
+
+static enum status dispatch(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *parsed, struct exec_result *out,
+                            struct error *err)
+{
+    bool done = false;
+    enum status st = exec_note_commits(ctx, s, arena, changes_rows(parsed->kind) || parsed->kind == STATEMENT_COMMIT, err);
+    if (st == STATUS_OK && changes_rows(parsed->kind))
+        st = exec_was_done(ctx, s, parsed, &done, out, err);
+    if (st == STATUS_OK && !done)
+        st = statements[parsed->kind].run(ctx, s, arena, parsed, out, err);
+    return st;
+}
+
+enum status exec_run(struct ctx *ctx, struct exec_session *s, struct arena *arena, struct str sql, struct exec_result *out, struct error *err)
 {
     struct statement parsed = {0};
     enum status st = sql_parse(arena, sql, &parsed, err);
@@ -75,7 +104,7 @@ static enum status run(struct ctx *ctx, struct exec_session *s, struct arena *ar
         error_hint(err, "COMMIT or ROLLBACK first");
     }
     if (st == STATUS_OK)
-        st = statements[parsed.kind].run(ctx, s, arena, &parsed, out, err);
+        st = dispatch(ctx, s, arena, &parsed, out, err);
     if (st == STATUS_OK && s->transaction) {
         exec_transaction_note(s);
         out->version = -1; /* nothing is committed yet */
@@ -91,7 +120,8 @@ enum status exec_statement(struct ctx *ctx, struct exec_session *s, struct str s
     atomic_fetch_add(&s->lake->counters.queries_running, 1);
     enum status st = ctx_check(ctx, err);
     if (st == STATUS_OK)
-        st = run(ctx, s, &arena, sql, out, err);
+        st = exec_run(ctx, s, &arena, sql, out, err);
+    ctx->user_metadata = ctx->app_id = STR_NULL; /* they are in the arena */
     if (st == STATUS_OK && out->version >= 0)
         atomic_fetch_add(&s->lake->counters.commits, 1);
     if (st == STATUS_COMMIT_CONFLICT)

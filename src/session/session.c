@@ -658,6 +658,7 @@ static enum status select_write(varve_result *r, const struct statement *parsed,
         st = exec_select_run(&s->ctx, select, &r->exec, err);
         if (st == STATUS_OK)
             st = result_filled(r, err);
+        cacheable = cacheable && st == STATUS_OK && exec_select_is_cacheable(select);
         r->info.cache = cacheable ? "miss" : "bypass";
         if (st == STATUS_OK)
             st = encode(r, f, options, (struct byte_sink){tee_write, tee}, err);
