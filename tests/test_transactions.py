@@ -121,7 +121,7 @@ def test_a_killed_transaction_leaves_orphan_files_only(program, lake):
 
 def test_a_script_that_ends_inside_of_a_transaction_has_done_nothing(program, lake):
     answer = program.run(lake, "--json", "-c", "BEGIN; DELETE FROM t; INSERT INTO t VALUES (1, 1)")
-    assert answer.code == 0, answer.err
+    assert answer.code != 0 and b"inside of a transaction" in answer.err
     assert program.sql(lake, "SELECT count(*) AS n FROM t") == [{"n": 2}]
 
 
@@ -134,3 +134,34 @@ def test_the_commit_reads_as_one_change_elsewhere(program, lake):
     paths = [(name, body["path"]) for action in actions for name, body in action.items() if name in ("add", "remove")]
     assert len(paths) == len(set(paths)), "each file is added once and removed once"
     assert sum(name == "add" for name, _ in paths) == 2, "the file with its deletion vector, and the row's last value"
+
+
+def test_a_request_over_http_is_a_script(program, lake):
+    with programs.Server(program, lake) as server:
+        reply = server.query("BEGIN; UPDATE t SET v = v + 1 WHERE id = 1; INSERT INTO u VALUES (1, 1); COMMIT; SELECT v FROM t WHERE id = 1")
+        assert reply.status == 200 and reply.json()["rows"] == [{"v": 11}], reply.body
+        problem = server.query("BEGIN; DELETE FROM t").json()
+        assert problem["code"] == "TRANSACTION_STATE" and "rolled back" in problem["detail"]
+        assert server.query("SELECT count(*) AS n FROM t").json()["rows"] == [{"n": 2}]
+        problem = server.query("SELECT 1;\n SELECT nope;\nSELECT 2").json()
+        assert problem["position"] == {"offset": 18, "line": 2, "column": 9}
+
+
+def ask(server, sql, parameters):
+    body = json.dumps({"sql": sql, "parameters": parameters}).encode()
+    return server.request("POST", "/api/query", body=body, headers={"Content-Type": "application/json"})
+
+
+def test_parameters_over_http(program, lake):
+    with programs.Server(program, lake) as server:
+        row = ask(server, "SELECT ? AS a, ? AS b, ? AS c, ? AS d, ? AS e, ? AS f", [1, "it's", None, True, 1.5, {"type": "DATE", "value": "2024-02-29"}]).json()["rows"][0]
+        assert row == {"a": 1, "b": "it's", "c": None, "d": True, "e": 1.5, "f": "2024-02-29"}
+        assert ask(server, "SELECT v FROM t WHERE id = :id", {"id": 2}).json()["rows"] == [{"v": 20}]
+        assert ask(server, "SELECT id FROM t ORDER BY id LIMIT ?", [1]).json()["rows"] == [{"id": 1}]
+        assert ask(server, "SELECT ? AS evil", ["'; DROP TABLE t; --"]).json()["rows"] == [{"evil": "'; DROP TABLE t; --"}]
+        for sql, parameters in (("SELECT ?", []), ("SELECT 1", [1]), ("SELECT :a", {"b": 1}), ("SELECT ?", [{"type": "NO TYPE", "value": "1"}]),
+                                ("SELECT ?", [[1]]), ("SELECT ?", 1)):
+            reply = ask(server, sql, parameters)
+            assert reply.status == 400, (sql, parameters, reply.body)
+        problem = ask(server, "SELECT ?, nope", ["longer than a mark"]).json()
+        assert problem["position"]["offset"] == 10

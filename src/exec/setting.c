@@ -99,9 +99,11 @@ static bool is_kept(struct str key)
     return kept;
 }
 
-static enum status unknown_setting(struct str key, struct error *err)
+static enum status unknown_setting(const struct exec_session *s, struct str key, struct error *err)
 {
     error_set(err, STATUS_UNKNOWN_PROPERTY, "setting \"%.*s\" is not known", STR_ARG(key));
+    if (exec_items_find(&s->variables, key))
+        return error_hint(err, "it is a variable: write SET VAR %.*s = …", STR_ARG(key));
     struct str nearest = str_nearest(key, setting_names, VV_ARRAY_COUNT(setting_names));
     return nearest.ptr ? error_hint(err, "did you mean \"%.*s\"?", STR_ARG(nearest)) : STATUS_UNKNOWN_PROPERTY;
 }
@@ -258,7 +260,7 @@ enum status exec_set(struct ctx *ctx, struct exec_session *s, struct arena *aren
 {
     const struct delta_property *p = &st->properties[0];
     if (st->property_count && !is_known(p->key))
-        return unknown_setting(p->key, err);
+        return unknown_setting(s, p->key, err);
     if (!st->property_count || !p->value.ptr)
         return show_settings(s, arena, st, out, err);
     if (str_ieq(p->key, setting_names[OVERWRITE_MODE]))
@@ -272,7 +274,7 @@ enum status exec_reset(struct ctx *ctx, struct exec_session *s, struct arena *ar
     struct str key = st->property_count ? st->properties[0].key : STR_NULL;
     (void)ctx, (void)arena;
     if (key.ptr && !is_known(key))
-        return unknown_setting(key, err);
+        return unknown_setting(s, key, err);
     if (!key.ptr || str_ieq(key, setting_names[TIME_ZONE]) || str_ieq(key, setting_names[SPARK_TIME_ZONE])) {
         mem_free(s->time_zone);
         s->time_zone = NULL;

@@ -99,6 +99,9 @@ enum status sql_parse_create_function(struct sql_parser *p, struct statement *st
     enum status status = sql_take_if_not_exists(p, &st->if_not_exists);
     if (status == STATUS_OK)
         status = sql_take_table(p, false, &st->name);
+    if (status == STATUS_OK && sql_at_word(p, "AS"))
+        status =
+            sql_refuse(p, "CREATE FUNCTION … AS", "only functions written in SQL are supported: (parameter type, …) RETURNS type RETURN expression");
     if (status == STATUS_OK)
         status = take_members(p, true, &f->parameters, &f->parameter_count);
     if (status == STATUS_OK)
