@@ -704,4 +704,7 @@ void delta_log_cleanup(struct ctx *ctx, struct delta_snapshot *s);
 void delta_checkpoint_maybe(struct ctx *ctx, struct delta_snapshot *s);
 void delta_checkpoint_worker_stop(struct delta_table *t); /* called by delta_table_unref */
 
+/* The store key of the file that holds a vector of storage "u" (dv.c); false when the text is no such name. */
+bool delta_dv_key(struct str text, struct buf *key);
+
 #endif

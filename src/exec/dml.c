@@ -29,8 +29,10 @@ static void put_edit(struct change_text *t, size_t out_start, size_t origin)
 static void put_origin(struct change_text *t, struct str part)
 {
     size_t start = t->edit_count ? t->edits[t->edit_count - 1].out_end + 1 : 0;
+    const struct statement *st = t->change->st;
+    bool inside = part.ptr >= st->text.ptr && part.ptr <= st->text.ptr + st->text.len; /* else it was made from the statement's names */
     if (!t->failed)
-        put_edit(t, start < t->out.len ? start : t->out.len, (size_t)(part.ptr - t->change->st->text.ptr));
+        put_edit(t, start < t->out.len ? start : t->out.len, inside ? (size_t)(part.ptr - st->text.ptr) : st->name.offset);
 }
 
 struct change_text change_text_begin(struct change *c)

@@ -172,6 +172,9 @@ enum status exec_optimize(struct ctx *ctx, struct exec_session *s, struct arena 
 /* INSERT INTO … REPLACE WHERE */
 enum status exec_insert_replace(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                                 struct error *err);
+/* merge.c: INSERT INTO … REPLACE ON, REPLACE USING */
+enum status exec_insert_replace_matching(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st,
+                                         struct exec_result *out, struct error *err);
 /* describe.c */
 enum status exec_describe_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                                 struct error *err);

@@ -159,13 +159,26 @@ struct sql_change {
     bool dry_run;
 };
 
+/* What CREATE TABLE takes over from another table. */
+enum sql_copy_kind {
+    SQL_COPY_NONE,
+    SQL_COPY_DEFINITION, /* LIKE */
+    SQL_COPY_SHALLOW,    /* SHALLOW CLONE: the new table refers to the other's files */
+    SQL_COPY_DEEP        /* [DEEP] CLONE: it has copies of them */
+};
+
 struct statement {
     enum statement_kind kind;
     struct str text;      /* the whole statement */
     struct sql_name name; /* table or schema (schema statements: in .table); SHOW ALL TABLES: if_exists is set and there is no name */
     bool if_exists, if_not_exists, or_replace, cascade, extended, analyze, overwrite;
-    bool replace_only; /* REPLACE TABLE: or_replace is set too, but the table must exist */
-    bool by_name;      /* INSERT … BY NAME: columns meet by name, not by position */
+    bool replace_only;         /* REPLACE TABLE: or_replace is set too, but the table must exist */
+    bool by_name;              /* INSERT … BY NAME: columns meet by name, not by position */
+    bool replace_on;           /* INSERT … REPLACE ON change.condition: rows that it joins to rows of the query go */
+    struct str *replace_using; /* INSERT … REPLACE USING (column, …): rows with the values of a row of the query go */
+    uint32_t replace_using_count;
+    enum sql_copy_kind copy; /* CREATE TABLE … LIKE, CLONE */
+    struct sql_name source;
     struct sql_column *columns;
     uint32_t column_count;
     struct str *partition_columns;

@@ -113,7 +113,8 @@ enum sql_stop {
     SQL_STOP_THEN = 16,
     SQL_STOP_QUERY = 32,
     SQL_STOP_APPLY = 64,
-    SQL_STOP_ZORDER = 128
+    SQL_STOP_ZORDER = 128,
+    SQL_STOP_BRACKETED_QUERY = 256 /* "(SELECT …" where no operator waits for it */
 };
 enum status sql_take_expression(struct sql_parser *p, const char *what, unsigned stops, struct str *out);
 /* [AS] name of a table that is changed; NULL ptr when none is here, or when the word here is `next`. */
