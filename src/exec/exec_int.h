@@ -175,6 +175,9 @@ enum status exec_insert_replace(struct ctx *ctx, struct exec_session *s, struct 
 /* merge.c: INSERT INTO … REPLACE ON, REPLACE USING */
 enum status exec_insert_replace_matching(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st,
                                          struct exec_result *out, struct error *err);
+/* convert.c */
+enum status exec_convert(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                         struct error *err);
 /* describe.c */
 enum status exec_describe_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                                 struct error *err);

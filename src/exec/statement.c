@@ -27,6 +27,7 @@ static const struct {
     [STATEMENT_SELECT] = {exec_select_statement, false},
     [STATEMENT_EXPLAIN] = {exec_explain_statement, false},
     [STATEMENT_CREATE_TABLE] = {exec_create_table, true},
+    [STATEMENT_CONVERT] = {exec_convert, true},
     [STATEMENT_DROP_TABLE] = {exec_drop_table, true},
     [STATEMENT_CREATE_VIEW] = {exec_create_view, true},
     [STATEMENT_DROP_VIEW] = {exec_drop_view, true},

@@ -230,6 +230,30 @@ enum status sql_parse_create_table(struct sql_parser *p, struct statement *st)
     return status == STATUS_OK ? check_create(p, st, external) : status;
 }
 
+/* ---- CONVERT TO DELTA ------------------------------------------------------------------------ */
+
+/* The columns of PARTITIONED BY have types: nothing else says which they are. */
+enum status sql_parse_convert(struct sql_parser *p, struct statement *st)
+{
+    enum status status = sql_take_table(p, false, &st->name);
+    bool partitioned = false;
+    while (status == STATUS_OK) {
+        if (!st->no_statistics && sql_take_words(p, "NO STATISTICS")) {
+            st->no_statistics = true;
+        } else if (!partitioned && sql_take_words(p, "PARTITIONED BY")) {
+            partitioned = true;
+            status = sql_take_columns(p, st);
+        } else {
+            break;
+        }
+    }
+    for (uint32_t i = 0; i < st->column_count && status == STATUS_OK; i++)
+        if (st->columns[i].default_text.ptr || st->columns[i].generated.ptr || st->columns[i].identity || st->constraint_count)
+            return sql_mark(p->err, st->columns[i].offset,
+                            error_set(p->err, STATUS_SYNTAX, "a partition column of CONVERT TO DELTA has a name, a type, NOT NULL and a COMMENT"));
+    return status == STATUS_OK ? sql_finish(p) : status;
+}
+
 /* ---- the others ---------------------------------------------------------------------------- */
 
 enum status sql_parse_create_schema(struct sql_parser *p, struct statement *st)

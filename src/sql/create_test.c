@@ -253,6 +253,27 @@ static void copies(void **state)
     parses_without_memory("CREATE TABLE t DEEP CLONE `a``b` VERSION AS OF 3 TBLPROPERTIES ('k' = 'v')");
 }
 
+static void conversions(void **state)
+{
+    struct arena arena = ARENA_INIT;
+    struct statement st =
+        parsed(&arena, "CONVERT TO DELTA parquet.`/a b` NO STATISTICS PARTITIONED BY (p STRING NOT NULL COMMENT 'c', q DATE);", STATEMENT_CONVERT);
+    assert_str(st.name.schema, "parquet");
+    assert_str(st.name.table, "/a b");
+    assert_true(st.no_statistics);
+    assert_int_equal(st.column_count, 2);
+    assert_false(st.columns[0].nullable);
+    type_is(&st.columns[1], "date");
+    st = parsed(&arena, "convert to delta t partitioned by (p int) no statistics", STATEMENT_CONVERT);
+    assert_true(st.no_statistics);
+    syntax("CONVERT TO DELTA", NULL, "expected a table name", NULL);
+    syntax("CONVERT TO DELTA parquet.`/a` PARTITIONED BY (p)", ")", "expected", NULL);
+    syntax("CONVERT TO DELTA parquet.`/a` PARTITIONED BY (p INT DEFAULT 1)", "p INT", "a partition column of CONVERT", NULL);
+    syntax("CONVERT TO DELTA parquet.`/a` NO STATISTICS ; x", "x", "expected", NULL);
+    parses_without_memory("CONVERT TO DELTA parquet.`/a``b` PARTITIONED BY (p STRING, q DECIMAL(5, 2))");
+    arena_release(&arena);
+}
+
 static void large_and_without_memory(void **state)
 {
     struct buf text = BUF_INIT;
@@ -282,6 +303,7 @@ int main(void)
         cmocka_unit_test(columns_that_the_table_fills),
         cmocka_unit_test(schemas_and_drops),
         cmocka_unit_test(copies),
+        cmocka_unit_test(conversions),
         cmocka_unit_test(large_and_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@ static const struct statement_info infos[STATEMENT_COUNT] = {
 static enum status (*const parsers[STATEMENT_COUNT])(struct sql_parser *, struct statement *) = {
     [STATEMENT_SELECT] = sql_parse_select,
     [STATEMENT_CREATE_TABLE] = sql_parse_create_table,
+    [STATEMENT_CONVERT] = sql_parse_convert,
     [STATEMENT_CREATE_SCHEMA] = sql_parse_create_schema,
     [STATEMENT_DROP_SCHEMA] = sql_parse_drop_schema,
     [STATEMENT_DROP_TABLE] = sql_parse_drop_table,

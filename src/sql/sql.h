@@ -174,6 +174,7 @@ struct statement {
     bool if_exists, if_not_exists, or_replace, cascade, extended, analyze, overwrite;
     bool replace_only;         /* REPLACE TABLE: or_replace is set too, but the table must exist */
     bool by_name;              /* INSERT … BY NAME: columns meet by name, not by position */
+    bool no_statistics;        /* CONVERT */
     bool replace_on;           /* INSERT … REPLACE ON change.condition: rows that it joins to rows of the query go */
     struct str *replace_using; /* INSERT … REPLACE USING (column, …): rows with the values of a row of the query go */
     uint32_t replace_using_count;

@@ -189,6 +189,7 @@ void sql_write_edit(struct sql_writer *w, struct str text, size_t from, size_t t
 enum status sql_parse_select(struct sql_parser *p, struct statement *st);
 enum status sql_parse_explain(struct sql_parser *p, struct statement *st);
 enum status sql_parse_create_table(struct sql_parser *p, struct statement *st);
+enum status sql_parse_convert(struct sql_parser *p, struct statement *st);
 enum status sql_parse_create_schema(struct sql_parser *p, struct statement *st);
 enum status sql_parse_drop_schema(struct sql_parser *p, struct statement *st);
 enum status sql_parse_create_view(struct sql_parser *p, struct statement *st);

@@ -66,6 +66,18 @@ struct table_clone {
 enum status table_clone(struct ctx *ctx, struct catalog_table *t, const struct table_clone *in, struct delta_snapshot *existing, bool or_replace,
                         struct table_change *out, struct error *err);
 
+struct table_conversion {
+    const struct sql_column *partition_columns; /* with their types, in the order of the directories */
+    uint32_t partition_column_count;
+    bool with_stats;
+};
+/* CONVERT TO DELTA: version 0 of a place that holds Parquet files and no log: it names every file below it (but those that Spark takes for other
+ * programs' own), with columns, row counts and bounds from their footers and partition values from their directories.  FILE_NOT_FOUND: there are no
+ * files; INVALID_ARGUMENT: the directories name other partition columns; CONVERSION: a directory's value is not of the column's type;
+ * SCHEMA_MISMATCH: two files have a column with two types.  out->rows: of the files, where with_stats. */
+enum status table_convert(struct ctx *ctx, struct engine *e, struct catalog_table *t, const struct table_conversion *in, struct table_change *out,
+                          struct error *err);
+
 struct table_insert {
     const struct str *columns; /* NULL: by position, all columns */
     uint32_t column_count;
