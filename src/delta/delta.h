@@ -165,6 +165,8 @@ enum status delta_protocol_check_write(const struct delta_protocol *p, const str
                                        struct error *err);
 /* Table properties: known delta.* keys are validated, unknown ones are UNKNOWN_PROPERTY with the nearest name. */
 enum status delta_property_check(struct str key, struct str value, struct error *err);
+/* True for keys that this program keeps and that cannot be set by hand: delta.columnMapping.maxColumnId… */
+bool delta_property_is_internal(struct str key);
 /* "interval 7 days", "7 days" -> milliseconds */
 bool delta_interval_ms(struct str text, int64_t *out);
 /* "134217728", "128MB", "1 GiB" -> bytes; units are powers of 1024 */

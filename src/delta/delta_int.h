@@ -495,8 +495,6 @@ enum status delta_protocol_without(struct arena *arena, const struct delta_proto
                                    struct error *err);
 /* True for keys that steer the protocol and are not stored: delta.feature.*, delta.minReaderVersion, delta.minWriterVersion. */
 bool delta_property_is_protocol(struct str key);
-/* True for keys that this program keeps and that cannot be set by hand: delta.columnMapping.maxColumnId… */
-bool delta_property_is_internal(struct str key);
 
 /* ---- generated partition columns (generated.c) ---------------------------------------------------------- */
 

@@ -373,7 +373,7 @@ enum status exec_drop_table(struct ctx *ctx, struct exec_session *s, struct aren
 
 /* ---- schemas ---------------------------------------------------------------------------------------- */
 
-static enum status check_own_catalog(const struct statement *st, struct error *err)
+enum status exec_check_catalog(const struct statement *st, struct error *err)
 {
     if (!st->name.schema.ptr || str_ieq(st->name.schema, STR(CATALOG_NAME)))
         return STATUS_OK;
@@ -385,7 +385,7 @@ enum status exec_create_schema(struct ctx *ctx, struct exec_session *s, struct a
 {
     (void)arena;
     bool existed = false;
-    enum status status = check_own_catalog(st, err);
+    enum status status = exec_check_catalog(st, err);
     if (status == STATUS_OK)
         status = catalog_create_schema(ctx, s->lake->catalog, st->name.table, st->comment, &existed, err);
     if (status != STATUS_OK)
@@ -402,7 +402,7 @@ enum status exec_drop_schema(struct ctx *ctx, struct exec_session *s, struct are
 {
     (void)arena;
     bool existed = false;
-    enum status status = check_own_catalog(st, err);
+    enum status status = exec_check_catalog(st, err);
     if (status == STATUS_OK)
         status = catalog_drop_schema(ctx, s->lake->catalog, st->name.table, st->cascade, &existed, err);
     if (status != STATUS_OK)

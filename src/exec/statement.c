@@ -54,6 +54,10 @@ static const struct {
     [STATEMENT_SHOW_CATALOGS] = {exec_show_catalogs, false},
     [STATEMENT_SHOW_COLUMNS] = {exec_show_columns, false},
     [STATEMENT_SHOW_TBLPROPERTIES] = {exec_show_tblproperties, false},
+    [STATEMENT_DESCRIBE_SCHEMA] = {exec_describe_schema, false},
+    [STATEMENT_SHOW_PARTITIONS] = {exec_show_partitions, false},
+    [STATEMENT_SHOW_CREATE_TABLE] = {exec_show_create_table, false},
+    [STATEMENT_SHOW_CURRENT] = {exec_show_current, false},
     [STATEMENT_USE] = {exec_use, false},
     [STATEMENT_SET] = {exec_set, false},
 };
@@ -69,6 +73,45 @@ static enum status run(struct ctx *ctx, struct exec_session *s, struct arena *ar
         st = exec_check_writable(s, statement_info(parsed.kind)->name, err);
     if (st == STATUS_OK)
         st = statements[parsed.kind].run(ctx, s, arena, &parsed, out, err);
+    return st;
+}
+
+static bool yields_rows(enum statement_kind kind)
+{
+    switch (kind) {
+    case STATEMENT_DESCRIBE_TABLE:
+    case STATEMENT_DESCRIBE_DETAIL:
+    case STATEMENT_DESCRIBE_HISTORY:
+    case STATEMENT_DESCRIBE_FILES:
+    case STATEMENT_SHOW_TABLES:
+    case STATEMENT_SHOW_VIEWS:
+    case STATEMENT_SHOW_SCHEMAS:
+    case STATEMENT_SHOW_CATALOGS:
+    case STATEMENT_SHOW_COLUMNS:
+    case STATEMENT_SHOW_TBLPROPERTIES:
+    case STATEMENT_DESCRIBE_SCHEMA:
+    case STATEMENT_SHOW_PARTITIONS:
+    case STATEMENT_SHOW_CREATE_TABLE:
+    case STATEMENT_SHOW_CURRENT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+enum status exec_statement_rows(struct ctx *ctx, struct exec_session *s, struct str sql, struct arena *arena, struct str *relation,
+                                struct delta_type **schema, struct engine_hold **kept, struct error *err)
+{
+    struct statement parsed = {0};
+    struct exec_result result = {.version = -1};
+    enum status st = sql_parse(arena, sql, &parsed, err);
+    if (st == STATUS_OK && !yields_rows(parsed.kind))
+        st = error_set(err, STATUS_NOT_SUPPORTED, "%s cannot stand where a table is read", statement_info(parsed.kind)->name);
+    if (st == STATUS_OK)
+        st = statements[parsed.kind].run(ctx, s, arena, &parsed, &result, err);
+    if (st == STATUS_OK)
+        st = engine_keep_stream(ctx, s->lake->engine, &result.stream, arena, relation, schema, kept, err);
+    exec_result_release(&result);
     return st;
 }
 

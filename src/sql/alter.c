@@ -328,6 +328,13 @@ enum status sql_parse_comment_on(struct sql_parser *p, struct statement *st)
 {
     struct sql_path column;
     struct sql_parser lead = sql_parser_at(p->arena, st->text, 0, p->err);
+    if (sql_at_words(&lead, "COMMENT ON SCHEMA") || sql_at_words(&lead, "COMMENT ON DATABASE") || sql_at_words(&lead, "COMMENT ON NAMESPACE")) {
+        st->alter = SQL_ALTER_SCHEMA_COMMENT;
+        enum status status = sql_take_schema(p, &st->name);
+        if (status == STATUS_OK)
+            status = take_comment_text(p, &st->comment);
+        return status == STATUS_OK ? sql_finish(p) : status;
+    }
     if (sql_at_words(&lead, "COMMENT ON TABLE")) {
         st->alter = SQL_ALTER_COMMENT;
         enum status status = sql_take_table(p, false, &st->name);

@@ -87,7 +87,6 @@ static void known_elsewhere(void **state)
                                         "CREATE OR REPLACE TEMP TABLE t (a INT)",
                                         "CREATE FUNCTION f(a INT) RETURNS INT RETURN a",
                                         "CREATE CATALOG c",
-                                        "CONVERT TO DELTA parquet.`/p`",
                                         "ATTACH 'x' AS y",
                                         "COPY t TO 'x.csv'",
                                         "COPY t FROM 'x.csv'",

@@ -118,8 +118,9 @@ enum sql_alter_kind {
     SQL_ALTER_DROP_FEATURE,    /* feature */
     SQL_ALTER_RENAME_TABLE,    /* new_name */
     SQL_ALTER_SET_LOCATION,
-    SQL_ALTER_CLUSTER_BY, /* paths: none for CLUSTER BY NONE */
-    SQL_ALTER_COMMENT     /* COMMENT ON TABLE: comment */
+    SQL_ALTER_CLUSTER_BY,    /* paths: none for CLUSTER BY NONE */
+    SQL_ALTER_COMMENT,       /* COMMENT ON TABLE: comment */
+    SQL_ALTER_SCHEMA_COMMENT /* COMMENT ON SCHEMA: comment */
 };
 enum sql_file_format { SQL_CSV, SQL_JSON, SQL_PARQUET };
 
@@ -206,6 +207,7 @@ struct statement {
     struct str query;    /* the SELECT body of SELECT, EXPLAIN, INSERT, CTAS; COPY INTO: the FROM path; NULL ptr when none */
     size_t query_offset; /* of query in text */
     struct sql_change change;
+    struct str tail;    /* DESCRIBE … WHERE …: what would stand behind FROM (DESCRIBE …); NULL ptr */
     struct str pattern; /* LIKE of SHOW; NULL ptr */
     int64_t limit;      /* -1 none */
 };
@@ -281,6 +283,16 @@ struct sql_changes {
     struct sql_at from, to; /* to.kind SQL_AT_NONE: the newest version */
 };
 enum status sql_changes_call(struct arena *arena, struct str text, size_t offset, struct sql_changes *out, struct error *err);
+
+/* Statements that can stand where a table can: (DESCRIBE HISTORY t LIMIT 3), which sql_to_engine spells as a call of SQL_STATEMENT_FUNCTION with the
+ * statement as text, and table_history('t'), table_detail('t'), table_files('t').  The statement that the call stands for, in the arena. */
+#define SQL_STATEMENT_FUNCTION "varve_statement"
+struct sql_statement_call {
+    size_t start, end; /* of the call */
+    struct str statement;
+    struct str schema; /* that plain names in it mean; NULL ptr: the session's */
+};
+enum status sql_statement_call(struct arena *arena, struct str text, size_t offset, struct sql_statement_call *out, struct error *err);
 
 /* The same query without comments, with single blanks and upper-cased unquoted key words: a cache key that ignores layout. Strings and quoted names
  * untouched. */
