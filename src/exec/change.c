@@ -96,7 +96,7 @@ static enum status insert_once(struct insertion *n, struct table_change *change,
                                       .by_name = st->by_name,
                                       .overwrite = st->overwrite,
                                       .dynamic = n->session->overwrites_partitions,
-                                      .merge_schema = property_flag(st, "mergeSchema"),
+                                      .merge_schema = st->change.schema_evolution || property_flag(st, "mergeSchema"),
                                       .overwrite_schema = property_flag(st, "overwriteSchema"),
                                       .operation = STR("WRITE")};
         status = table_insert(n->ctx, n->session->lake->engine, &n->table, &n->source, &insert, change, err);
@@ -377,7 +377,8 @@ enum status exec_check_catalog(const struct statement *st, struct error *err)
 {
     if (!st->name.schema.ptr || str_ieq(st->name.schema, STR(CATALOG_NAME)))
         return STATUS_OK;
-    return error_set(err, STATUS_CATALOG_NOT_FOUND, "catalog \"%.*s\" does not exist", STR_ARG(st->name.schema));
+    error_set(err, STATUS_CATALOG_NOT_FOUND, "catalog \"%.*s\" does not exist", STR_ARG(st->name.schema));
+    return error_hint(err, "the catalog of a lake is \"%s\": leave the catalog's name out", CATALOG_NAME);
 }
 
 enum status exec_create_schema(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,

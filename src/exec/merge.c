@@ -881,8 +881,8 @@ enum status exec_insert_replace_matching(struct ctx *ctx, struct exec_session *s
                                          struct exec_result *out, struct error *err)
 {
     struct table_change change = {0};
-    if (st->property_count)
-        return error_set(err, STATUS_NOT_SUPPORTED, "INSERT … REPLACE ON and REPLACE USING take no options");
+    if (st->property_count || st->change.schema_evolution)
+        return error_set(err, STATUS_NOT_SUPPORTED, "INSERT … REPLACE ON and REPLACE USING take no options and no WITH SCHEMA EVOLUTION");
     enum status status = change_run(ctx, s, arena, st, try_replace_matching, &change, err);
     return status == STATUS_OK ? change_rows_answer(out, &change, true, err) : status;
 }

@@ -623,6 +623,17 @@ void exec_select_reads(const struct exec_select *p, struct exec_read **reads, si
 
 /* ---- plan -------------------------------------------------------------------------------------- */
 
+/* They are columns of the change data feed, which some take for columns of every table. */
+static void hint_change_columns(enum status st, struct error *err)
+{
+    bool asked = st == STATUS_COLUMN_NOT_FOUND && err && err->message &&
+                 (strstr(err->message, DELTA_COMMIT_VERSION_COLUMN) || strstr(err->message, DELTA_COMMIT_TIMESTAMP_COLUMN) ||
+                  strstr(err->message, DELTA_CHANGE_TYPE_COLUMN));
+    if (asked)
+        error_hint(err, "only changes have it: SELECT … FROM table_changes('name', first version); "
+                        "where rows are tracked, _metadata.row_commit_version says when a row last changed");
+}
+
 static enum status plan(struct ctx *ctx, struct exec_select *p, struct error *err)
 {
     if (p->planned)
@@ -644,8 +655,10 @@ static enum status plan(struct ctx *ctx, struct exec_select *p, struct error *er
     if (st == STATUS_OK) {
         st = engine_bind_session(ctx, p->session->lake->engine, buf_view(&sub.out), p->settings, stand_ins, p->ref_count + bound_count, &p->arena,
                                  &p->schema, err);
-        if (st != STATUS_OK)
+        if (st != STATUS_OK) {
             locate_error(p, &sub, err);
+            hint_change_columns(st, err);
+        }
     }
     for (size_t i = 0; i < p->ref_count && st == STATUS_OK; i++)
         p->refs[i].pred = stand_ins[i].pred;

@@ -9,7 +9,7 @@ static const struct sql_refusal alter_refusals[] = {
     {"ADD IF NOT EXISTS PARTITION", "partitions come with the rows that are inserted"},
     {"RECOVER PARTITIONS", "a Delta table knows its partitions from its log"},
     {"RENAME PARTITION", NULL},
-    {"SET ROW FILTER", NULL},
+    {"SET ROW FILTER", "give readers a view: CREATE VIEW name AS SELECT … WHERE condition"},
     {"SET SERDE", NULL},
     {"SET SERDEPROPERTIES", NULL},
     {"SET TAGS", NULL},
@@ -118,6 +118,8 @@ static struct sql_column_change *push_change(struct sql_parser *p, struct statem
 static enum status take_set(struct sql_parser *p, struct statement *st, const struct sql_path *path)
 {
     bool is_default = sql_at_word(p, "DEFAULT");
+    if (sql_at_word(p, "MASK"))
+        return sql_refuse(p, "ALTER COLUMN … SET MASK", "give readers a view that selects the masked value: CREATE VIEW name AS SELECT …");
     if (!is_default && sql_take_words(p, "DATA TYPE")) {
         struct sql_column_change *type = push_change(p, st, SQL_CHANGE_TYPE, path);
         return type ? sql_take_type(p, &type->type) : STATUS_OUT_OF_MEMORY;

@@ -111,7 +111,8 @@ static enum status take_source(struct sql_parser *p, struct statement *st, bool 
 enum status sql_parse_insert(struct sql_parser *p, struct statement *st)
 {
     struct sql_parser lead = sql_parser_at(p->arena, st->text, 0, p->err);
-    st->overwrite = sql_at_words(&lead, "INSERT OVERWRITE");
+    st->change.schema_evolution = sql_at_words(&lead, "INSERT WITH");
+    st->overwrite = sql_at_words(&lead, "INSERT OVERWRITE") || sql_at_words(&lead, "INSERT WITH SCHEMA EVOLUTION OVERWRITE");
     if (sql_at_word(p, "DIRECTORY") || sql_at_words(p, "LOCAL DIRECTORY"))
         return sql_refuse(p, "INSERT OVERWRITE DIRECTORY", "insert into a table");
     sql_take_word(p, "TABLE");
