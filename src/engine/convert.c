@@ -162,7 +162,10 @@ static void put_variant(enum convert_match match, const struct delta_type *from,
     else if (from->id == DELTA_VARIANT)
         buf_printf(sql, "CASE WHEN %.*s IS NULL THEN NULL ELSE %.*s END", STR_ARG(value), STR_ARG(value));
     else if (metadata && binary && from->field_count == 2)
-        buf_printf(sql, "variant_bytes_to_variant(%.*s.metadata || %.*s.\"value\")", STR_ARG(value), STR_ARG(value));
+        buf_printf(sql,
+                   "CASE WHEN %.*s IS NULL OR %.*s.\"value\" IS NULL THEN NULL ELSE "
+                   "coalesce(variant_bytes_to_variant(%.*s.metadata || %.*s.\"value\"), varve_variant_null(%.*s.\"value\")) END",
+                   STR_ARG(value), STR_ARG(value), STR_ARG(value), STR_ARG(value), STR_ARG(value));
     else
         buf_z(sql, "CAST(error('a variant is stored in a form that is not known') AS VARIANT)");
 }
@@ -204,7 +207,10 @@ static void put_expressed(enum convert_match match, const struct delta_type *fro
         if (from->id != DELTA_STRING && from->id != DELTA_BINARY && from->id != DELTA_VARIANT)
             convert_put_cast(to, value, sql);
         else if (from->id == DELTA_VARIANT)
-            buf_printf(sql, "CASE WHEN %.*s IS NULL THEN NULL ELSE CAST(CAST(%.*s AS JSON) AS VARCHAR) END", STR_ARG(value), STR_ARG(value));
+            buf_printf(sql,
+                       "CASE WHEN %.*s IS NULL THEN NULL ELSE "
+                       "varve_variant_json(CAST(variant_to_parquet_variant(%.*s) AS STRUCT(metadata BLOB, \"value\" BLOB))) END",
+                       STR_ARG(value), STR_ARG(value));
         else
             buf_printf(sql, "%s(%.*s)", to->id == DELTA_STRING ? "decode" : "encode", STR_ARG(value));
         break;

@@ -4,6 +4,7 @@
 #ifndef VARVE_ENGINE_INT_H
 #define VARVE_ENGINE_INT_H
 
+#include "codec/codec.h"
 #include "engine/engine.h"
 
 #include <duckdb.h>
@@ -100,6 +101,11 @@ bool convert_is_needed(enum convert_match match, const struct delta_type *from, 
 /* Appends an expression over `value` (SQL): value itself where the types are the same and exact says that `from` is what the engine has. */
 void convert_put(enum convert_match match, const struct delta_type *from, const struct delta_type *to, bool exact, struct str value, struct buf *sql);
 void convert_put_cast(const struct delta_type *to, struct str value, struct buf *sql);
+
+/* ---- variant.c ------------------------------------------------------------------------------------- */
+
+/* Registers the functions over variants with the instance of the connection; see the head of variant.c. */
+enum status variant_functions_register(duckdb_connection connection, struct error *err);
 
 /* ---- footer.c: physical schemas of data files -------------------------------------------------- */
 
