@@ -142,6 +142,7 @@ struct engine_write {
     uint32_t partition_column_count;
     enum delta_mapping mapping;  /* NAME, ID: files, statistics and directories have the schema's physical names */
     bool materialize_partitions; /* partition columns are in the files too, after the others */
+    bool shred_variants;         /* where it pays; by fields of objects, columns of the table only, not inside of others */
     struct store *store;         /* files are made under the store's root */
     int64_t target_file_bytes;   /* 0: 128 MiB */
     struct str compression;      /* "snappy" (default), "zstd", "uncompressed", "gzip", "lz4_raw" */
@@ -153,6 +154,7 @@ struct engine_written_file {
     const struct str *partition_values; /* Delta serialisation, NULL ptr = NULL */
     struct delta_column_stats *columns; /* leaves, by physical names */
     size_t column_count;
+    bool shredded; /* variants */
 };
 struct engine_written {
     struct engine_written_file *files;

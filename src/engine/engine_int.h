@@ -11,6 +11,8 @@
 
 #define DUCK_TYPE_VARIANT ((duckdb_type)41)
 
+struct engine_run;
+
 /* ---- watchdog.c: interrupts and progress ------------------------------------------------ */
 
 /* A statement that is running.  Owned by the caller; in the watchdog's list between begin and end. */
@@ -106,6 +108,15 @@ void convert_put_cast(const struct delta_type *to, struct str value, struct buf 
 
 /* Registers the functions over variants with the instance of the connection; see the head of variant.c. */
 enum status variant_functions_register(duckdb_connection connection, struct error *err);
+
+/* ---- shred.c -------------------------------------------------------------------------------------- */
+
+enum status shred_functions_register(duckdb_connection connection, struct error *err);
+/* Looks at a column of variants in `source` (what stands after FROM) and appends its expression with columns for their common parts, named like the
+ * column.  *shreds is false, and nothing appended, where that would not pay or not be exact. */
+enum status shred_column_sql(struct engine_run *run, struct str source, struct str name, struct buf *sql, bool *shreds, struct error *err);
+/* Gives these columns of a Parquet file that no one reads yet the logical type VARIANT; *size_bytes: what the file has then. */
+enum status shred_annotate(const char *path, const struct str *columns, size_t count, int64_t *size_bytes, struct error *err);
 
 /* ---- footer.c: physical schemas of data files -------------------------------------------------- */
 
@@ -322,6 +333,11 @@ static inline struct str vector_str(const duckdb_string_t *s)
 {
     uint32_t len = s->value.inlined.length;
     return (struct str){len <= 12 ? s->value.inlined.inlined : s->value.pointer.ptr, len};
+}
+static inline void vector_set_null(duckdb_vector vector, idx_t row)
+{
+    duckdb_vector_ensure_validity_writable(vector);
+    duckdb_validity_set_row_invalid(duckdb_vector_get_validity(vector), row);
 }
 
 #endif

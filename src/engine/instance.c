@@ -98,6 +98,8 @@ enum status engine_open(struct ctx *ctx, const struct engine_config *config, str
         st = set_globals(&run, err);
     if (st == STATUS_OK)
         st = variant_functions_register(run.connection->duck, err);
+    if (st == STATUS_OK)
+        st = shred_functions_register(run.connection->duck, err);
     run_end(&run);
     if (st == STATUS_OK)
         *out = e;

@@ -105,12 +105,6 @@ static bool next_step(struct str path, size_t *at, struct step *out)
     return true;
 }
 
-static void set_null(duckdb_vector vector, idx_t row)
-{
-    duckdb_vector_ensure_validity_writable(vector);
-    duckdb_validity_set_row_invalid(duckdb_vector_get_validity(vector), row);
-}
-
 /* The other values of the row stay where they are: nothing that belongs to the new root refers to the old one. */
 static void make_root(const struct variant_vectors *v, duckdb_vector output, idx_t row, struct str path)
 {
@@ -120,7 +114,7 @@ static void make_root(const struct variant_vectors *v, duckdb_vector output, idx
     for (size_t i = 0; found && i < path.len;)
         found = next_step(path, &i, &step) && take_step(v, row, &step, &at);
     if (!found) {
-        set_null(output, row);
+        vector_set_null(output, row);
         return;
     }
     v->type[v->values[row].offset] = v->type[v->values[row].offset + at];
@@ -153,7 +147,7 @@ static void execute_extract(duckdb_function_info info, duckdb_data_chunk input, 
     struct variant_vectors v = vectors_of(output);
     for (idx_t i = 0; i < rows; i++) {
         if (!vector_valid(has_path, i))
-            set_null(output, i);
+            vector_set_null(output, i);
         else if (vector_valid(duckdb_vector_get_validity(output), i))
             make_root(&v, output, i, vector_str(&paths[i]));
     }
@@ -188,7 +182,7 @@ static bool parse_one(struct str text, bool lenient, duckdb_vector output, idx_t
     if (st == STATUS_OK)
         duckdb_vector_assign_string_element_len(output, row, joined.ptr, joined.len);
     else if (lenient && st != STATUS_OUT_OF_MEMORY)
-        set_null(output, row);
+        vector_set_null(output, row);
     buf_release(&joined);
     return st == STATUS_OK || (lenient && st != STATUS_OUT_OF_MEMORY);
 }
@@ -202,7 +196,7 @@ static void parse_all(duckdb_function_info info, duckdb_data_chunk input, duckdb
     for (idx_t i = 0; ok && i < duckdb_data_chunk_get_size(input); i++) {
         struct error err = ERROR_INIT;
         if (!vector_valid(validity, i))
-            set_null(output, i);
+            vector_set_null(output, i);
         else
             ok = parse_one(vector_str(&data[i]), lenient, output, i, &err);
         if (!ok) {
@@ -250,7 +244,7 @@ static void put_texts(duckdb_function_info info, duckdb_data_chunk input, duckdb
     for (idx_t i = 0; i < duckdb_data_chunk_get_size(input); i++) {
         buf_clear(&text);
         if (!encoded_row(&e, i, &v)) {
-            set_null(output, i);
+            vector_set_null(output, i);
         } else if (!put(&v, &text) || text.failed) {
             duckdb_scalar_function_set_error(info, text.failed ? "out of memory" : "a variant's bytes are damaged");
             break;
