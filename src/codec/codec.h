@@ -126,9 +126,9 @@ struct variant_item {
     double f64;
     __int128 decimal;
     int scale;
-    struct str bytes;                                            /* string, binary, UUID */
-    uint32_t count;                                              /* fields or elements */
-    const uint8_t *ids, *offsets, *values, *end;                 /* of objects and arrays; only this room reads them */
+    struct str bytes;                            /* string, binary, UUID */
+    uint32_t count;                              /* fields or elements */
+    const uint8_t *ids, *offsets, *values, *end; /* of objects and arrays; only this room reads them */
     uint8_t id_bytes, offset_bytes;
 };
 /* Metadata and then the value in one string.  False when that is not what it is. */
@@ -151,7 +151,7 @@ enum status variant_from_json(struct str text, struct buf *out, struct error *er
 
 /* What is shredded: parts of variants as columns of their own. */
 struct shred_node {
-    struct str key; /* in the object around it */
+    struct str key;          /* in the object around it */
     enum variant_kind typed; /* scalar: a column of that type (INTEGER: 64 bits); OBJECT: has children; NULL: not shredded */
     int precision, scale;    /* of decimals */
     struct shred_node *children, *next;

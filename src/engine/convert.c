@@ -238,6 +238,14 @@ void convert_put(enum convert_match match, const struct delta_type *from, const 
     put_convert(match, from, to, exact, value, 0, sql);
 }
 
+void convert_put_column(enum convert_match match, const struct footer_column *column, const struct delta_type *to, struct str value, struct buf *sql)
+{
+    if (column->never_null && to->id == DELTA_VARIANT && column->type->id == DELTA_VARIANT)
+        buf_printf(sql, "coalesce(%.*s, varve_variant_null('\\x00'::BLOB))", STR_ARG(value));
+    else
+        convert_put(match, column->type, to, column->exact, value, sql);
+}
+
 /* ---- variants for those who have none ---------------------------------------------------------------- */
 
 static bool variants_to_text(struct delta_type *type)

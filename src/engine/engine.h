@@ -104,6 +104,8 @@ struct engine_scan {
  * schema, remembered per path), no cast where none is needed so that filters reach the Parquet reader.  No files: a typed empty relation.
  * *hold must stay until the query that uses the text is over. A file that is not there or not Parquet: FILE_NOT_FOUND / CORRUPT_DATA naming it. */
 struct engine_hold;
+/* Appends where a data file is, as the engine opens it; path as the log has it, escaped.  False when its escapes are wrong. */
+bool engine_locate_file(struct store *store, struct str path, struct buf *out);
 enum status engine_scan_sql(struct ctx *ctx, struct engine *e, const struct engine_scan *scan, struct buf *sql, struct engine_hold **hold,
                             struct error *err);
 void engine_hold_free(struct engine_hold *hold);                            /* accepts NULL; chains may be joined: */

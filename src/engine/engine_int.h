@@ -95,6 +95,7 @@ struct engine_hold {
 
 /* ---- convert.c: values of one type as values of another ------------------------------------------ */
 
+struct footer_column;
 /* How fields of structs find each other. */
 enum convert_match { CONVERT_BY_NAME, CONVERT_BY_PHYSICAL_NAME, CONVERT_BY_ID, CONVERT_BY_POSITION };
 enum convert_match convert_match_of(enum delta_mapping mapping);
@@ -102,6 +103,8 @@ enum convert_match convert_match_of(enum delta_mapping mapping);
 bool convert_is_needed(enum convert_match match, const struct delta_type *from, const struct delta_type *to);
 /* Appends an expression over `value` (SQL): value itself where the types are the same and exact says that `from` is what the engine has. */
 void convert_put(enum convert_match match, const struct delta_type *from, const struct delta_type *to, bool exact, struct str value, struct buf *sql);
+/* The same for a column of a file, the NULLs of whose variants may be JSON's. */
+void convert_put_column(enum convert_match match, const struct footer_column *column, const struct delta_type *to, struct str value, struct buf *sql);
 void convert_put_cast(const struct delta_type *to, struct str value, struct buf *sql);
 
 /* ---- variant.c ------------------------------------------------------------------------------------- */
@@ -124,6 +127,7 @@ struct footer_column {
     struct str name;
     const struct delta_type *type; /* what the engine reads, as the nearest Delta type */
     bool exact;                    /* the engine's type is just that */
+    bool never_null;               /* of variants: the file has no SQL NULL, so that what the engine reads as one is JSON's null */
     int64_t id;                    /* field id, -1 when none; those of fields in `type` are in their metadata.  Only for mapping by id */
 };
 /* Files with equal footers. Never freed before the cache. */

@@ -34,11 +34,16 @@ static const struct column_type {
     duckdb_type type;
     size_t bytes; /* of a value; 0: text or bytes */
 } column_types[] = {
-    {VARIANT_BOOLEAN, "boolean", DUCKDB_TYPE_BOOLEAN, 1},        {VARIANT_INTEGER, "long", DUCKDB_TYPE_BIGINT, 8},
-    {VARIANT_FLOAT, "float", DUCKDB_TYPE_FLOAT, 4},              {VARIANT_DOUBLE, "double", DUCKDB_TYPE_DOUBLE, 8},
-    {VARIANT_DECIMAL, "decimal", DUCKDB_TYPE_VARCHAR, 0},        {VARIANT_DATE, "date", DUCKDB_TYPE_DATE, 4},
-    {VARIANT_TIMESTAMP, "timestamp", DUCKDB_TYPE_TIMESTAMP_TZ, 8}, {VARIANT_TIMESTAMP_NTZ, "timestamp_ntz", DUCKDB_TYPE_TIMESTAMP, 8},
-    {VARIANT_BINARY, "binary", DUCKDB_TYPE_BLOB, 0},             {VARIANT_STRING, "string", DUCKDB_TYPE_VARCHAR, 0},
+    {VARIANT_BOOLEAN, "boolean", DUCKDB_TYPE_BOOLEAN, 1},
+    {VARIANT_INTEGER, "long", DUCKDB_TYPE_BIGINT, 8},
+    {VARIANT_FLOAT, "float", DUCKDB_TYPE_FLOAT, 4},
+    {VARIANT_DOUBLE, "double", DUCKDB_TYPE_DOUBLE, 8},
+    {VARIANT_DECIMAL, "decimal", DUCKDB_TYPE_VARCHAR, 0},
+    {VARIANT_DATE, "date", DUCKDB_TYPE_DATE, 4},
+    {VARIANT_TIMESTAMP, "timestamp", DUCKDB_TYPE_TIMESTAMP_TZ, 8},
+    {VARIANT_TIMESTAMP_NTZ, "timestamp_ntz", DUCKDB_TYPE_TIMESTAMP, 8},
+    {VARIANT_BINARY, "binary", DUCKDB_TYPE_BLOB, 0},
+    {VARIANT_STRING, "string", DUCKDB_TYPE_VARCHAR, 0},
 };
 
 static const struct column_type *column_type_of(enum variant_kind kind)

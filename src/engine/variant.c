@@ -1,10 +1,10 @@
 /* engine/variant.c: functions over variants, registered with both instances.
  *
- *   varve_variant_null(value)     JSON's null for any value.  It is a value, is a value.  The engine has it only inside of others: what it makes by itself at the top is
- *                                 SQL's NULL.  Once there, it stays: through tables, joins, groups and sorts.
- *   variant_extract(v, path)      v[path] where path is a BLOB of steps: 'K' key NUL, or 'I' index NUL.  Unlike v['a'], tells a null from nothing
- *   varve_parse_json(text)        metadata and value of Parquet's encoding, joined; varve_try_parse_json: NULL for what is no JSON
- *   varve_variant_json(v)         JSON as Spark writes it, of STRUCT(metadata BLOB, value BLOB)
+ *   varve_variant_null(value)     JSON's null for any value.  It is a value, is a value.  The engine has it only inside of others: what it makes by
+ * itself at the top is SQL's NULL.  Once there, it stays: through tables, joins, groups and sorts. variant_extract(v, path)      v[path] where path
+ * is a BLOB of steps: 'K' key NUL, or 'I' index NUL.  Unlike v['a'], tells a null from nothing varve_parse_json(text)        metadata and value of
+ * Parquet's encoding, joined; varve_try_parse_json: NULL for what is no JSON varve_variant_json(v)         JSON as Spark writes it, of
+ * STRUCT(metadata BLOB, value BLOB)
  *
  * A variant in the engine is a struct of lists: keys, children (key, value), values (type, offset into data), data.  Value 0 is the root. */
 #include "engine/engine_int.h"
@@ -72,7 +72,8 @@ static bool take_step(const struct variant_vectors *v, idx_t row, const struct s
 {
     uint32_t first, count, found = step->index;
     uint64_t base = v->children[row].offset;
-    if (v->type[v->values[row].offset + *at] != (step->key.ptr ? DUCK_VARIANT_OBJECT : DUCK_VARIANT_ARRAY) || !children_of(v, row, *at, &first, &count))
+    if (v->type[v->values[row].offset + *at] != (step->key.ptr ? DUCK_VARIANT_OBJECT : DUCK_VARIANT_ARRAY) ||
+        !children_of(v, row, *at, &first, &count))
         return false;
     for (found = step->key.ptr ? 0 : found; step->key.ptr && found < count; found++) {
         idx_t child = base + first + found;
@@ -294,10 +295,8 @@ static const struct shape {
     enum type_name parameters[2], result;
     duckdb_scalar_function_t execute;
 } shapes[] = {
-    {"varve_variant_null", {TYPE_BLOB}, TYPE_VARIANT, execute_null},
-    {"variant_extract", {TYPE_VARIANT, TYPE_BLOB}, TYPE_VARIANT, execute_extract},
-    {"varve_parse_json", {TYPE_TEXT}, TYPE_BLOB, execute_parse},
-    {"varve_try_parse_json", {TYPE_TEXT}, TYPE_BLOB, execute_try_parse},
+    {"varve_variant_null", {TYPE_BLOB}, TYPE_VARIANT, execute_null}, {"variant_extract", {TYPE_VARIANT, TYPE_BLOB}, TYPE_VARIANT, execute_extract},
+    {"varve_parse_json", {TYPE_TEXT}, TYPE_BLOB, execute_parse},     {"varve_try_parse_json", {TYPE_TEXT}, TYPE_BLOB, execute_try_parse},
     {"varve_variant_json", {TYPE_ENCODED}, TYPE_TEXT, execute_json},
 };
 

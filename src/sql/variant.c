@@ -175,7 +175,8 @@ static bool put_path_text(struct str path, struct path *out)
 
 /* What the engine reads as SQL's NULL is JSON's where there are bytes. */
 #define FROM_JOINED                                                                                                                                  \
-    ")], lambda varve_value: CASE WHEN varve_value IS NOT NULL THEN coalesce(variant_bytes_to_variant(varve_value), varve_variant_null(varve_value)) END)[1]"
+    ")], lambda varve_value: CASE WHEN varve_value IS NOT NULL THEN coalesce(variant_bytes_to_variant(varve_value), "                                \
+    "varve_variant_null(varve_value)) END)[1]"
 #define AS_JSON "varve_variant_json(CAST(variant_to_parquet_variant(CAST(varve_value AS VARIANT)) AS STRUCT(metadata BLOB, \"value\" BLOB)))"
 
 /* ---- calls ---------------------------------------------------------------------------------------- */
@@ -282,7 +283,8 @@ bool sql_write_variant_call(struct sql_writer *w, struct sql_token name, struct 
     } calls[] = {
         {"parse_json", "list_transform([varve_parse_json(", FROM_JOINED},
         {"try_parse_json", "list_transform([varve_try_parse_json(", FROM_JOINED},
-        {"is_variant_null", "list_transform([", "], lambda varve_value: varve_value IS NOT NULL AND variant_typeof(varve_value) = 'VARIANT_NULL')[1]"},
+        {"is_variant_null", "list_transform([",
+         "], lambda varve_value: varve_value IS NOT NULL AND variant_typeof(varve_value) = 'VARIANT_NULL')[1]"},
         {"to_json", "list_transform([",
          "], lambda varve_value: CASE WHEN varve_value IS NULL THEN NULL WHEN typeof(varve_value) = 'VARIANT' THEN " AS_JSON " "
          "ELSE to_json(varve_value) END)[1]"},
