@@ -145,6 +145,30 @@ size_t variant_extent(const struct variant *v);
  * appended, for damaged bytes and more than VARIANT_DEPTH_MAX levels. */
 bool variant_put_json(const struct variant *v, struct buf *out);
 enum { VARIANT_DEPTH_MAX = 1000, VARIANT_BYTES_MAX = 128 << 20 };
+/* A variant in the making: values are appended, a container's children before its head.  Zero-initialise. */
+struct variant_member {
+    struct str key; /* borrowed; NULL in arrays */
+    uint32_t id;
+    size_t offset; /* of its value from where the container's first child began */
+};
+struct variant_key {
+    struct str text;
+    uint32_t id;
+};
+struct variant_builder {
+    struct variant_key *keys; /* in the order of their first appearance; texts are borrowed until the end */
+    uint32_t *slots;
+    uint32_t key_count, key_cap, slot_mask;
+    struct buf value;
+};
+void variant_builder_release(struct variant_builder *b);
+void variant_builder_scalar(struct variant_builder *b, const struct variant_item *item); /* integers in their smallest width */
+bool variant_builder_key(struct variant_builder *b, struct str text, uint32_t *id);      /* false when out of memory */
+/* Ends the container whose children began at `start` of b->value; sorts members.  INVALID_ARGUMENT for a key that comes twice. */
+enum status variant_builder_close(struct variant_builder *b, bool is_object, struct variant_member *members, uint32_t count, size_t start,
+                                  struct error *err);
+/* Appends the dictionary; the value is b->value.  LIMIT_EXCEEDED beyond VARIANT_BYTES_MAX. */
+enum status variant_builder_metadata(const struct variant_builder *b, struct buf *out, struct error *err);
 /* One JSON value as metadata and value, joined: integers in their smallest width, other plain numbers as decimals while they have 38 digits at most,
  * else doubles.  SYNTAX for what is no JSON, INVALID_ARGUMENT for a key that comes twice, LIMIT_EXCEEDED beyond the two limits above. */
 enum status variant_from_json(struct str text, struct buf *out, struct error *err);

@@ -158,7 +158,7 @@ static void put_variant(enum convert_match match, const struct delta_type *from,
     const struct delta_field *metadata = from->id == DELTA_STRUCT ? delta_field_find(from, STR("metadata")) : NULL;
     const struct delta_field *binary = from->id == DELTA_STRUCT ? delta_field_find(from, STR("value")) : NULL;
     if (match == CONVERT_BY_POSITION)
-        buf_printf(sql, "CASE WHEN %.*s IS NULL THEN NULL ELSE variant_to_parquet_variant(%.*s) END", STR_ARG(value), STR_ARG(value));
+        buf_printf(sql, "varve_variant_encode(%.*s)", STR_ARG(value));
     else if (from->id == DELTA_VARIANT)
         buf_printf(sql, "CASE WHEN %.*s IS NULL THEN NULL ELSE %.*s END", STR_ARG(value), STR_ARG(value));
     else if (metadata && binary && from->field_count == 2)
@@ -207,10 +207,7 @@ static void put_expressed(enum convert_match match, const struct delta_type *fro
         if (from->id != DELTA_STRING && from->id != DELTA_BINARY && from->id != DELTA_VARIANT)
             convert_put_cast(to, value, sql);
         else if (from->id == DELTA_VARIANT)
-            buf_printf(sql,
-                       "CASE WHEN %.*s IS NULL THEN NULL ELSE "
-                       "varve_variant_json(CAST(variant_to_parquet_variant(%.*s) AS STRUCT(metadata BLOB, \"value\" BLOB))) END",
-                       STR_ARG(value), STR_ARG(value));
+            buf_printf(sql, "varve_variant_json(%.*s)", STR_ARG(value));
         else
             buf_printf(sql, "%s(%.*s)", to->id == DELTA_STRING ? "decode" : "encode", STR_ARG(value));
         break;

@@ -214,52 +214,250 @@ static void execute_parse(duckdb_function_info info, duckdb_data_chunk input, du
 
 static void execute_try_parse(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output) { parse_all(info, input, output, true); }
 
-/* Variants as the files have them: structs of two binary values. */
-struct encoded {
-    const duckdb_string_t *metadata, *value;
-    const uint64_t *validity, *has_metadata, *has_value;
+/* ---- the engine's variants, encoded -------------------------------------------------------------- */
+
+struct encoding {
+    const struct variant_vectors *v;
+    idx_t row;
+    struct variant_builder builder;
+    struct error *err;
 };
 
-static struct encoded encoded_of(duckdb_vector vector)
+/* Scalars of the engine: their type, how many bytes (0: a length comes first), what they are to Parquet. */
+static const struct duck_scalar {
+    uint8_t type, bytes;
+    bool is_unsigned;
+    enum variant_kind kind;
+} duck_scalars[] = {
+    {1, 0, false, VARIANT_BOOLEAN},    {2, 0, false, VARIANT_BOOLEAN},        {3, 1, false, VARIANT_INTEGER},
+    {4, 2, false, VARIANT_INTEGER},    {5, 4, false, VARIANT_INTEGER},        {6, 8, false, VARIANT_INTEGER},
+    {7, 16, false, VARIANT_DECIMAL},   {8, 1, true, VARIANT_INTEGER},         {9, 2, true, VARIANT_INTEGER},
+    {10, 4, true, VARIANT_INTEGER},    {11, 8, true, VARIANT_DECIMAL},        {12, 16, true, VARIANT_DECIMAL},
+    {13, 4, false, VARIANT_FLOAT},     {14, 8, false, VARIANT_DOUBLE},        {16, 0, false, VARIANT_STRING},
+    {17, 0, false, VARIANT_BINARY},    {18, 16, false, VARIANT_UUID},         {19, 4, false, VARIANT_DATE},
+    {20, 8, false, VARIANT_TIME},      {24, 8, false, VARIANT_TIMESTAMP_NTZ}, {25, 8, false, VARIANT_TIMESTAMP_NTZ_NANOS},
+    {27, 8, false, VARIANT_TIMESTAMP},
+};
+enum { DUCK_TRUE = 1, DUCK_DECIMAL = 15, DUCK_TIMESTAMP_SECONDS = 22, DUCK_TIMESTAMP_MILLIS = 23 };
+
+static __int128 wide_number(struct str data, size_t at, size_t bytes, bool is_unsigned)
 {
-    duckdb_vector metadata = duckdb_struct_vector_get_child(vector, 0), value = duckdb_struct_vector_get_child(vector, 1);
-    return (struct encoded){duckdb_vector_get_data(metadata), duckdb_vector_get_data(value), duckdb_vector_get_validity(vector),
-                            duckdb_vector_get_validity(metadata), duckdb_vector_get_validity(value)};
+    unsigned __int128 value = 0;
+    for (size_t i = 0; i < bytes; i++)
+        value |= (unsigned __int128)(uint8_t)data.ptr[at + i] << (8 * i);
+    unsigned unused = (unsigned)(128 - 8 * bytes);
+    return is_unsigned ? (__int128)value : (__int128)(value << unused) >> unused;
 }
 
-static bool encoded_row(const struct encoded *e, idx_t row, struct variant *out)
+static bool decimal_of(struct str data, size_t at, struct variant_item *out)
 {
-    if (!vector_valid(e->validity, row) || !vector_valid(e->has_metadata, row) || !vector_valid(e->has_value, row))
+    uint32_t width, scale;
+    if (!read_varint(data, &at, &width) || !read_varint(data, &at, &scale))
         return false;
-    *out = (struct variant){vector_str(&e->metadata[row]), vector_str(&e->value[row])};
+    size_t bytes = width <= 4 ? 2 : width <= 9 ? 4 : width <= 18 ? 8 : 16;
+    if (bytes > data.len - at)
+        return false;
+    *out = (struct variant_item){.kind = VARIANT_DECIMAL, .scale = (int)scale, .decimal = wide_number(data, at, bytes, false)};
     return true;
 }
 
-typedef bool (*put_text)(const struct variant *, struct buf *);
-
-static void put_texts(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output, put_text put)
+/* Beyond 38 digits Parquet has no integer. */
+static bool fits_decimal(__int128 value)
 {
-    struct encoded e = encoded_of(duckdb_data_chunk_get_vector(input, 0));
-    struct buf text = BUF_INIT;
-    struct variant v;
-    for (idx_t i = 0; i < duckdb_data_chunk_get_size(input); i++) {
-        buf_clear(&text);
-        if (!encoded_row(&e, i, &v)) {
-            vector_set_null(output, i);
-        } else if (!put(&v, &text) || text.failed) {
-            duckdb_scalar_function_set_error(info, text.failed ? "out of memory" : "a variant's bytes are damaged");
-            break;
-        } else {
-            duckdb_vector_assign_string_element_len(output, i, text.ptr, text.len);
-        }
+    __int128 limit = 1;
+    for (int i = 0; i < 38; i++)
+        limit *= 10;
+    return value > -limit && value < limit;
+}
+
+static bool bytes_of(struct str data, size_t at, struct str *out)
+{
+    uint32_t len;
+    if (!read_varint(data, &at, &len) || len > data.len - at)
+        return false;
+    *out = str_sub(data, at, len);
+    return true;
+}
+
+static bool fixed_of(struct str data, size_t at, const struct duck_scalar *s, struct variant_item *out)
+{
+    float single;
+    if (s->bytes > data.len - at)
+        return false;
+    if (s->kind == VARIANT_FLOAT) {
+        memcpy(&single, data.ptr + at, sizeof single);
+        out->f64 = single;
+    } else if (s->kind == VARIANT_DOUBLE) {
+        memcpy(&out->f64, data.ptr + at, sizeof out->f64);
+    } else {
+        out->decimal = wide_number(data, at, s->bytes, s->is_unsigned);
+        out->i64 = (int64_t)out->decimal;
+        return s->kind != VARIANT_DECIMAL || fits_decimal(out->decimal);
     }
-    buf_release(&text);
+    return true;
 }
 
-static void execute_json(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output)
+static bool scalar_of(struct str data, size_t at, uint8_t type, struct variant_item *out)
 {
-    put_texts(info, input, output, variant_put_json);
+    if (at > data.len)
+        return false;
+    if (type == DUCK_DECIMAL)
+        return decimal_of(data, at, out);
+    if (type == DUCK_TIMESTAMP_SECONDS || type == DUCK_TIMESTAMP_MILLIS) {
+        static const struct duck_scalar seconds = {0, 8, false, VARIANT_TIMESTAMP_NTZ};
+        return fixed_of(data, at, &seconds, out) && (out->kind = VARIANT_TIMESTAMP_NTZ) &&
+               !__builtin_mul_overflow(out->i64, type == DUCK_TIMESTAMP_SECONDS ? INT64_C(1000000) : INT64_C(1000), &out->i64);
+    }
+    for (size_t i = 0; i < VV_ARRAY_COUNT(duck_scalars); i++) {
+        const struct duck_scalar *s = &duck_scalars[i];
+        if (s->type != type)
+            continue;
+        out->kind = s->kind;
+        out->i64 = type == DUCK_TRUE;
+        if (s->kind == VARIANT_STRING || s->kind == VARIANT_BINARY)
+            return bytes_of(data, at, &out->bytes);
+        return s->bytes == 0 || fixed_of(data, at, s, out);
+    }
+    return false;
 }
+
+/* The engine keeps a UUID as a number whose sign is turned; Parquet has the bytes from the left. */
+static enum status put_uuid(struct encoding *e, struct variant_item *item)
+{
+    char bytes[16];
+    unsigned __int128 value = (unsigned __int128)item->decimal ^ (unsigned __int128)1 << 127;
+    for (int i = 0; i < 16; i++)
+        bytes[i] = (char)(value >> (8 * (15 - i)));
+    item->bytes = (struct str){bytes, sizeof bytes};
+    variant_builder_scalar(&e->builder, item);
+    return STATUS_OK;
+}
+
+static enum status put_scalar(struct encoding *e, uint32_t at)
+{
+    idx_t value = e->v->values[e->row].offset + at;
+    struct variant_item item = {0};
+    if (e->v->type[value] != DUCK_VARIANT_NULL && !scalar_of(vector_str(&e->v->data[e->row]), e->v->offset[value], e->v->type[value], &item))
+        return error_set(e->err, STATUS_NOT_SUPPORTED, "a value of a variant has a type that Parquet's variants do not have");
+    if (item.kind == VARIANT_UUID)
+        return put_uuid(e, &item);
+    variant_builder_scalar(&e->builder, &item);
+    return STATUS_OK;
+}
+
+static enum status put_node(struct encoding *e, uint32_t at, unsigned depth);
+
+static enum status put_child(struct encoding *e, bool is_object, idx_t child, size_t start, struct variant_member *m, unsigned depth)
+{
+    const struct variant_vectors *v = e->v;
+    if (is_object) {
+        if (v->child_key[child] >= v->keys[e->row].length)
+            return error_set(e->err, STATUS_INTERNAL, "a variant's key is not there");
+        m->key = vector_str(&v->key_text[v->keys[e->row].offset + v->child_key[child]]);
+        if (!variant_builder_key(&e->builder, m->key, &m->id))
+            return error_oom(e->err);
+    }
+    m->offset = e->builder.value.len - start;
+    return put_node(e, v->child_value[child], depth + 1);
+}
+
+static enum status put_node(struct encoding *e, uint32_t at, unsigned depth)
+{
+    const struct variant_vectors *v = e->v;
+    uint32_t first, count;
+    size_t start = e->builder.value.len;
+    if (depth > VARIANT_DEPTH_MAX)
+        return error_set(e->err, STATUS_LIMIT_EXCEEDED, "a variant is nested deeper than %d levels", VARIANT_DEPTH_MAX);
+    if (at >= v->values[e->row].length)
+        return error_set(e->err, STATUS_INTERNAL, "a variant's value is not there");
+    uint8_t type = v->type[v->values[e->row].offset + at];
+    if (type != DUCK_VARIANT_OBJECT && type != DUCK_VARIANT_ARRAY)
+        return put_scalar(e, at);
+    if (!children_of(v, e->row, at, &first, &count))
+        return error_set(e->err, STATUS_INTERNAL, "a variant's children are not there");
+    struct variant_member *members = mem_calloc((size_t)count + 1, sizeof *members);
+    enum status st = members ? STATUS_OK : error_oom(e->err);
+    for (uint32_t i = 0; st == STATUS_OK && i < count; i++)
+        st = put_child(e, type == DUCK_VARIANT_OBJECT, v->children[e->row].offset + first + i, start, &members[i], depth);
+    if (st == STATUS_OK)
+        st = variant_builder_close(&e->builder, type == DUCK_VARIANT_OBJECT, members, count, start, e->err);
+    mem_free(members);
+    return st;
+}
+
+/* v is NULL for SQL's NULL. */
+typedef enum status (*take_encoded)(duckdb_vector output, idx_t row, const struct variant *v, struct error *err);
+
+static enum status encode_row(const struct variant_vectors *v, idx_t row, duckdb_vector output, take_encoded take, struct error *err)
+{
+    struct encoding e = {.v = v, .row = row, .err = err};
+    struct buf metadata = BUF_INIT;
+    enum status st = put_node(&e, 0, 0);
+    if (st == STATUS_OK)
+        st = variant_builder_metadata(&e.builder, &metadata, err);
+    if (st == STATUS_OK)
+        st = take(output, row, &(struct variant){buf_view(&metadata), buf_view(&e.builder.value)}, err);
+    buf_release(&metadata);
+    variant_builder_release(&e.builder);
+    return st;
+}
+
+static void encode_all(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output, take_encoded take)
+{
+    idx_t rows = duckdb_data_chunk_get_size(input);
+    duckdb_logical_type type = duckdb_vector_get_column_type(duckdb_data_chunk_get_vector(input, 0));
+    duckdb_vector flat = duckdb_create_vector(type, rows);
+    struct error err = ERROR_INIT;
+    enum status st = flat && copy_vector(duckdb_data_chunk_get_vector(input, 0), flat, rows) ? STATUS_OK : error_oom(&err);
+    if (st == STATUS_OK) {
+        struct variant_vectors v = vectors_of(flat);
+        const uint64_t *validity = duckdb_vector_get_validity(flat);
+        for (idx_t i = 0; st == STATUS_OK && i < rows; i++)
+            if (vector_valid(validity, i))
+                st = encode_row(&v, i, output, take, &err);
+            else
+                take(output, i, NULL, &err);
+    }
+    if (st != STATUS_OK)
+        duckdb_scalar_function_set_error(info, err.message ? err.message : "out of memory");
+    error_release(&err);
+    duckdb_destroy_vector(&flat);
+    duckdb_destroy_logical_type(&type);
+}
+
+static enum status take_both(duckdb_vector output, idx_t row, const struct variant *v, struct error *err)
+{
+    duckdb_vector metadata = duckdb_struct_vector_get_child(output, 0), value = duckdb_struct_vector_get_child(output, 1);
+    (void)err;
+    if (v) {
+        duckdb_vector_assign_string_element_len(metadata, row, v->metadata.ptr, v->metadata.len);
+        duckdb_vector_assign_string_element_len(value, row, v->value.ptr, v->value.len);
+    } else {
+        vector_set_null(output, row);
+        vector_set_null(metadata, row);
+        vector_set_null(value, row);
+    }
+    return STATUS_OK;
+}
+
+static void execute_encode(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output) { encode_all(info, input, output, take_both); }
+
+static enum status take_json(duckdb_vector output, idx_t row, const struct variant *v, struct error *err)
+{
+    struct buf text = BUF_INIT;
+    if (!v) {
+        vector_set_null(output, row);
+        return STATUS_OK;
+    }
+    enum status st =
+        variant_put_json(v, &text) ? buf_check(&text, err) : error_set(err, STATUS_INTERNAL, "a variant was not encoded as it should be");
+    if (st == STATUS_OK)
+        duckdb_vector_assign_string_element_len(output, row, text.ptr, text.len);
+    buf_release(&text);
+    return st;
+}
+
+static void execute_json(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output) { encode_all(info, input, output, take_json); }
 
 /* ---- registering --------------------------------------------------------------------------------------- */
 
@@ -294,10 +492,14 @@ static const struct shape {
     const char *name;
     enum type_name parameters[2], result;
     duckdb_scalar_function_t execute;
+    bool never_constant; /* a constant of the engine has neither a null at the top nor keys that differ in upper and lower case only */
 } shapes[] = {
-    {"varve_variant_null", {TYPE_BLOB}, TYPE_VARIANT, execute_null}, {"variant_extract", {TYPE_VARIANT, TYPE_BLOB}, TYPE_VARIANT, execute_extract},
-    {"varve_parse_json", {TYPE_TEXT}, TYPE_BLOB, execute_parse},     {"varve_try_parse_json", {TYPE_TEXT}, TYPE_BLOB, execute_try_parse},
-    {"varve_variant_json", {TYPE_ENCODED}, TYPE_TEXT, execute_json},
+    {"varve_variant_null", {TYPE_BLOB}, TYPE_VARIANT, execute_null, false},
+    {"variant_extract", {TYPE_VARIANT, TYPE_BLOB}, TYPE_VARIANT, execute_extract, true},
+    {"varve_parse_json", {TYPE_TEXT}, TYPE_BLOB, execute_parse, true},
+    {"varve_try_parse_json", {TYPE_TEXT}, TYPE_BLOB, execute_try_parse, true},
+    {"varve_variant_encode", {TYPE_VARIANT}, TYPE_ENCODED, execute_encode, false},
+    {"varve_variant_json", {TYPE_VARIANT}, TYPE_TEXT, execute_json, false},
 };
 
 static enum status register_one(duckdb_connection connection, const struct shape *shape, struct error *err)
@@ -312,6 +514,8 @@ static enum status register_one(duckdb_connection connection, const struct shape
     }
     duckdb_scalar_function_set_return_type(f, result);
     duckdb_scalar_function_set_special_handling(f);
+    if (shape->never_constant)
+        duckdb_scalar_function_set_volatile(f);
     duckdb_scalar_function_set_function(f, shape->execute);
     duckdb_state state = !result ? DuckDBError : duckdb_register_scalar_function(connection, f);
     duckdb_destroy_logical_type(&result);

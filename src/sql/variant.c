@@ -177,7 +177,7 @@ static bool put_path_text(struct str path, struct path *out)
 #define FROM_JOINED                                                                                                                                  \
     ")], lambda varve_value: CASE WHEN varve_value IS NOT NULL THEN coalesce(variant_bytes_to_variant(varve_value), "                                \
     "varve_variant_null(varve_value)) END)[1]"
-#define AS_JSON "varve_variant_json(CAST(variant_to_parquet_variant(CAST(varve_value AS VARIANT)) AS STRUCT(metadata BLOB, \"value\" BLOB)))"
+#define AS_JSON "varve_variant_json(CAST(varve_value AS VARIANT))"
 
 /* ---- calls ---------------------------------------------------------------------------------------- */
 
