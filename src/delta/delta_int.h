@@ -123,6 +123,7 @@ struct delta_table {
     struct delta_snapshot *latest;          /* with files */
     struct delta_snapshot *tip;             /* newer than latest; NULL: none */
     struct delta_checkpoint_worker *worker; /* checkpoint.c; NULL until the first background checkpoint */
+    struct delta_stage *stage;              /* stage.c; NULL: a table whose commits go to its log */
 };
 
 /* ---- actions of one commit --------------------------------------------------------------- */
@@ -206,6 +207,9 @@ struct delta_commit {
 /* Parses newline-delimited actions; unknown actions and fields are ignored; a torn or malformed line is CORRUPT_LOG naming
  * file, line and byte.  text is taken. (action.c) */
 enum status delta_commit_parse(struct buf *text, int64_t version, struct str file_name, struct delta_commit *out, struct error *err);
+/* The same with the memory of an arena, which is taken too. */
+enum status delta_commit_parse_in(struct arena *arena, struct buf *text, int64_t version, struct str file_name, struct delta_commit *out,
+                                  struct error *err);
 void delta_commit_release(struct delta_commit *c);
 /* Parses one {"metaData":…}, {"protocol":…}, {"txn":…}… line the same way and adds it to a commit struct, which may start
  * out as DELTA_COMMIT_INIT.  The line is copied.  CORRUPT_LOG does not name a file: the caller adds where it came from. (action.c) */
@@ -214,6 +218,8 @@ enum status delta_commit_add_action(struct delta_commit *c, struct str line, str
 
 /* Reads and parses <version>.json. STORE_NOT_FOUND when there is none. (log.c) */
 enum store_result delta_commit_read(struct ctx *ctx, struct delta_table *t, int64_t version, struct delta_commit *out, struct error *err);
+/* The same over a commit that is no longer used, or a zeroed one, whose memory is used again. */
+enum store_result delta_commit_read_over(struct ctx *ctx, struct delta_table *t, int64_t version, struct delta_commit *c, struct error *err);
 
 /* The commits first…last, read ahead by a few threads when they are many (commit_stream.c). */
 struct delta_commit_stream;
@@ -221,6 +227,8 @@ struct delta_commit_stream *delta_commit_stream_new(struct ctx *ctx, struct delt
                                                     int64_t last); /* NULL when out of memory */
 /* As delta_commit_read, which is what happens when versions are not taken one after another. */
 enum store_result delta_commit_stream_next(struct delta_commit_stream *s, int64_t version, struct delta_commit *out, struct error *err);
+/* Instead of delta_commit_release: the memory is used for later commits. */
+void delta_commit_stream_give_back(struct delta_commit_stream *s, struct delta_commit *commit);
 void delta_commit_stream_free(struct delta_commit_stream *s); /* accepts NULL */
 
 /* Action lines, written (action.c).  Each appends one line with its newline. */
@@ -325,8 +333,9 @@ struct delta_path_key {
     uint64_t hash;
     struct buf scratch;
 };
-bool delta_path_key_init(struct delta_path_key *key, struct str path);   /* false when memory is out */
-bool delta_dv_equal(const struct delta_dv *a, const struct delta_dv *b); /* same unique id; NULL = none */
+bool delta_path_key_init(struct delta_path_key *key, struct str path);                       /* false when memory is out */
+bool delta_path_key_init_hashed(struct delta_path_key *key, struct str path, uint64_t hash); /* hash: hash_str(path), as written */
+bool delta_dv_equal(const struct delta_dv *a, const struct delta_dv *b);                     /* same unique id; NULL = none */
 /* Code of a text, new ones are added (copied to the arena); NULL ptr is 0.  False when memory is out. */
 bool delta_dictionary_code(struct delta_dictionary *d, struct arena *arena, struct str value, uint32_t *code);
 
@@ -346,8 +355,8 @@ enum status delta_segment_append_row(struct delta_segment *g, const struct delta
 /* While filling: the row that is appended next will be the newest of its path; *previous is the one that was, or -1.
  * Used for all rows of a segment or for none; when the append fails the segment must be given up. */
 enum status delta_segment_index_next(struct delta_segment *g, const struct delta_path_key *key, int64_t *previous, struct error *err);
-/* Starts fetching the slot of a path that will be asked for soon: slots of a large index are far away. */
-void delta_segment_index_prefetch(const struct delta_segment *g, struct str path);
+/* Starts fetching the slot of a path that will be asked for soon: slots of a large index are far away.  Returns hash_str(path). */
+uint64_t delta_segment_index_prefetch(const struct delta_segment *g, struct str path);
 /* The newest row of a path, or *row = -1. Builds the index at the first call. */
 enum status delta_segment_lookup(struct delta_segment *g, const struct delta_path_key *key, int64_t *row, struct error *err);
 /* The same for one path; -1 also when memory is out (err is set then). */
@@ -433,6 +442,8 @@ bool delta_ids_fill(struct delta_ids *ids, const struct delta_app_version *apps,
 /* An empty snapshot with room for layers, held once; NULL when out of memory.  delta_snapshot_drop frees what was put in. */
 struct delta_snapshot *delta_snapshot_new(struct delta_table *t, int64_t version, size_t layer_cap);
 void delta_snapshot_set_ids(struct delta_snapshot *s, struct delta_ids *ids); /* takes ids */
+/* The same version as one of another place's, sharing everything; held once, without a hold on t.  s has its files. NULL when out of memory. */
+struct delta_snapshot *delta_snapshot_for(const struct delta_snapshot *s, struct delta_table *t);
 /* A hold that does not hold the table: its user must know that the table lives. */
 struct delta_snapshot *delta_snapshot_hold(struct delta_snapshot *s);
 void delta_snapshot_drop(struct delta_snapshot *s); /* gives up a hold that does not hold the table */
@@ -495,8 +506,25 @@ enum status delta_protocol_without(struct arena *arena, const struct delta_proto
                                    struct error *err);
 /* True for keys that steer the protocol and are not stored: delta.feature.*, delta.minReaderVersion, delta.minWriterVersion. */
 bool delta_property_is_protocol(struct str key);
-/* True for keys that this program keeps and that cannot be set by hand: delta.columnMapping.maxColumnId… */
-bool delta_property_is_internal(struct str key);
+
+/* ---- tables that can be shown as Iceberg (iceberg_compat.c) ---------------------------------------------- */
+
+/* 1 or 2: by which of the features icebergCompatV1 and icebergCompatV2 the table keeps; 0: neither is on. */
+int delta_iceberg_compat(const struct delta_metadata *m);
+/* INVALID_ARGUMENT when the metadata, which takes the place of old (NULL: a new table), breaks the rules that it turns on. */
+enum status delta_iceberg_check(const struct delta_metadata *old, const struct delta_protocol *p, const struct delta_metadata *m,
+                                const struct delta_type *schema, struct error *err);
+/* The same for a file that a commit adds. */
+enum status delta_iceberg_check_add(const struct delta_metadata *m, struct str path, struct str stats, bool has_vector, struct error *err);
+/* INVALID_ARGUMENT naming the first column with a change on record in delta.typeChanges that is not allowed ("…, a type change that <why>"). */
+enum status delta_type_changes_allowed(const struct delta_type *schema, bool (*allows)(const struct delta_type *from, const struct delta_type *to),
+                                       const char *why, struct error *err);
+
+/* ---- ids of elements, keys and values (nested_ids.c) ------------------------------------------------------- */
+
+/* Gives those below the field, down to the next fields, the ids that they do not have yet, beginning after *max_id.  False when memory is out. */
+bool delta_nested_ids_assign(struct arena *arena, struct delta_field *field, int64_t *max_id);
+int64_t delta_nested_ids_highest(const struct delta_field *field); /* 0: there are none */
 
 /* ---- generated partition columns (generated.c) ---------------------------------------------------------- */
 
@@ -680,6 +708,18 @@ void delta_write_row_high_water(struct buf *out, int64_t mark);
 bool delta_in_commit_times(const struct delta_metadata *m);
 bool delta_gives_row_ids(const struct delta_metadata *m, const struct delta_protocol *p);
 
+/* ---- changes put together (stage.c) ---- */
+void delta_stage_free(struct delta_stage *g); /* accepts NULL */
+/* A change of a staged table becomes its next version, *out.  What txn gathered is taken. */
+enum status delta_stage_take(struct ctx *ctx, struct delta_txn *txn, struct delta_snapshot **out, struct error *err);
+/* VERSION_NOT_FOUND for versions that a staged table does not show. */
+enum status delta_stage_check_version(const struct delta_table *t, int64_t version, struct error *err);
+/* Lines that a change before wrote (txn.c): an add with the place where the ids of fresh_rows new rows go (SIZE_MAX: nowhere), a remove of a file of
+ * the base, and one that is neither. */
+enum status delta_txn_take_add(struct delta_txn *txn, struct str line, size_t fresh_at, int64_t fresh_rows, bool data_change, struct error *err);
+enum status delta_txn_take_remove(struct delta_txn *txn, struct str path, struct str line, bool data_change, struct error *err);
+enum status delta_txn_take_line(struct delta_txn *txn, struct str line, struct error *err);
+
 /* Where in the log a change is to stand, and what the version before it says that it has to go on from. */
 struct delta_place {
     int64_t version;
@@ -694,6 +734,8 @@ bool delta_body_depends_on_place(const struct delta_txn *txn);
 /* A file of the base (found by delta_scan with want_stats) added once more as it is, dataChange=false, to get row ids; counts as removed too:
  * a winner that removes it is in the way. */
 enum status delta_txn_track_rows(struct delta_txn *txn, const struct delta_file *file, struct error *err);
+/* One of the protocol's own domains goes with the feature that it belongs to (domain.c). */
+enum status delta_txn_drop_row_tracking_domain(struct delta_txn *txn, struct error *err);
 
 /* What the winner's change is checked against: the table as it was just before it. */
 struct delta_rivalry {
@@ -793,5 +835,8 @@ void delta_log_cleanup(struct ctx *ctx, struct delta_snapshot *s);
 /* Starts a checkpoint in the table's background worker when version is a multiple of delta.checkpointInterval. */
 void delta_checkpoint_maybe(struct ctx *ctx, struct delta_snapshot *s);
 void delta_checkpoint_worker_stop(struct delta_table *t); /* called by delta_table_unref */
+
+/* The store key of the file that holds a vector of storage "u" (dv.c); false when the text is no such name. */
+bool delta_dv_file_key(struct str text, struct buf *key);
 
 #endif

@@ -80,6 +80,12 @@ enum status delta_txn_clear_domains(struct delta_txn *txn, struct error *err)
     return status;
 }
 
+enum status delta_txn_drop_row_tracking_domain(struct delta_txn *txn, struct error *err)
+{
+    bool there = txn->base && delta_snapshot_domain(txn->base, STR(ROW_TRACKING)).ptr;
+    return there ? set_domain(txn, STR(ROW_TRACKING), STR_NULL, err) : STATUS_OK;
+}
+
 void delta_txn_put_domains(const struct delta_txn *txn, struct buf *out)
 {
     for (size_t i = 0; i < txn->domain_count; i++) {

@@ -83,8 +83,8 @@ static void unknown_names_get_the_nearest(void **state)
 static void what_is_not_built_is_refused_by_name(void **state)
 {
     static const char *const rows[][3] = {
-        {"delta.enableIcebergCompatV2", "true", "icebergCompatV2"},
-        {"delta.universalFormat.enabledFormats", "iceberg", "icebergCompatV2"},
+        {"delta.enableIcebergCompatV3", "true", "icebergCompatV3"},
+        {"delta.universalFormat.enabledFormats", "iceberg", "enabledFormats"},
         {"delta.compatibility.symlinkFormatManifest.enabled", "true", "symlinkFormatManifest"},
         {"delta.feature.geospatial", "supported", "geospatial"},
     };

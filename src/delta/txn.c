@@ -177,7 +177,9 @@ static enum status derive_protocol(struct delta_txn *txn, const struct delta_met
 {
     const struct delta_protocol *old = txn->base ? &txn->base->head->protocol : NULL;
     enum status status = delta_protocol_derive(&txn->arena, old, requested, schema, out, changed, err);
-    return status ? status : delta_protocol_check_write(out, requested, schema, err);
+    if (!status)
+        status = delta_protocol_check_write(out, requested, schema, err);
+    return status ? status : delta_iceberg_check(txn->base ? &txn->base->head->metadata : NULL, out, requested, schema, err);
 }
 
 /* ---- properties that the program keeps ------------------------------------------------------------- */
@@ -299,6 +301,10 @@ enum status delta_txn_drop_feature(struct delta_txn *txn, enum delta_feature_id 
     struct delta_protocol left;
     const struct delta_protocol *from = txn->has_protocol || !txn->base ? &txn->protocol : &txn->base->head->protocol;
     enum status status = delta_protocol_without(&txn->arena, from, id, &left, err);
+    if (!status && id == DELTA_FEATURE_ROW_TRACKING) {
+        drop_properties(&txn->metadata, STR("delta.rowTracking"));
+        status = delta_txn_drop_row_tracking_domain(txn, err);
+    }
     if (status)
         return status;
     txn->protocol = left;
@@ -369,6 +375,20 @@ static void put_encoded_path(struct buf *out, struct str path)
     buf_release(&encoded);
 }
 
+static enum status put_fresh(struct delta_txn *txn, size_t offset, int64_t rows, struct error *err)
+{
+    if (txn->fresh_count == txn->fresh_cap) {
+        size_t cap = txn->fresh_cap ? txn->fresh_cap * 2 : FIRST_PATHS;
+        struct delta_fresh_add *grown = mem_realloc(txn->fresh, cap * sizeof *grown);
+        if (!grown)
+            return error_oom(err);
+        txn->fresh = grown;
+        txn->fresh_cap = cap;
+    }
+    txn->fresh[txn->fresh_count++] = (struct delta_fresh_add){.offset = offset, .rows = rows};
+    return STATUS_OK;
+}
+
 /* Notes where the ids of new rows will go (body.c), which needs their number. */
 static enum status note_fresh(struct delta_txn *txn, struct str path, struct str stats, struct error *err)
 {
@@ -379,17 +399,7 @@ static enum status note_fresh(struct delta_txn *txn, struct str path, struct str
     if (!status && rows < 0)
         return error_set(err, STATUS_INVALID_ARGUMENT, "file \"%.*s\" has no statistics that say how many rows it has: they cannot be tracked",
                          STR_ARG(path));
-    if (!status && txn->fresh_count == txn->fresh_cap) {
-        size_t cap = txn->fresh_cap ? txn->fresh_cap * 2 : FIRST_PATHS;
-        struct delta_fresh_add *grown = mem_realloc(txn->fresh, cap * sizeof *grown);
-        if (!grown)
-            return error_oom(err);
-        txn->fresh = grown;
-        txn->fresh_cap = cap;
-    }
-    if (!status)
-        txn->fresh[txn->fresh_count++] = (struct delta_fresh_add){.offset = txn->adds.len, .rows = rows};
-    return status;
+    return status ? status : put_fresh(txn, txn->adds.len, rows, err);
 }
 
 static enum status put_row_ids(struct delta_txn *txn, const struct delta_add *add, struct error *err)
@@ -420,7 +430,9 @@ enum status delta_txn_add(struct delta_txn *txn, const struct delta_add *add, st
                add->data_change ? "true" : "false");
     put_stats(out, add->stats);
     put_tags(out, add->tags, add->tag_count);
-    enum status status = put_row_ids(txn, add, err);
+    enum status status = delta_iceberg_check_add(m, add->path, add->stats, false, err);
+    if (!status)
+        status = put_row_ids(txn, add, err);
     buf_z(out, "}}\n");
     enum status written = line_check(out, start, status ? NULL : err);
     if (status || written) {
@@ -621,7 +633,9 @@ static enum status put_add_again(struct delta_txn *txn, const struct delta_file 
     const struct delta_metadata *m = delta_txn_metadata(txn);
     struct buf *out = &txn->adds;
     size_t start = out->len, fresh = txn->fresh_count;
-    enum status status = STATUS_OK;
+    enum status status = delta_iceberg_check_add(m, file->path, file->stats, dv != NULL, err);
+    if (status)
+        return status;
     buf_z(out, "{\"add\":{\"path\":");
     json_put_string(out, file->path);
     buf_char(out, ',');
@@ -925,6 +939,43 @@ enum status delta_txn_user_metadata(struct delta_txn *txn, struct str text, stru
         return error_oom(err);
     txn->user_metadata = copy;
     return STATUS_OK;
+}
+
+/* ---- lines of changes before (stage.c) --------------------------------------------------------------- */
+
+enum status delta_txn_take_line(struct delta_txn *txn, struct str line, struct error *err)
+{
+    size_t start = txn->adds.len;
+    buf_str(&txn->adds, line);
+    return line_check(&txn->adds, start, err);
+}
+
+enum status delta_txn_take_add(struct delta_txn *txn, struct str line, size_t fresh_at, int64_t fresh_rows, bool data_change, struct error *err)
+{
+    size_t start = txn->adds.len;
+    enum status status = fresh_at != SIZE_MAX ? put_fresh(txn, start + fresh_at, fresh_rows, err) : STATUS_OK;
+    if (!status)
+        status = delta_txn_take_line(txn, line, err);
+    if (status)
+        return status;
+    txn->add_count++;
+    txn->data_change_count += data_change;
+    return STATUS_OK;
+}
+
+enum status delta_txn_take_remove(struct delta_txn *txn, struct str path, struct str line, bool data_change, struct error *err)
+{
+    size_t slot = 0, start = txn->removes.len;
+    bool known;
+    enum status status = note_removed(txn, path, &slot, &known, err);
+    if (status || known)
+        return status;
+    buf_str(&txn->removes, line);
+    if (!str_ends(line, STR("\n")))
+        buf_char(&txn->removes, '\n');
+    if (!(status = line_check(&txn->removes, start, err)))
+        count_removed(txn, slot, 0, data_change);
+    return status;
 }
 
 bool delta_txn_is_blind_append(const struct delta_txn *txn) { return !txn->reads_files && txn->read_count == 0 && txn->remove_count == 0; }

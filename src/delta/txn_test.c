@@ -288,8 +288,8 @@ static void refuses_bad_metadata(void **state)
     expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: VARIANT, b: INT>", .partition = "a"}, STATUS_INVALID_ARGUMENT, "\"a\"");
     expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: INT>", .keys = {"delta.apendOnly"}, .values = {"true"}}, STATUS_UNKNOWN_PROPERTY,
                             "apendOnly");
-    expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: INT>", .keys = {"delta.enableIcebergCompatV1"}, .values = {"true"}},
-                            STATUS_UNSUPPORTED_FEATURE, "icebergCompatV1");
+    expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: INT>", .keys = {"delta.enableIcebergCompatV3"}, .values = {"true"}},
+                            STATUS_UNSUPPORTED_FEATURE, "icebergCompatV3");
     expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: INT>", .keys = {"x", "x"}, .values = {"1", "2"}}, STATUS_INVALID_ARGUMENT, "twice");
 }
 

@@ -144,6 +144,7 @@ bool field_set_meta_text(struct arena *arena, struct delta_field *field, struct 
 #define META_DEFAULT "CURRENT_DEFAULT"
 #define META_CHAR_VARCHAR "__CHAR_VARCHAR_TYPE_STRING"
 #define META_INVARIANTS "delta.invariants"
+#define META_TYPE_CHANGES "delta.typeChanges"
 #define CONSTRAINT_PREFIX "delta.constraints."
 
 /* ---- rows to files to actions (write.c) ------------------------------------------------------ */
@@ -246,6 +247,8 @@ struct rewriting {
     int64_t match_count;
     struct rewrite_file *touched; /* in order of index */
     size_t touched_count;
+    uint32_t *entries;    /* by index: the place in touched, plus one; while the matches are marked */
+    bool marked;          /* changed and updates of the touched files are filled */
     int64_t *action_rows; /* by action */
     /* checks in the queries that write */
     const struct fit **fits;
@@ -311,8 +314,20 @@ enum status alteration_open(struct alteration *a, struct ctx *ctx, struct catalo
 /* value NULL ptr: not set any more. */
 enum status alteration_set(struct alteration *a, struct str key, struct str value, struct error *err);
 enum status alteration_begin(struct alteration *a, const char *operation, struct error *err);
+/* The same for columns that are mapped as they were, or not any more: none gets an id. */
+enum status alteration_begin_unmapped(struct alteration *a, const char *operation, struct error *err);
 enum status alteration_commit(struct alteration *a, struct table_change *out, struct error *err);
 void alteration_close(struct alteration *a);
+/* Files are written anew as the alteration's metadata and schema (the base's but for metadata of fields) have them, in the commit that brings these.
+ * (remake.c) */
+enum remake_files {
+    REMAKE_ALL,
+    REMAKE_OTHER_TYPES /* those whose columns do not have the types of the schema */
+};
+enum status alteration_remake(struct alteration *a, struct engine *e, const char *operation, enum remake_files which, struct table_change *out,
+                              struct error *err);
+/* The same for a table whose columns were mapped and are not any more; the metadata says the mode already. */
+enum status alteration_unmap(struct alteration *a, struct engine *e, struct table_change *out, struct error *err);
 /* The field at the end of a path ("element", "key", "value" lead through containers) and the struct that holds it. COLUMN_NOT_FOUND with the nearest.
  */
 enum status alteration_find(struct alteration *a, const struct sql_path *path, struct delta_type **parent, struct delta_field **field,
