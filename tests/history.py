@@ -109,6 +109,10 @@ class Operations:
     def __init__(self, seed):
         self.lock, self.chance, self.all = threading.Lock(), random.Random(seed), []
 
+    @property
+    def acknowledged(self):
+        return sum(o.outcome == "acknowledged" for o in list(self.all))
+
     def next(self):
         with self.lock:
             number = len(self.all) + 1
@@ -124,14 +128,14 @@ class Operations:
 class Actor(threading.Thread):
     """Runs statements until the end; when its process is killed it starts another."""
 
-    def __init__(self, program, lake, operations, end):
+    def __init__(self, program, lake, operations, stop):
         super().__init__(daemon=True)
-        self.program, self.lake, self.operations, self.end = program, lake, operations, end
+        self.program, self.lake, self.operations, self.stop = program, lake, operations, stop
         self.session, self.broken, self.deaths = programs.Session(program, lake), None, 0
 
     def run(self):
         try:
-            while time.monotonic() < self.end:
+            while not self.stop.is_set():
                 self.perform(self.operations.next())
         except Exception as broken:  # noqa: BLE001, told by the test
             self.broken = broken
@@ -153,21 +157,24 @@ class Actor(threading.Thread):
             self.session = programs.Session(self.program, self.lake)
 
 
-def run(program, lake, properties, seconds, actors, seed, killing=True):
-    operations, chance = Operations(seed), random.Random(seed + 1)
+def run(program, lake, properties, seconds, actors, seed, least=40):
+    """For so many seconds, and until so many statements are acknowledged; about every eighth is killed."""
+    operations, chance, stop = Operations(seed), random.Random(seed + 1), threading.Event()
     rows = ", ".join(f"({i}, {i})" for i in range(KEYS))
     with programs.Session(program, lake) as session:
         session.query(f"CREATE TABLE t (id bigint, v bigint) USING DELTA TBLPROPERTIES ({properties})")
         session.query(f"INSERT INTO t VALUES {rows}")
-    end = time.monotonic() + seconds
-    crew = [Actor(program, lake, operations, end) for _ in range(actors)]
+    begun, crew, killed = time.monotonic(), [Actor(program, lake, operations, stop) for _ in range(actors)], 0
     for actor in crew:
         actor.start()
-    while killing and time.monotonic() < end - 1:
-        time.sleep(chance.uniform(0.2, 0.8))
-        chance.choice(crew).session.process.kill()
+    while any(a.is_alive() for a in crew) and (time.monotonic() < begun + seconds or operations.acknowledged < least):
+        time.sleep(chance.uniform(0.02, 0.2))
+        if operations.acknowledged >= (killed + 1) * 8:
+            killed += 1
+            chance.choice(crew).session.process.kill()
+    stop.set()
     for actor in crew:
-        actor.join(120)
+        actor.join(240)
         assert not actor.is_alive(), "an actor did not end"
         actor.session.close()
     broken = next((a.broken for a in crew if a.broken), None)
