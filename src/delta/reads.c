@@ -244,7 +244,9 @@ static enum status find_add(struct ctx *ctx, const struct delta_txn *txn, const 
                             struct delta_segment *g, const struct delta_action_add **found, struct error *err)
 {
     uint64_t *keep = mem_calloc(delta_words(g->count) + 1, sizeof *keep);
-    enum status status = keep ? meet(ctx, txn, read, g, keep, err) : error_oom(err);
+    if (!keep)
+        return error_oom(err);
+    enum status status = meet(ctx, txn, read, g, keep, err);
     for (size_t i = 0; i < g->count && !status && !*found; i++) {
         bool brings = false;
         if (keep[i >> 6] >> (i & 63) & 1)
