@@ -526,7 +526,8 @@ enum status delta_txn_set_metadata(struct delta_txn *txn, const struct delta_met
 enum status delta_txn_drop_feature(struct delta_txn *txn, enum delta_feature_id id, struct error *err);
 enum status delta_txn_add(struct delta_txn *txn, const struct delta_add *add, struct error *err);
 /* Gives a file of the base snapshot (found by delta_scan with want_stats) another deletion vector, which must hold every row that the old one
- * did: remove and add of one path in the commit; statistics stay with tightBounds=false. */
+ * did: remove and add of one path in the commit; statistics stay with tightBounds=false.  When another writer gave the file a vector of other rows
+ * first, delta_txn_commit joins the two. */
 enum status delta_txn_set_dv(struct delta_txn *txn, const struct delta_file *file, const struct delta_dv *dv, struct error *err);
 /* A change data file (protocol "Add CDC File"); path as for delta_add, below _change_data/. */
 enum status delta_txn_cdc(struct delta_txn *txn, struct str path, const struct str *partition_values, int64_t size_bytes, struct error *err);
@@ -546,8 +547,13 @@ enum status delta_txn_add_again(struct delta_txn *txn, const struct delta_file *
 enum status delta_txn_remove(struct delta_txn *txn, const struct delta_file *file, bool data_change, struct error *err);
 enum status delta_txn_remove_all(struct delta_txn *txn, struct error *err); /* every file of the base: overwrite; counts as reading all */
 enum status delta_txn_app(struct delta_txn *txn, struct str app_id, int64_t version, struct error *err); /* txn action; the app id counts as read */
-/* What the change read: decides conflicts.  Default: nothing (blind append). */
+/* What the change read of its base: decides conflicts.  Default: nothing (blind append).  reads_all: the files as they are, so that even one that
+ * only moves rows is in the way. */
 void delta_txn_reads_all(struct delta_txn *txn);
+/* Rows that have what the predicate says (NULL: any), whichever files they are in; it may be weaker than what was asked of them.  takes_all: every
+ * row that was read is removed or replaced by this change, so that other rows of the same files may change at the same time. May be called more than
+ * once. */
+enum status delta_txn_reads(struct delta_txn *txn, const struct delta_pred *pred, bool takes_all, struct error *err);
 /* commitInfo: operation name as Spark spells it ("WRITE", "CREATE TABLE", …), parameters and metrics. Values are copied;
  * parameter values are JSON texts as Spark writes them (strings hold quoted JSON). */
 enum status delta_txn_operation(struct delta_txn *txn, const char *operation, struct error *err);

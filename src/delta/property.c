@@ -40,7 +40,7 @@ static const struct {
     [KIND_AUTO_COMPACT] = {"true, false, auto, legacy", {"true", "false", "auto", "legacy"}},
     [KIND_CHECKPOINT_POLICY] = {"classic or v2", {"classic", "v2"}},
     [KIND_COLUMN_MAPPING_MODE] = {"none, name or id", {"none", "name", "id"}},
-    [KIND_ISOLATION_LEVEL] = {"Serializable", {"Serializable"}},
+    [KIND_ISOLATION_LEVEL] = {"Serializable, WriteSerializable or SnapshotIsolation", {"Serializable", "WriteSerializable", "SnapshotIsolation"}},
     [KIND_READER_VERSION] = {"1, 2 or 3", {"1", "2", "3"}},
     [KIND_WRITER_VERSION] = {"a whole number from 1 to 7", {"1", "2", "3", "4", "5", "6", "7"}},
     [KIND_PARQUET_CODEC] = {"zstd, snappy, gzip, lz4, lz4_raw, brotli, none or uncompressed",

@@ -128,6 +128,11 @@ enum status engine_explain(struct ctx *ctx, struct engine *e, struct str sql, bo
 /* One int64 / one text from a one-row query: for small internal questions. *is_null when NULL. */
 enum status engine_query_i64(struct ctx *ctx, struct engine *e, struct str sql, int64_t *out, bool *is_null, struct error *err);
 
+/* Appends a query that yields the rows of select (whose holds are the caller's until that query has run) in the order of a Z curve over the columns:
+ * SQL expressions over its rows, which have the alias varve_rows.  Reads some rows of select once per column. */
+enum status engine_zorder_sql(struct ctx *ctx, struct engine *e, struct str select, const struct str *columns, size_t column_count,
+                              struct str session_settings, struct buf *out, struct error *err);
+
 /* Runs a SELECT and keeps its rows for later queries, in memory or, when they are many, in the spill directory.  Takes hold.  *relation (in the
  * arena) is how other texts name them; they have the pseudo-column rowid, BIGINT, from 0 without gaps.  They go with *kept. */
 enum status engine_keep_rows(struct ctx *ctx, struct engine *e, struct str select, struct engine_hold *hold, struct str session_settings,

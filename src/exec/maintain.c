@@ -88,7 +88,11 @@ static enum status choose_files(struct change *c, struct table_optimize *optimiz
 
 static enum status try_optimize(struct change *c, struct table_change *out, struct error *err)
 {
-    struct table_optimize optimize = {.base = c->snapshot, .purge = c->st->kind == STATEMENT_REORG, .session_settings = c->rewrite.session_settings};
+    struct table_optimize optimize = {.base = c->snapshot,
+                                      .purge = c->st->kind == STATEMENT_REORG,
+                                      .zorder = c->st->paths,
+                                      .zorder_count = c->st->path_count,
+                                      .session_settings = c->rewrite.session_settings};
     enum status status = change_predicate(c, c->in->condition, err);
     optimize.predicate = status == STATUS_OK ? c->rewrite.parameters[0].value : STR_NULL;
     if (status == STATUS_OK && c->in->condition.ptr)

@@ -123,6 +123,11 @@ static void maintenance(void **state)
     st = parsed(&arena, "OPTIMIZE '/p' WHERE d = '2024-01-01' AND e", STATEMENT_OPTIMIZE);
     assert_true(st.name.is_path);
     assert_str(st.change.condition, "d = '2024-01-01' AND e");
+    st = parsed(&arena, "OPTIMIZE t WHERE d > 1 ZORDER BY a, b.c", STATEMENT_OPTIMIZE);
+    assert_str(st.change.condition, "d > 1");
+    assert_int_equal(st.path_count, 2);
+    assert_int_equal(st.paths[1].depth, 2);
+    assert_int_equal(parsed(&arena, "OPTIMIZE t ZORDER BY (a, `b c`)", STATEMENT_OPTIMIZE).path_count, 2);
     st = parsed(&arena, "REORG TABLE t WHERE a > 1 APPLY (PURGE)", STATEMENT_REORG);
     assert_str(st.change.condition, "a > 1");
     parsed(&arena, "TRUNCATE TABLE t", STATEMENT_TRUNCATE);
@@ -150,7 +155,8 @@ static void maintenance(void **state)
     syntax("REORG TABLE t APPLY PURGE", "PURGE", "expected \"(\"", NULL);
     syntax("INSERT INTO t REPLACE WHERE SELECT 1", "SELECT", "expected a condition", NULL);
     not_supported("REORG TABLE t APPLY (UPGRADE UNIFORM (ICEBERG_COMPAT_VERSION = 2))", "UPGRADE", "UNIFORM", NULL);
-    not_supported("OPTIMIZE t ZORDER BY (a)", "ZORDER", "ZORDER", NULL);
+    not_supported("OPTIMIZE t FULL", "FULL", "FULL", NULL);
+    syntax("OPTIMIZE t ZORDER (a)", "(", "expected BY", NULL);
     not_supported("OPTIMIZE t FULL", "FULL", "FULL", NULL);
     not_supported("TRUNCATE TABLE t PARTITION (a = 1)", "PARTITION", "PARTITION", "DELETE");
 }

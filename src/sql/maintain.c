@@ -25,6 +25,22 @@ enum status sql_parse_restore(struct sql_parser *p, struct statement *st)
     return status == STATUS_OK ? sql_finish(p) : status;
 }
 
+/* BY (a, b.c), or without the brackets. */
+static enum status take_zorder(struct sql_parser *p, struct statement *st)
+{
+    enum status status = sql_expect_word(p, "BY");
+    if (status == STATUS_OK && sql_at_symbol(p, "("))
+        return sql_take_path_list(p, &st->paths, &st->path_count);
+    for (bool more = true; status == STATUS_OK && more; more = sql_take_symbol(p, ",")) {
+        st->paths = sql_grow(p->arena, st->paths, st->path_count, sizeof *st->paths);
+        status = st->paths ? sql_take_path(p, &st->paths[st->path_count]) : error_oom(p->err);
+        st->path_count += status == STATUS_OK;
+        if (status != STATUS_OK)
+            break;
+    }
+    return status;
+}
+
 enum status sql_parse_optimize(struct sql_parser *p, struct statement *st)
 {
     enum status status = sql_take_table(p, true, &st->name);
@@ -32,8 +48,8 @@ enum status sql_parse_optimize(struct sql_parser *p, struct statement *st)
         return sql_refuse(p, "OPTIMIZE … FULL", "it is for clustered tables; write OPTIMIZE name");
     if (status == STATUS_OK && sql_take_word(p, "WHERE"))
         status = sql_take_expression(p, "a condition", SQL_STOP_ZORDER, &st->change.condition);
-    if (status == STATUS_OK && sql_at_word(p, "ZORDER"))
-        return sql_refuse(p, "OPTIMIZE … ZORDER BY", "write OPTIMIZE name, which puts small files together");
+    if (status == STATUS_OK && sql_take_word(p, "ZORDER"))
+        status = take_zorder(p, st);
     return status == STATUS_OK ? sql_finish(p) : status;
 }
 

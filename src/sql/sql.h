@@ -185,7 +185,7 @@ struct statement {
     uint32_t constraint_count;
     struct sql_column_change *changes; /* ALTER COLUMN */
     uint32_t change_count;
-    struct sql_path *paths; /* RENAME and DROP COLUMN, CLUSTER BY */
+    struct sql_path *paths; /* RENAME and DROP COLUMN, CLUSTER BY, ZORDER BY */
     uint32_t path_count;
     bool cluster_by; /* CREATE TABLE … CLUSTER BY */
     struct sql_name new_name;

@@ -54,6 +54,9 @@ struct table_insert {
     bool overwrite; /* replaces all rows */
     bool dynamic;   /* overwrite: replaces the partitions that the new rows are in */
     bool merge_schema, overwrite_schema;
+    struct delta_snapshot *base;           /* the version that the rows were read from, when they are from this table; NULL: the newest */
+    const struct delta_pred *const *reads; /* what each of those readings asked for; NULL: everything */
+    uint32_t read_count;
     struct str operation;     /* "WRITE" by default; "COPY INTO" … */
     struct str user_metadata; /* NULL ptr */
 };
@@ -138,6 +141,11 @@ struct table_rewrite {
     const struct delta_property *parameters; /* of commitInfo; values are JSON, or have a NULL ptr */
     uint32_t parameter_count;
     struct str session_settings;
+    /* For other writers (delta_txn_reads): every row that was looked for is changed, whatever else its values decide; and what the queries read of
+     * the table besides TABLE_TARGET. */
+    bool takes_all;
+    const struct delta_pred *const *reads;
+    uint32_t read_count;
 };
 /* Finds the rows, writes what takes their place and commits.  Files without such rows stay untouched; where the table has deletion vectors, so do
  * files with them.  No such rows and nothing to insert: no commit.  All columns of the rows written go through the checks of INSERT.
@@ -166,10 +174,13 @@ struct table_optimize {
     struct table_query match; /* yields ENGINE_FILE_COLUMN and a count for files that the condition allows; NULL ptr: all */
     struct str predicate;     /* the condition for commitInfo: JSON */
     bool purge;               /* REORG: files with deleted rows, whatever their size */
+    const struct sql_path *zorder;
+    uint32_t zorder_count;
     struct str session_settings;
 };
 /* OPTIMIZE: files smaller than delta.targetFileSize (1 GiB when it is not set) are put together by partition, files with a deletion vector are
- * rewritten without their deleted rows.  Nothing to do: no commit. */
+ * rewritten without their deleted rows.  Nothing to do: no commit.  With zorder all files are rewritten, in the order of a Z curve over these columns:
+ * not by partition columns, and not when the table is clustered (INVALID_ARGUMENT). */
 enum status table_optimize(struct ctx *ctx, struct engine *e, struct catalog_table *t, const struct table_optimize *in, struct table_change *out,
                            struct error *err);
 

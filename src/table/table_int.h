@@ -173,6 +173,8 @@ enum status table_commit(struct ctx *ctx, const struct catalog_table *t, struct 
                          struct table_change *out, struct error *err);
 /* Newest snapshot, when its protocol may be written. */
 enum status table_snapshot(struct ctx *ctx, const struct catalog_table *t, struct delta_snapshot **out, struct error *err);
+/* What queries read of the table itself. */
+enum status table_note_reads(struct delta_txn *txn, const struct delta_pred *const *reads, uint32_t count, struct error *err);
 enum status table_check_removable(const struct catalog_table *t, const struct delta_metadata *m, struct error *err);
 
 /* commitInfo parameters: values become JSON strings, as Spark writes them; a NULL ptr becomes null. */
@@ -245,6 +247,8 @@ struct rewriting {
     int64_t match_count;
     struct rewrite_file *touched; /* in order of index */
     size_t touched_count;
+    uint32_t *entries;    /* by index: the place in touched, plus one; while the matches are marked */
+    bool marked;          /* changed and updates of the touched files are filled */
     int64_t *action_rows; /* by action */
     /* checks in the queries that write */
     const struct fit **fits;
