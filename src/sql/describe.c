@@ -27,8 +27,7 @@ static bool take_before_name(struct sql_parser *p, const char *word)
 
 enum status sql_parse_describe_table(struct sql_parser *p, struct statement *st)
 {
-    static const struct sql_refusal before[] = {{"FUNCTION", NULL},
-                                                {"SCHEMA", "see SHOW SCHEMAS"},
+    static const struct sql_refusal before[] = {{"SCHEMA", "see SHOW SCHEMAS"},
                                                 {"DATABASE", "see SHOW SCHEMAS"},
                                                 {"NAMESPACE", "see SHOW SCHEMAS"},
                                                 {"CATALOG", "see SHOW CATALOGS"},
