@@ -408,6 +408,8 @@ static enum status sum_change(struct delta_txn *sum, const struct delta_stage *g
     sum->reads_all |= c->txn->reads_all;
     sum->keeps_row_ids &= c->txn->keeps_row_ids || !rewrites;
     enum status status = sum_metadata(sum, c->txn, err);
+    for (size_t k = 0; status == STATUS_OK && k < c->txn->read_count; k++)
+        status = delta_txn_reads(sum, c->txn->reads[k].pred, c->txn->reads[k].takes_all, err);
     if (status == STATUS_OK)
         status = sum_apps(sum, g, i, err);
     if (status == STATUS_OK)
