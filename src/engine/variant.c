@@ -376,7 +376,9 @@ static enum status put_node(struct encoding *e, uint32_t at, unsigned depth)
     if (!children_of(v, e->row, at, &first, &count))
         return error_set(e->err, STATUS_INTERNAL, "a variant's children are not there");
     struct variant_member *members = mem_calloc((size_t)count + 1, sizeof *members);
-    enum status st = members ? STATUS_OK : error_oom(e->err);
+    enum status st = STATUS_OK;
+    if (!members)
+        return error_oom(e->err);
     for (uint32_t i = 0; st == STATUS_OK && i < count; i++)
         st = put_child(e, type == DUCK_VARIANT_OBJECT, v->children[e->row].offset + first + i, start, &members[i], depth);
     if (st == STATUS_OK)
