@@ -167,6 +167,8 @@ enum status delta_protocol_check_write(const struct delta_protocol *p, const str
                                        struct error *err);
 /* Table properties: known delta.* keys are validated, unknown ones are UNKNOWN_PROPERTY with the nearest name. */
 enum status delta_property_check(struct str key, struct str value, struct error *err);
+/* True for keys that this program keeps and that cannot be set by hand: delta.columnMapping.maxColumnId… */
+bool delta_property_is_internal(struct str key);
 /* "interval 7 days", "7 days" -> milliseconds */
 bool delta_interval_ms(struct str text, int64_t *out);
 /* "134217728", "128MB", "1 GiB" -> bytes; units are powers of 1024 */
@@ -318,6 +320,11 @@ enum status delta_dv_read(struct ctx *ctx, struct store *store, const struct del
  * the arena).  The file is durable on return; on failure nothing is left. */
 enum status delta_dv_write(struct ctx *ctx, struct store *store, const struct delta_rows *const *sets, size_t count, struct arena *arena,
                            struct delta_dv *out, struct error *err);
+/* Names of the table's files that another table can have: relative ones become "file:/…" and storage "p"; texts in the arena.  Inline vectors and
+ * absolute names stay as they are. */
+bool delta_path_is_absolute(struct str path);
+enum status delta_absolute_path(struct arena *arena, struct store *store, struct str path, struct str *out, struct error *err);
+enum status delta_dv_absolute(struct arena *arena, struct store *store, const struct delta_dv *dv, struct delta_dv *out, struct error *err);
 /* Removes the file of a descriptor that delta_dv_write made and no commit took; what cannot be removed stays an orphan. */
 void delta_dv_discard(struct ctx *ctx, struct store *store, const struct delta_dv *dv);
 
@@ -573,6 +580,21 @@ struct delta_commit_result {
  * (in the background when the table has a worker, else at once); their failure never fails the commit (logged).
  * Status is OK only for COMMITTED; CONFLICT gives COMMIT_CONFLICT, UNKNOWN gives COMMIT_UNKNOWN, both also in *result. */
 enum status delta_txn_commit(struct ctx *ctx, struct delta_txn *txn, struct delta_commit_result *result, struct error *err);
+
+/* ==== several changes, one commit ======================================================= */
+
+/* A table of its own that begins as this version of another, for one session's transaction.  What is committed to it is seen through it at once and
+ * by nobody else; delta_stage_commit makes one commit of the real table out of all of it, and a table that is given up before leaves orphan files
+ * only.  Its versions go on from the pinned one, but cannot be asked for by number, and results name the pinned one.
+ * NOT_SUPPORTED, and nothing staged: a change of partitioning or of metadata domains; and where the table has a change data feed or tracks its rows,
+ * a change of rows that are new in the stage, for one commit cannot tell of both. */
+enum status delta_stage_open(struct ctx *ctx, struct delta_snapshot *pinned, struct delta_table **out, struct error *err);
+int64_t delta_stage_version(const struct delta_table *t); /* the pinned version; -1 for a table that is no stage */
+size_t delta_stage_change_count(const struct delta_table *t);
+/* Rows were read that what is written may depend on: another writer's commit conflicts. */
+void delta_stage_reads_all(struct delta_table *t);
+/* As delta_txn_commit, with all changes as one; the version is the pinned one when nothing is left of them.  Once. */
+enum status delta_stage_commit(struct ctx *ctx, struct delta_table *t, struct delta_commit_result *result, struct error *err);
 
 /* Makes a table ready for delta.enableRowTracking: takes up the feature rowTracking and gives every file its row ids, in commits of a bounded
  * size that add files once more with dataChange=false.  A file that another writer removes meanwhile is left to the next round. */

@@ -37,6 +37,7 @@ struct engine_ref {
     struct str alias;                  /* NULL ptr when none */
     bool has_at;                       /* AT (VERSION|TIMESTAMP => expr) follows */
     bool is_changes;                   /* a call of table_changes or table_changes_by_path, which is in table; offset is the call's */
+    bool is_statement;                 /* a call of varve_statement, table_history, table_detail or table_files, the same way */
 };
 struct engine_parsed {
     struct engine_ref *refs; /* tables that are not CTEs of an enclosing scope, in order of offset */
@@ -139,6 +140,10 @@ enum status engine_zorder_sql(struct ctx *ctx, struct engine *e, struct str sele
  * arena) is how other texts name them; they have the pseudo-column rowid, BIGINT, from 0 without gaps.  They go with *kept. */
 enum status engine_keep_rows(struct ctx *ctx, struct engine *e, struct str select, struct engine_hold *hold, struct str session_settings,
                              struct arena *arena, struct str *relation, int64_t *row_count, struct engine_hold **kept, struct error *err);
+
+/* Keeps the rows of a stream, which it takes (also on failure), in the same way; *schema (in the arena) is theirs as Delta types. */
+enum status engine_keep_stream(struct ctx *ctx, struct engine *e, struct ArrowArrayStream *stream, struct arena *arena, struct str *relation,
+                               struct delta_type **schema, struct engine_hold **kept, struct error *err);
 
 /* ---- writing --------------------------------------------------------------------------------------- */
 
