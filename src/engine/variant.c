@@ -245,7 +245,7 @@ static __int128 wide_number(struct str data, size_t at, size_t bytes, bool is_un
     unsigned __int128 value = 0;
     for (size_t i = 0; i < bytes; i++)
         value |= (unsigned __int128)(uint8_t)data.ptr[at + i] << (8 * i);
-    unsigned unused = (unsigned)(128 - 8 * bytes);
+    unsigned unused = bytes ? (unsigned)(128 - 8 * bytes) : 0;
     return is_unsigned ? (__int128)value : (__int128)(value << unused) >> unused;
 }
 
