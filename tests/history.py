@@ -140,9 +140,16 @@ class Actor(threading.Thread):
         except Exception as broken:  # noqa: BLE001, told by the test
             self.broken = broken
 
+    def answer(self, sql):
+        """Every statement answers a row or an error; the error comes through a pipe of its own, which may be the later one."""
+        rows = self.session.attempt(sql)
+        if not rows:
+            raise programs.Failed(json.loads(self.session.errors.get(timeout=30)), sql)
+        return rows[0]
+
     def perform(self, operation):
         try:
-            operation.answer = self.session.attempt(operation.sql)[0]
+            operation.answer = self.answer(operation.sql)
             operation.outcome = "acknowledged"
         except programs.Failed as failed:
             operation.outcome = "lost" if failed.code == "COMMIT_UNKNOWN" else "refused"
