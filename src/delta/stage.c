@@ -44,7 +44,9 @@ enum status delta_stage_open(struct ctx *ctx, struct delta_snapshot *pinned, str
     struct delta_snapshot *full = NULL, *first = NULL;
     struct delta_stage *g = mem_calloc(1, sizeof *g);
     *out = NULL;
-    enum status status = g ? delta_snapshot_with_files(ctx, pinned, &full, err) : error_oom(err);
+    if (!g)
+        return error_oom(err);
+    enum status status = delta_snapshot_with_files(ctx, pinned, &full, err);
     if (status == STATUS_OK)
         status = delta_table_open(ctx, pinned->table->store, pinned->table->handler, str_of(pinned->table->name), &t, err);
     if (status == STATUS_OK && !(first = delta_snapshot_for(full, t)))

@@ -136,7 +136,7 @@ static enum status bind_body(struct ctx *ctx, struct exec_session *s, struct are
 static enum status parse_found(struct arena *arena, struct found_function *f, struct error *err)
 {
     enum status status = sql_parse(arena, f->sql, &f->st, err);
-    if (status == STATUS_OK && f->st.kind == STATEMENT_CREATE_FUNCTION)
+    if (status == STATUS_OK && f->st.function)
         return STATUS_OK;
     if (status == STATUS_OK)
         status = error_set(err, STATUS_CORRUPT_LOG, "the catalog's entry of function \"%.*s\" is no CREATE FUNCTION", STR_ARG(f->name));
@@ -301,7 +301,7 @@ enum status exec_expand_function(struct ctx *ctx, struct exec_session *s, struct
         return STATUS_OK;
     struct catalog_name wanted = exec_catalog_name(s, &name);
     enum status status = find_function(ctx, s, arena, &wanted, called->part_count == 1, &f, &found, err);
-    if (status != STATUS_OK || !found)
+    if (status != STATUS_OK || !found || !f.st.function)
         return status;
     struct str *values = ARENA_ARRAY(arena, struct str, f.st.function->parameter_count + 1);
     status = values ? match_arguments(arena, &f, called, values, err) : error_oom(err);
@@ -510,7 +510,7 @@ enum status exec_describe_function(struct ctx *ctx, struct exec_session *s, stru
     enum status status = find_function(ctx, s, arena, &name, !st->name.schema.ptr, &f, &found, err);
     if (status == STATUS_OK && !found)
         status = no_function(st, err);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK || !f.st.function)
         return at_name(st, status, err);
     struct rowset *rows = rowset_new(columns, VV_ARRAY_COUNT(columns));
     if (!rows)

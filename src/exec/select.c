@@ -461,7 +461,9 @@ static enum status write_out_views(struct ctx *ctx, struct exec_select *p, const
     struct substitution sub = {.edits = ARENA_ARRAY(&p->arena, struct sql_edit, p->parsed.ref_count + 1)};
     struct str in = p->text.text;
     size_t at = 0;
-    enum status st = sub.edits ? STATUS_OK : error_oom(err);
+    enum status st = STATUS_OK;
+    if (!sub.edits)
+        return error_oom(err);
     for (size_t i = 0; i < p->parsed.ref_count && st == STATUS_OK; i++) {
         const struct engine_ref *parsed = &p->parsed.refs[i];
         struct buf text = BUF_INIT;
@@ -653,10 +655,10 @@ static enum status put_expansion(struct ctx *ctx, struct exec_select *p, const s
     struct substitution sub = {.edits = ARENA_ARRAY(&p->arena, struct sql_edit, 1)};
     struct buf text = BUF_INIT;
     size_t at = 0;
-    enum status st = sub.edits ? STATUS_OK : error_oom(err);
+    if (!sub.edits)
+        return error_oom(err);
     buf_str(&text, x->text);
-    if (st == STATUS_OK)
-        st = buf_check(&text, err);
+    enum status st = buf_check(&text, err);
     if (st == STATUS_OK) {
         put_edit(p, &sub, &at, x->start, x->end, &text);
         buf_append(&sub.out, p->text.text.ptr + at, p->text.text.len - at);
@@ -956,7 +958,7 @@ enum status exec_explain(struct ctx *ctx, struct exec_session *s, const struct s
     struct buf tree = BUF_INIT;
     struct rowset *rows = rowset_new(columns, VV_ARRAY_COUNT(columns));
     enum status st = rows ? exec_select_prepare(ctx, s, stmt->query, stmt->query_offset, &p, err) : error_oom(err);
-    if (st == STATUS_OK)
+    if (st == STATUS_OK && p)
         st = plan(ctx, p, err);
     if (st == STATUS_OK)
         st = relate(ctx, p, &text, &hold, err);
