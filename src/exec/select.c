@@ -495,8 +495,10 @@ static enum status prepare(struct ctx *ctx, struct exec_session *s, struct str q
     int64_t start_us = ctx_monotonic_us(ctx);
     *out = NULL;
     struct exec_select *p = mem_calloc(1, sizeof(*p));
-    if (!p)
-        return error_oom(err);
+    if (!p) {
+        error_oom(err);
+        return STATUS_OUT_OF_MEMORY;
+    }
     p->session = s;
     p->query_offset = query_offset;
     p->frame = frame;
