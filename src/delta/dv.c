@@ -53,6 +53,13 @@ static bool relative_key(struct str text, struct buf *key)
     return ok;
 }
 
+bool delta_dv_key(struct store *store, const struct delta_dv *dv, struct buf *out)
+{
+    if (str_eq(dv->storage, STR("u")))
+        return relative_key(dv->path, out);
+    return str_eq(dv->storage, STR("p")) && delta_file_key(store, dv->path, out);
+}
+
 /* "file:///a/b c" and "/a/b%20c" -> "/a/b c"; false for other schemes. */
 static bool absolute_path(struct str text, struct buf *path)
 {

@@ -42,6 +42,7 @@ struct exec_session {
     char *schema;                         /* current schema */
     char *time_zone;                      /* SET TimeZone; NULL: UTC */
     bool overwrites_partitions;           /* SET spark.sql.sources.partitionOverwriteMode = dynamic */
+    bool vacuums_unchecked;               /* SET spark.databricks.delta.retentionDurationCheck.enabled = false */
     struct exec_transaction *transaction; /* between BEGIN and COMMIT; else NULL */
     struct exec_items variables, functions, prepared, settings;
     struct exec_expanding *expanding; /* while a function's body is looked into; else NULL */

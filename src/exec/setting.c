@@ -77,19 +77,33 @@ static enum status set_overwrite_mode(struct exec_session *s, struct str mode, s
     return exec_answer(out, STR("mode of overwriting partitions set"), err);
 }
 
+static enum status set_retention_check(struct exec_session *s, struct str value, struct exec_result *out, struct error *err)
+{
+    bool on = str_ieq(value, STR("true"));
+    if (!on && !str_ieq(value, STR("false")))
+        return error_set(err, STATUS_INVALID_ARGUMENT, "\"%.*s\" is neither true nor false", STR_ARG(value));
+    s->vacuums_unchecked = !on;
+    return exec_answer(out, on ? STR("retentions are checked") : STR("retentions are not checked"), err);
+}
+
 /* ---- settings ----------------------------------------------------------------------------------- */
 
 #define AUDIT "audit."
+#define RETENTION_CHECK "spark.databricks.delta.retentionDurationCheck.enabled"
 #define USER_METADATA "spark.databricks.delta.commitInfo.userMetadata"
 #define TXN_APP_ID "spark.databricks.delta.write.txnAppId"
 #define TXN_VERSION "spark.databricks.delta.write.txnVersion"
 
 /* Settings that are kept as they are given, beside every name that begins with "audit.". */
 static const struct str kept_settings[] = {STR(USER_METADATA), STR(TXN_APP_ID), STR(TXN_VERSION)};
-static const struct str setting_names[] = {
-    STR("TimeZone"), STR("spark.sql.session.timeZone"), STR("spark.sql.sources.partitionOverwriteMode"), STR(USER_METADATA), STR(TXN_APP_ID),
-    STR(TXN_VERSION)};
-enum { TIME_ZONE, SPARK_TIME_ZONE, OVERWRITE_MODE };
+static const struct str setting_names[] = {STR("TimeZone"),
+                                           STR("spark.sql.session.timeZone"),
+                                           STR("spark.sql.sources.partitionOverwriteMode"),
+                                           STR(RETENTION_CHECK),
+                                           STR(USER_METADATA),
+                                           STR(TXN_APP_ID),
+                                           STR(TXN_VERSION)};
+enum { TIME_ZONE, SPARK_TIME_ZONE, OVERWRITE_MODE, CHECK_RETENTION };
 
 static bool is_kept(struct str key)
 {
@@ -221,6 +235,8 @@ static void show_setting(const struct exec_session *s, struct str key, struct ro
         value = str_of(s->time_zone ? s->time_zone : "UTC");
     else if (str_ieq(key, setting_names[OVERWRITE_MODE]))
         value = s->overwrites_partitions ? STR("dynamic") : STR("static");
+    else if (str_ieq(key, setting_names[CHECK_RETENTION]))
+        value = s->vacuums_unchecked ? STR("false") : STR("true");
     rowset_str(rows, key);
     rowset_str(rows, value);
 }
@@ -265,6 +281,8 @@ enum status exec_set(struct ctx *ctx, struct exec_session *s, struct arena *aren
         return show_settings(s, arena, st, out, err);
     if (str_ieq(p->key, setting_names[OVERWRITE_MODE]))
         return set_overwrite_mode(s, p->value, out, err);
+    if (str_ieq(p->key, setting_names[CHECK_RETENTION]))
+        return set_retention_check(s, p->value, out, err);
     return is_kept(p->key) ? keep_setting(s, p, out, err) : set_time_zone(ctx, s, p->value, out, err);
 }
 
@@ -281,6 +299,8 @@ enum status exec_reset(struct ctx *ctx, struct exec_session *s, struct arena *ar
     }
     if (!key.ptr || str_ieq(key, setting_names[OVERWRITE_MODE]))
         s->overwrites_partitions = false;
+    if (!key.ptr || str_ieq(key, setting_names[CHECK_RETENTION]))
+        s->vacuums_unchecked = false;
     if (!key.ptr)
         exec_items_release(&s->settings);
     else

@@ -42,6 +42,7 @@ static const struct {
     [STATEMENT_RESTORE] = {exec_restore, true, false},
     [STATEMENT_OPTIMIZE] = {exec_optimize, true, false},
     [STATEMENT_REORG] = {exec_optimize, true, false},
+    [STATEMENT_VACUUM] = {exec_vacuum, true, false},
     [STATEMENT_CREATE_SCHEMA] = {exec_create_schema, true, false},
     [STATEMENT_DROP_SCHEMA] = {exec_drop_schema, true, false},
     [STATEMENT_DESCRIBE_TABLE] = {exec_describe_table, false, true},
