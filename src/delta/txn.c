@@ -959,7 +959,7 @@ enum status delta_txn_take_remove(struct delta_txn *txn, struct str path, struct
     if (!str_ends(line, STR("\n")))
         buf_char(&txn->removes, '\n');
     if (!(status = line_check(&txn->removes, start, err)))
-        count_removed(txn, slot, data_change);
+        count_removed(txn, slot, 0, data_change);
     return status;
 }
 

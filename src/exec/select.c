@@ -281,8 +281,6 @@ static enum status resolve_ref(struct ctx *ctx, struct exec_select *p, const str
     p->ref_count++; /* from here on it is released with the others */
     if ((st = shape_ref(ctx, p, ref, &from, err)) != STATUS_OK)
         return st;
-    if (!(p->frame && p->frame->pinned) && !ref->is_changes && ref->extent.at.kind == SQL_AT_NONE)
-        delta_stage_reads_all(ref->place.table);
     ref->read.name = ref->place.qualified_name;
     ref->read.version = delta_snapshot_version(ref->snapshot);
     ref->read.timestamp_us = delta_snapshot_timestamp_us(ref->snapshot);
@@ -728,6 +726,17 @@ static bool may_expand(enum status st)
     return st == STATUS_FUNCTION_NOT_FOUND || st == STATUS_COLUMN_NOT_FOUND || st == STATUS_BINDER || st == STATUS_TABLE_NOT_FOUND;
 }
 
+/* In a transaction what is written may depend on what was read.  The table that the statement changes is looked after where it is changed. */
+static enum status note_reads(struct exec_select *p, struct error *err)
+{
+    const struct delta_table *target = p->frame && p->frame->pinned ? delta_snapshot_table(p->frame->pinned) : NULL;
+    enum status st = STATUS_OK;
+    for (size_t i = 0; st == STATUS_OK && i < p->ref_count; i++)
+        if (p->refs[i].place.table != target && !p->refs[i].is_changes && p->refs[i].extent.at.kind == SQL_AT_NONE)
+            st = delta_stage_reads(p->refs[i].place.table, p->refs[i].pred, err);
+    return st;
+}
+
 static enum status plan(struct ctx *ctx, struct exec_select *p, struct error *err)
 {
     struct exec_expanding own = {0}, *expanding = p->session->expanding ? p->session->expanding : &own;
@@ -754,6 +763,8 @@ static enum status plan(struct ctx *ctx, struct exec_select *p, struct error *er
         }
         error_release(&unknown);
     }
+    if (st == STATUS_OK && !p->planned)
+        st = note_reads(p, err);
     p->planned = st == STATUS_OK;
     p->plan_us += ctx_monotonic_us(ctx) - start_us;
     return st;
