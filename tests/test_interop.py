@@ -113,6 +113,15 @@ WRITTEN = {
     "mapped_later": ["CREATE TABLE mapped_later (id int, s struct<x: int>, p int) USING DELTA PARTITIONED BY (p)",
                      "INSERT INTO mapped_later SELECT 1, {'x': 1}, 1", "ALTER TABLE mapped_later SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')",
                      "ALTER TABLE mapped_later ADD COLUMN s.y string", "INSERT INTO mapped_later SELECT 2, {'x': 2, 'y': 'yes'}, 2"],
+    **{f"{kind}_clone": [f"CREATE TABLE of_{kind} (id int, s struct<x: int>, `p ü` string) USING DELTA PARTITIONED BY (`p ü`) TBLPROPERTIES "
+                         "('delta.columnMapping.mode' = 'name', 'delta.enableDeletionVectors' = 'true', 'delta.enableRowTracking' = 'true')",
+                         f"INSERT INTO of_{kind} VALUES (1, {{'x': 1}}, 'a b'), (2, NULL, 'a b'), (3, {{'x': 3}}, NULL), (4, {{'x': 4}}, 'q%')",
+                         f"DELETE FROM of_{kind} WHERE id = 2", f"CREATE TABLE {kind}_clone {kind.upper()} CLONE of_{kind}",
+                         f"INSERT INTO of_{kind} VALUES (5, NULL, 'q%')", f"INSERT INTO {kind}_clone VALUES (6, NULL, 'own')",
+                         f"DELETE FROM {kind}_clone WHERE id = 3", f"CREATE OR REPLACE TABLE {kind}_clone {kind.upper()} CLONE of_{kind}",
+                         f"UPDATE {kind}_clone SET s.x = 44 WHERE id = 4"] for kind in ("shallow", "deep")},
+    "plain_clone": ["CREATE TABLE of_plain (id int, p string) USING DELTA PARTITIONED BY (p)", "INSERT INTO of_plain VALUES (1, 'a b'), (2, NULL)",
+                    "CREATE TABLE plain_clone SHALLOW CLONE of_plain", "INSERT INTO plain_clone VALUES (3, 'c')"],
     "partitions_in_files": ["CREATE TABLE partitions_in_files (n int, d date, ts timestamp, s string) USING DELTA PARTITIONED BY (d, ts, s) "
                             "TBLPROPERTIES ('delta.enableMaterializePartitionColumnsFeature' = 'true')",
                             "INSERT INTO partitions_in_files VALUES (1, '2024-01-01', '2024-05-05 05:05:05.123456+00', 'x'), (2, NULL, NULL, NULL)"],

@@ -91,6 +91,13 @@ enum status catalog_drop_function(struct ctx *ctx, struct catalog *c, const stru
 
 /* A schema that exists already, or that does not when dropped, is not an error: *existed says so. */
 enum status catalog_create_schema(struct ctx *ctx, struct catalog *c, struct str schema, struct str comment, bool *existed, struct error *err);
+/* SCHEMA_NOT_FOUND with the nearest name.  comment NULL ptr: none any more.  The schema that is always there has none. */
+enum status catalog_comment_schema(struct ctx *ctx, struct catalog *c, struct str schema, struct str comment, struct error *err);
+struct catalog_schema {
+    struct str name, comment, created; /* in the arena; NULL ptr where there is none; created is ISO 8601 */
+};
+enum status catalog_describe_schema(struct ctx *ctx, struct catalog *c, struct arena *arena, struct str schema, struct catalog_schema *out,
+                                    struct error *err);
 enum status catalog_drop_schema(struct ctx *ctx, struct catalog *c, struct str schema, bool cascade, bool *existed, struct error *err);
 enum status catalog_check_schema(struct ctx *ctx, struct catalog *c, struct str schema, struct error *err); /* SCHEMA_NOT_FOUND with nearest */
 

@@ -167,6 +167,8 @@ enum status delta_protocol_check_write(const struct delta_protocol *p, const str
                                        struct error *err);
 /* Table properties: known delta.* keys are validated, unknown ones are UNKNOWN_PROPERTY with the nearest name. */
 enum status delta_property_check(struct str key, struct str value, struct error *err);
+/* True for keys that this program keeps and that cannot be set by hand: delta.columnMapping.maxColumnId… */
+bool delta_property_is_internal(struct str key);
 /* "interval 7 days", "7 days" -> milliseconds */
 bool delta_interval_ms(struct str text, int64_t *out);
 /* "134217728", "128MB", "1 GiB" -> bytes; units are powers of 1024 */
@@ -318,6 +320,11 @@ enum status delta_dv_read(struct ctx *ctx, struct store *store, const struct del
  * the arena).  The file is durable on return; on failure nothing is left. */
 enum status delta_dv_write(struct ctx *ctx, struct store *store, const struct delta_rows *const *sets, size_t count, struct arena *arena,
                            struct delta_dv *out, struct error *err);
+/* Names of the table's files that another table can have: relative ones become "file:/…" and storage "p"; texts in the arena.  Inline vectors and
+ * absolute names stay as they are. */
+bool delta_path_is_absolute(struct str path);
+enum status delta_absolute_path(struct arena *arena, struct store *store, struct str path, struct str *out, struct error *err);
+enum status delta_dv_absolute(struct arena *arena, struct store *store, const struct delta_dv *dv, struct delta_dv *out, struct error *err);
 /* Removes the file of a descriptor that delta_dv_write made and no commit took; what cannot be removed stays an orphan. */
 void delta_dv_discard(struct ctx *ctx, struct store *store, const struct delta_dv *dv);
 

@@ -506,8 +506,6 @@ enum status delta_protocol_without(struct arena *arena, const struct delta_proto
                                    struct error *err);
 /* True for keys that steer the protocol and are not stored: delta.feature.*, delta.minReaderVersion, delta.minWriterVersion. */
 bool delta_property_is_protocol(struct str key);
-/* True for keys that this program keeps and that cannot be set by hand: delta.columnMapping.maxColumnId… */
-bool delta_property_is_internal(struct str key);
 
 /* ---- tables that can be shown as Iceberg (iceberg_compat.c) ---------------------------------------------- */
 
@@ -824,5 +822,8 @@ void delta_log_cleanup(struct ctx *ctx, struct delta_snapshot *s);
 /* Starts a checkpoint in the table's background worker when version is a multiple of delta.checkpointInterval. */
 void delta_checkpoint_maybe(struct ctx *ctx, struct delta_snapshot *s);
 void delta_checkpoint_worker_stop(struct delta_table *t); /* called by delta_table_unref */
+
+/* The store key of the file that holds a vector of storage "u" (dv.c); false when the text is no such name. */
+bool delta_dv_file_key(struct str text, struct buf *key);
 
 #endif

@@ -29,8 +29,10 @@ static void put_edit(struct change_text *t, size_t out_start, size_t origin)
 static void put_origin(struct change_text *t, struct str part)
 {
     size_t start = t->edit_count ? t->edits[t->edit_count - 1].out_end + 1 : 0;
+    const struct statement *st = t->change->st;
+    bool inside = part.ptr >= st->text.ptr && part.ptr <= st->text.ptr + st->text.len; /* else it was made from the statement's names */
     if (!t->failed)
-        put_edit(t, start < t->out.len ? start : t->out.len, (size_t)(part.ptr - t->change->st->text.ptr));
+        put_edit(t, start < t->out.len ? start : t->out.len, inside ? (size_t)(part.ptr - st->text.ptr) : st->name.offset);
 }
 
 struct change_text change_text_begin(struct change *c)
@@ -635,8 +637,8 @@ enum status exec_insert_replace(struct ctx *ctx, struct exec_session *s, struct 
                                 struct error *err)
 {
     struct table_change change = {0};
-    if (st->property_count)
-        return error_set(err, STATUS_NOT_SUPPORTED, "INSERT … REPLACE WHERE takes no options");
+    if (st->property_count || st->change.schema_evolution)
+        return error_set(err, STATUS_NOT_SUPPORTED, "INSERT … REPLACE WHERE takes no options and no WITH SCHEMA EVOLUTION");
     enum status status = change_run(ctx, s, arena, st, try_replace, &change, err);
     return status == STATUS_OK ? change_rows_answer(out, &change, true, err) : status;
 }

@@ -14,6 +14,8 @@ enum status exec_open_table(struct ctx *ctx, struct exec_session *s, const struc
 /* The same for a name in a statement; an error that has no place gets the name's. */
 enum status exec_open_named(struct ctx *ctx, struct exec_session *s, const struct sql_name *name, struct catalog_table *table,
                             struct delta_snapshot **snapshot, struct error *err);
+/* A schema's name may have the one catalog's before it. */
+enum status exec_check_catalog(const struct statement *st, struct error *err);
 enum status exec_check_writable(const struct exec_session *s, const char *what, struct error *err);
 
 /* ---- what a session keeps (item.c) -------------------------------------------------------- */
@@ -89,6 +91,12 @@ enum status exec_changes_from(struct ctx *ctx, struct exec_session *s, struct de
 /* Appends the relation of the changes of versions from…end, with the columns of delta_changes_schema, and counts its files in read. */
 enum status exec_changes_sql(struct ctx *ctx, struct exec_session *s, struct delta_snapshot *end, int64_t from, const struct delta_type *schema,
                              struct exec_read *read, struct buf *sql, struct engine_hold **hold, struct error *err);
+
+/* ---- statements as relations (statement.c) -------------------------------------------------- */
+
+/* Runs a DESCRIBE or SHOW and keeps its rows: the relation's name (in the arena), its columns, and what holds it. */
+enum status exec_statement_rows(struct ctx *ctx, struct exec_session *s, struct str sql, struct arena *arena, struct str *relation,
+                                struct delta_type **schema, struct engine_hold **kept, struct error *err);
 
 /* ---- SELECT (select.c) -------------------------------------------------------------------- */
 
@@ -249,6 +257,12 @@ enum status exec_vacuum(struct ctx *ctx, struct exec_session *s, struct arena *a
 /* INSERT INTO … REPLACE WHERE */
 enum status exec_insert_replace(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                                 struct error *err);
+/* merge.c: INSERT INTO … REPLACE ON, REPLACE USING */
+enum status exec_insert_replace_matching(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st,
+                                         struct exec_result *out, struct error *err);
+/* convert.c */
+enum status exec_convert(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                         struct error *err);
 /* describe.c */
 enum status exec_describe_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                                 struct error *err);
@@ -258,6 +272,13 @@ enum status exec_describe_history(struct ctx *ctx, struct exec_session *s, struc
                                   struct error *err);
 enum status exec_describe_files(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                                 struct error *err);
+enum status exec_describe_schema(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                                 struct error *err);
+/* definition.c, partitions.c */
+enum status exec_show_create_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                                   struct error *err);
+enum status exec_show_partitions(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                                 struct error *err);
 /* view.c */
 enum status exec_create_view(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                              struct error *err);
@@ -279,6 +300,8 @@ enum status exec_show_columns(struct ctx *ctx, struct exec_session *s, struct ar
                               struct error *err);
 enum status exec_show_tblproperties(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                                     struct error *err);
+enum status exec_show_current(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                              struct error *err);
 /* setting.c */
 enum status exec_use(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                      struct error *err);

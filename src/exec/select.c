@@ -20,6 +20,8 @@ struct select_ref {
     bool is_changes;       /* table_changes: of versions changes_from to the snapshot's */
     int64_t changes_from;
     bool with_metadata; /* the column _metadata is behind the table's own */
+    struct str rows;    /* the answer of a statement, kept by the engine: no table then */
+    struct engine_hold *kept;
     const struct delta_type *schema;
     struct str stand_in;
     struct delta_pred *pred;
@@ -153,7 +155,7 @@ static const struct select_ref *same_table_before(const struct exec_select *p, c
 {
     for (size_t i = 0; i < p->ref_count; i++) {
         const struct select_ref *other = &p->refs[i];
-        if (other->place.table == ref->place.table && other->extent.at.kind == SQL_AT_NONE)
+        if (!other->rows.ptr && other->place.table == ref->place.table && other->extent.at.kind == SQL_AT_NONE)
             return other;
     }
     return NULL;
@@ -288,6 +290,34 @@ static enum status resolve_ref(struct ctx *ctx, struct exec_select *p, const str
     return ref->stand_in.ptr ? STATUS_OK : error_oom(err);
 }
 
+/* The statement is run now; what it says of a table is of this moment. */
+static enum status resolve_statement(struct ctx *ctx, struct exec_select *p, const struct engine_ref *parsed, struct error *err)
+{
+    struct select_ref *ref = &p->refs[p->ref_count];
+    struct sql_statement_call call;
+    struct delta_type *schema = NULL;
+    enum status st = sql_statement_call(&p->arena, p->text.text, parsed->offset, &call, err);
+    if (st != STATUS_OK)
+        return st;
+    ref->alias = parsed->alias;
+    ref->table = parsed->table;
+    ref->extent = (struct sql_ref_extent){.name_start = call.start, .name_end = call.end, .at_start = call.end, .at_end = call.end};
+    struct exec_session inside = *p->session;
+    if (call.schema.ptr && !(inside.schema = arena_printf(&p->arena, "%.*s", STR_ARG(call.schema))))
+        return error_oom(err);
+    st = exec_statement_rows(ctx, &inside, call.statement, &p->arena, &ref->rows, &schema, &ref->kept, err);
+    if (st != STATUS_OK) {
+        if (err)
+            err->position = (int64_t)call.start;
+        return st;
+    }
+    p->ref_count++;
+    p->parsed.is_volatile = true;
+    ref->schema = schema;
+    ref->stand_in = str_of(arena_printf(&p->arena, STAND_IN "%zu", p->ref_count - 1));
+    return ref->stand_in.ptr ? STATUS_OK : error_oom(err);
+}
+
 static enum status fix_settings(struct ctx *ctx, struct exec_select *p, struct error *err)
 {
     struct buf sql = BUF_INIT;
@@ -311,6 +341,8 @@ static enum status resolve_refs(struct ctx *ctx, struct exec_select *p, struct e
     for (size_t i = 0; i < p->parsed.ref_count && st == STATUS_OK; i++) {
         if (is_file_reference(p->text.text, p->parsed.refs[i].offset))
             p->parsed.is_volatile = true;
+        else if (p->parsed.refs[i].is_statement)
+            st = resolve_statement(ctx, p, &p->parsed.refs[i], err);
         else if (!bound_name(p, &p->parsed.refs[i]))
             st = resolve_ref(ctx, p, &p->parsed.refs[i], err);
     }
@@ -442,6 +474,28 @@ static enum status write_out(struct ctx *ctx, struct exec_select *p, const struc
     return STATUS_OK;
 }
 
+/* Plain names in a statement that a view reads the answer of mean the view's schema, too. */
+static enum status settle_statement(struct exec_select *p, const struct engine_ref *parsed, struct buf *text, size_t *start, size_t *end,
+                                    struct error *err)
+{
+    struct sql_statement_call call;
+    enum status st = sql_statement_call(&p->arena, p->text.text, parsed->offset, &call, err);
+    if (st != STATUS_OK || call.schema.ptr)
+        return st;
+    *start = call.start;
+    *end = call.end;
+    buf_z(text, SQL_STATEMENT_FUNCTION "(");
+    engine_quote_literal(call.statement, text);
+    buf_z(text, ", ");
+    engine_quote_literal(str_of(p->session->schema), text);
+    buf_char(text, ')');
+    if (!parsed->alias.ptr) {
+        buf_z(text, " AS ");
+        engine_quote_identifier(parsed->table, text);
+    }
+    return STATUS_OK;
+}
+
 static enum status adopt_text(struct ctx *ctx, struct exec_select *p, const struct substitution *sub, struct error *err)
 {
     struct str text = arena_str(&p->arena, buf_view(&sub->out));
@@ -468,7 +522,10 @@ static enum status write_out_views(struct ctx *ctx, struct exec_select *p, const
         size_t start = 0, end = 0;
         if (is_file_reference(in, parsed->offset) || bound_name(p, parsed))
             continue;
-        st = write_out(ctx, p, parsed, scope, &text, &start, &end, err);
+        if (parsed->is_statement)
+            st = scope->view.ptr ? settle_statement(p, parsed, &text, &start, &end, err) : STATUS_OK;
+        else
+            st = write_out(ctx, p, parsed, scope, &text, &start, &end, err);
         if (st == STATUS_OK)
             st = buf_check(&text, err);
         if (st == STATUS_OK && text.len)
@@ -544,6 +601,7 @@ enum status exec_select_prepare_in(struct ctx *ctx, struct exec_session *s, cons
 static void release_refs(struct exec_select *p)
 {
     for (size_t i = 0; i < p->ref_count; i++) {
+        engine_hold_free(p->refs[i].kept);
         delta_snapshot_unref(p->refs[i].snapshot);
         catalog_table_release(&p->refs[i].place);
     }
@@ -622,16 +680,27 @@ void exec_select_reads(const struct exec_select *p, struct exec_read **reads, si
 {
     *count = 0;
     *reads = mem_calloc(p->ref_count ? p->ref_count : 1, sizeof(**reads));
-    if (!*reads)
-        return;
-    for (size_t i = 0; i < p->ref_count; i++) {
-        (*reads)[i] = p->refs[i].read;
-        (*reads)[i].name = mem_strndup(p->refs[i].read.name, strlen(p->refs[i].read.name));
+    for (size_t i = 0; *reads && i < p->ref_count; i++) {
+        if (p->refs[i].rows.ptr)
+            continue;
+        struct exec_read *read = &(*reads)[(*count)++];
+        *read = p->refs[i].read;
+        read->name = mem_strndup(p->refs[i].read.name, strlen(p->refs[i].read.name));
     }
-    *count = p->ref_count;
 }
 
 /* ---- plan -------------------------------------------------------------------------------------- */
+
+/* They are columns of the change data feed, which some take for columns of every table. */
+static void hint_change_columns(enum status st, struct error *err)
+{
+    bool asked = st == STATUS_COLUMN_NOT_FOUND && err && err->message &&
+                 (strstr(err->message, DELTA_COMMIT_VERSION_COLUMN) || strstr(err->message, DELTA_COMMIT_TIMESTAMP_COLUMN) ||
+                  strstr(err->message, DELTA_CHANGE_TYPE_COLUMN));
+    if (asked)
+        error_hint(err, "only changes have it: SELECT … FROM table_changes('name', first version); "
+                        "where rows are tracked, _metadata.row_commit_version says when a row last changed");
+}
 
 /* One try: the error has its place in p->text, or -1. */
 static enum status plan_once(struct ctx *ctx, struct exec_select *p, struct error *err)
@@ -656,6 +725,7 @@ static enum status plan_once(struct ctx *ctx, struct exec_select *p, struct erro
             struct sql_text map = {.text = buf_view(&sub.out), .edits = sub.edits, .edit_count = sub.edit_count};
             err->position = (int64_t)sql_text_origin(&map, (size_t)err->position);
         }
+        hint_change_columns(st, err);
     }
     for (size_t i = 0; i < p->ref_count && st == STATUS_OK; i++)
         p->refs[i].pred = stand_ins[i].pred;
@@ -813,6 +883,12 @@ static enum status relate_ref(struct ctx *ctx, struct exec_select *p, struct sel
 {
     struct engine_hold *one = NULL;
     struct buf sql = BUF_INIT;
+    if (ref->rows.ptr) {
+        *relation = ref->rows;
+        engine_hold_join(hold, ref->kept);
+        ref->kept = NULL;
+        return STATUS_OK;
+    }
     enum status st = ref->is_changes ? exec_changes_sql(ctx, p->session, ref->snapshot, ref->changes_from, ref->schema, &ref->read, &sql, &one, err)
                                      : put_table(ctx, p, ref, &sql, &one, err);
     if (st == STATUS_OK)
@@ -962,6 +1038,8 @@ static void explain_refs(const struct exec_select *p, struct rowset *rows)
     for (size_t i = 0; i < p->ref_count; i++) {
         const struct exec_read *r = &p->refs[i].read;
         char line[512], since[48] = "";
+        if (p->refs[i].rows.ptr)
+            continue;
         if (p->refs[i].is_changes)
             snprintf(since, sizeof(since), "changes from version %lld to ", (long long)p->refs[i].changes_from);
         int len = snprintf(line, sizeof(line),

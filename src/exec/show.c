@@ -92,6 +92,19 @@ enum status exec_show_catalogs(struct ctx *ctx, struct exec_session *s, struct a
     return one_text_column("catalog", &name, 1, st, out, err);
 }
 
+enum status exec_show_current(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                              struct error *err)
+{
+    (void)ctx, (void)arena, (void)st;
+    static const struct rowset_column columns[] = {{"catalog", "u"}, {"namespace", "u"}};
+    struct rowset *rows = rowset_new(columns, VV_ARRAY_COUNT(columns));
+    if (!rows)
+        return error_oom(err);
+    rowset_str(rows, STR(CATALOG_NAME));
+    rowset_str(rows, str_of(s->schema));
+    return rowset_stream(rows, &out->stream, err);
+}
+
 enum status exec_show_columns(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                               struct error *err)
 {

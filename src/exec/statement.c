@@ -28,6 +28,7 @@ static const struct {
     [STATEMENT_SELECT] = {exec_select_statement, false, true},
     [STATEMENT_EXPLAIN] = {exec_explain_statement, false, true},
     [STATEMENT_CREATE_TABLE] = {exec_create_table, true, false},
+    [STATEMENT_CONVERT] = {exec_convert, true, false},
     [STATEMENT_DROP_TABLE] = {exec_drop_table, true, false},
     [STATEMENT_CREATE_VIEW] = {exec_create_view, true, false},
     [STATEMENT_DROP_VIEW] = {exec_drop_view, true, false},
@@ -55,6 +56,10 @@ static const struct {
     [STATEMENT_SHOW_CATALOGS] = {exec_show_catalogs, false, true},
     [STATEMENT_SHOW_COLUMNS] = {exec_show_columns, false, true},
     [STATEMENT_SHOW_TBLPROPERTIES] = {exec_show_tblproperties, false, true},
+    [STATEMENT_DESCRIBE_SCHEMA] = {exec_describe_schema, false, true},
+    [STATEMENT_SHOW_PARTITIONS] = {exec_show_partitions, false, true},
+    [STATEMENT_SHOW_CREATE_TABLE] = {exec_show_create_table, false, true},
+    [STATEMENT_SHOW_CURRENT] = {exec_show_current, false, true},
     [STATEMENT_USE] = {exec_use, false, true},
     [STATEMENT_SET] = {exec_set, false, true},
     [STATEMENT_RESET] = {exec_reset, false, true},
@@ -110,6 +115,45 @@ enum status exec_run(struct ctx *ctx, struct exec_session *s, struct arena *aren
         exec_transaction_note(s);
         out->version = -1; /* nothing is committed yet */
     }
+    return st;
+}
+
+static bool yields_rows(enum statement_kind kind)
+{
+    switch (kind) {
+    case STATEMENT_DESCRIBE_TABLE:
+    case STATEMENT_DESCRIBE_DETAIL:
+    case STATEMENT_DESCRIBE_HISTORY:
+    case STATEMENT_DESCRIBE_FILES:
+    case STATEMENT_SHOW_TABLES:
+    case STATEMENT_SHOW_VIEWS:
+    case STATEMENT_SHOW_SCHEMAS:
+    case STATEMENT_SHOW_CATALOGS:
+    case STATEMENT_SHOW_COLUMNS:
+    case STATEMENT_SHOW_TBLPROPERTIES:
+    case STATEMENT_DESCRIBE_SCHEMA:
+    case STATEMENT_SHOW_PARTITIONS:
+    case STATEMENT_SHOW_CREATE_TABLE:
+    case STATEMENT_SHOW_CURRENT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+enum status exec_statement_rows(struct ctx *ctx, struct exec_session *s, struct str sql, struct arena *arena, struct str *relation,
+                                struct delta_type **schema, struct engine_hold **kept, struct error *err)
+{
+    struct statement parsed = {0};
+    struct exec_result result = {.version = -1};
+    enum status st = sql_parse(arena, sql, &parsed, err);
+    if (st == STATUS_OK && !yields_rows(parsed.kind))
+        st = error_set(err, STATUS_NOT_SUPPORTED, "%s cannot stand where a table is read", statement_info(parsed.kind)->name);
+    if (st == STATUS_OK)
+        st = statements[parsed.kind].run(ctx, s, arena, &parsed, &result, err);
+    if (st == STATUS_OK)
+        st = engine_keep_stream(ctx, s->lake->engine, &result.stream, arena, relation, schema, kept, err);
+    exec_result_release(&result);
     return st;
 }
 

@@ -118,8 +118,9 @@ enum sql_alter_kind {
     SQL_ALTER_DROP_FEATURE,    /* feature */
     SQL_ALTER_RENAME_TABLE,    /* new_name */
     SQL_ALTER_SET_LOCATION,
-    SQL_ALTER_CLUSTER_BY, /* paths: none for CLUSTER BY NONE */
-    SQL_ALTER_COMMENT     /* COMMENT ON TABLE: comment */
+    SQL_ALTER_CLUSTER_BY,    /* paths: none for CLUSTER BY NONE */
+    SQL_ALTER_COMMENT,       /* COMMENT ON TABLE: comment */
+    SQL_ALTER_SCHEMA_COMMENT /* COMMENT ON SCHEMA: comment */
 };
 enum sql_file_format { SQL_CSV, SQL_JSON, SQL_PARQUET };
 
@@ -177,13 +178,27 @@ struct sql_function {
     bool returns_table;
 };
 
+/* What CREATE TABLE takes over from another table. */
+enum sql_copy_kind {
+    SQL_COPY_NONE,
+    SQL_COPY_DEFINITION, /* LIKE */
+    SQL_COPY_SHALLOW,    /* SHALLOW CLONE: the new table refers to the other's files */
+    SQL_COPY_DEEP        /* [DEEP] CLONE: it has copies of them */
+};
+
 struct statement {
     enum statement_kind kind;
     struct str text;      /* the whole statement */
     struct sql_name name; /* table or schema (schema statements: in .table); SHOW ALL TABLES: if_exists is set and there is no name */
     bool if_exists, if_not_exists, or_replace, cascade, extended, analyze, overwrite;
-    bool replace_only; /* REPLACE TABLE: or_replace is set too, but the table must exist */
-    bool by_name;      /* INSERT … BY NAME: columns meet by name, not by position */
+    bool replace_only;         /* REPLACE TABLE: or_replace is set too, but the table must exist */
+    bool by_name;              /* INSERT … BY NAME: columns meet by name, not by position */
+    bool no_statistics;        /* CONVERT */
+    bool replace_on;           /* INSERT … REPLACE ON change.condition: rows that it joins to rows of the query go */
+    struct str *replace_using; /* INSERT … REPLACE USING (column, …): rows with the values of a row of the query go */
+    uint32_t replace_using_count;
+    enum sql_copy_kind copy; /* CREATE TABLE … LIKE, CLONE */
+    struct sql_name source;
     struct sql_column *columns;
     uint32_t column_count;
     struct str *partition_columns;
@@ -218,6 +233,7 @@ struct statement {
     struct sql_function *function; /* CREATE FUNCTION; query is its body */
     bool temporary;
     bool immediate;     /* EXECUTE IMMEDIATE: query is an expression; else name.table is that of a prepared statement, PREPARE: query the statement */
+    struct str tail;    /* DESCRIBE … WHERE …: what would stand behind FROM (DESCRIBE …); NULL ptr */
     struct str pattern; /* LIKE of SHOW; NULL ptr */
     int64_t limit;      /* -1 none */
 };
@@ -318,6 +334,16 @@ enum status sql_bind_parameters(struct arena *arena, struct str statement, const
                                 struct error *err);
 /* How many parameters there are: the highest number, or all ? and names. */
 bool sql_has_parameters(struct str statement);
+
+/* Statements that can stand where a table can: (DESCRIBE HISTORY t LIMIT 3), which sql_to_engine spells as a call of SQL_STATEMENT_FUNCTION with the
+ * statement as text, and table_history('t'), table_detail('t'), table_files('t').  The statement that the call stands for, in the arena. */
+#define SQL_STATEMENT_FUNCTION "varve_statement"
+struct sql_statement_call {
+    size_t start, end; /* of the call */
+    struct str statement;
+    struct str schema; /* that plain names in it mean; NULL ptr: the session's */
+};
+enum status sql_statement_call(struct arena *arena, struct str text, size_t offset, struct sql_statement_call *out, struct error *err);
 
 /* The same query without comments, with single blanks and upper-cased unquoted key words: a cache key that ignores layout. Strings and quoted names
  * untouched. */

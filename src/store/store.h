@@ -116,4 +116,9 @@ enum store_result store_sync(struct store *, struct ctx *, const struct str *key
 enum store_result store_prepare(struct store *, struct ctx *, struct str key, struct error *);
 void store_locate(struct store *, struct str key, struct buf *out);
 
+/* A copy of an object in another store, or the same: STORE_EXISTS when the key is taken, STORE_NOT_FOUND when there is nothing to copy.  Between
+ * stores of files the copy is not whole before the call returns, so its key must be one that nobody knows yet; it is durable then where the store
+ * is. */
+enum store_result store_copy(struct store *from, struct ctx *, struct str from_key, struct store *to, struct str to_key, struct error *);
+
 #endif

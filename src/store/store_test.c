@@ -516,6 +516,30 @@ static void references_are_counted(void **state)
     }
 }
 
+static void objects_are_copied(void **state)
+{
+    struct fixture *f = *state;
+    struct store *memory = NULL;
+    assert_int_equal(put(f, "a/b", "some bytes"), STORE_OK);
+    assert_int_equal(store_copy(f->store, &f->ctx, STR("a/b"), f->store, STR("c/d/e"), &f->err), STORE_OK);
+    assert_int_equal(store_copy(f->store, &f->ctx, STR("a/b"), f->store, STR("c/d/e"), &f->err), STORE_EXISTS);
+    assert_int_equal(store_copy(f->store, &f->ctx, STR("a/none"), f->store, STR("c/x"), &f->err), STORE_NOT_FOUND);
+    assert_int_equal(store_copy(f->store, &f->ctx, STR("../a"), f->store, STR("c/x"), NULL), STORE_FAILED);
+    assert_int_equal(store_open_memory(&memory, &f->err), STATUS_OK);
+    assert_int_equal(store_copy(f->store, &f->ctx, STR("c/d/e"), memory, STR("m"), &f->err), STORE_OK);
+    assert_int_equal(store_copy(memory, &f->ctx, STR("m"), f->store, STR("back"), &f->err), STORE_OK);
+    struct buf bytes = BUF_INIT;
+    assert_int_equal(store_read(f->store, &f->ctx, STR("back"), &bytes, &f->err), STORE_OK);
+    assert_true(str_eq(buf_view(&bytes), STR("some bytes")));
+    buf_release(&bytes);
+    struct store_entry entry;
+    atomic_store(&f->ctx.cancelled, true);
+    assert_int_equal(store_copy(f->store, &f->ctx, STR("a/b"), f->store, STR("never"), NULL), STORE_FAILED);
+    atomic_store(&f->ctx.cancelled, false);
+    assert_int_equal(store_stat(f->store, &f->ctx, STR("never"), &entry, NULL), STORE_NOT_FOUND);
+    store_unref(memory);
+}
+
 #define FOR_STORE(SETUP)                                                                                                                             \
     cmocka_unit_test_setup_teardown(objects_come_and_go, SETUP, teardown), cmocka_unit_test_setup_teardown(ranges, SETUP, teardown),                 \
         cmocka_unit_test_setup_teardown(only_what_is_known_is_replaced, SETUP, teardown),                                                            \
@@ -528,6 +552,7 @@ static void references_are_counted(void **state)
         cmocka_unit_test_setup_teardown(prepare_sync_and_locate, SETUP, teardown),                                                                   \
         cmocka_unit_test_setup_teardown(put_survives_the_failure_of_any_allocation, SETUP, teardown),                                                \
         cmocka_unit_test_setup_teardown(list_survives_the_failure_of_any_allocation, SETUP, teardown),                                               \
+        cmocka_unit_test_setup_teardown(objects_are_copied, SETUP, teardown),                                                                        \
         cmocka_unit_test_setup_teardown(references_are_counted, SETUP, teardown)
 
 int main(void)

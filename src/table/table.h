@@ -46,6 +46,38 @@ enum status table_schema_from_columns(struct arena *arena, const struct sql_colu
 enum status table_create(struct ctx *ctx, struct engine *e, struct catalog_table *t, const struct table_definition *def, struct table_source *source,
                          struct delta_snapshot *existing, bool or_replace, struct table_change *out, struct error *err);
 
+/* CREATE TABLE … LIKE and CLONE: a table with the definition of another, and perhaps its files. */
+enum table_clone_kind {
+    TABLE_CLONE_DEFINITION, /* no files */
+    TABLE_CLONE_SHALLOW,    /* the files of the other table, named by absolute paths */
+    TABLE_CLONE_DEEP        /* copies of them; files that `existing` has already are not copied again */
+};
+struct table_clone {
+    enum table_clone_kind kind;
+    struct delta_snapshot *source;
+    struct str source_name;                 /* for commitInfo */
+    struct str comment;                     /* DEFINITION; NULL ptr: the source's */
+    const struct delta_property *overrides; /* set on top of the source's properties */
+    uint32_t override_count;
+};
+/* Version 0 of a claimed place, or a new version of `existing` (may be NULL), whose other files go.  Column ids, physical names, clustering and the
+ * protocol come from the source; row ids are given anew.  out: files_after and bytes_after are the source's, files_added and bytes_added what was
+ * copied. */
+enum status table_clone(struct ctx *ctx, struct catalog_table *t, const struct table_clone *in, struct delta_snapshot *existing, bool or_replace,
+                        struct table_change *out, struct error *err);
+
+struct table_conversion {
+    const struct sql_column *partition_columns; /* with their types, in the order of the directories */
+    uint32_t partition_column_count;
+    bool with_stats;
+};
+/* CONVERT TO DELTA: version 0 of a place that holds Parquet files and no log: it names every file below it (but those that Spark takes for other
+ * programs' own), with columns, row counts and bounds from their footers and partition values from their directories.  FILE_NOT_FOUND: there are no
+ * files; INVALID_ARGUMENT: the directories name other partition columns; CONVERSION: a directory's value is not of the column's type;
+ * SCHEMA_MISMATCH: two files have a column with two types.  out->rows: of the files, where with_stats. */
+enum status table_convert(struct ctx *ctx, struct engine *e, struct catalog_table *t, const struct table_conversion *in, struct table_change *out,
+                          struct error *err);
+
 struct table_insert {
     const struct str *columns; /* NULL: by position, all columns */
     uint32_t column_count;
