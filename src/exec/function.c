@@ -236,9 +236,9 @@ static enum status inline_body(struct ctx *ctx, struct exec_session *s, struct a
     enum status status = casts && once ? STATUS_OK : error_oom(err);
     for (uint32_t i = 0; status == STATUS_OK && i < fn->parameter_count; i++) {
         buf_clear(&text);
-        buf_printf(&text, "CAST((%.*s\n) AS ", STR_ARG(values[i]));
+        buf_printf(&text, "(CAST((%.*s\n) AS ", STR_ARG(values[i]));
         type_sql(fn->parameters[i].type, &text);
-        buf_char(&text, ')');
+        buf_z(&text, "))");
         casts[i] = arena_str(arena, buf_view(&text));
         once[i] = must_stand_once(ctx, s, arena, values[i]);
         status = text.failed || !casts[i].ptr ? error_oom(err) : STATUS_OK;
@@ -369,6 +369,37 @@ static enum status keep_temporary(struct exec_session *s, const struct statement
     return exec_items_put(&s->functions, st->name.table, &text, err);
 }
 
+/* An aggregate over the arguments would become one over the rows of whoever calls: beside a column it cannot be bound. */
+static enum status check_no_aggregate(struct ctx *ctx, struct exec_session *s, const struct found_function *f, struct str body, struct error *err)
+{
+    struct exec_select *select = NULL;
+    struct error refusal = ERROR_INIT;
+    struct buf text = BUF_INIT;
+    buf_z(&text, "SELECT varve_one.one, (");
+    buf_str(&text, body);
+    buf_z(&text, "\n) FROM (SELECT 1 AS one) AS varve_one, ");
+    put_arguments(f, NULL, &text);
+    struct exec_frame frame = {.origin = {.text = buf_view(&text)}};
+    enum status status = buf_check(&text, err);
+    if (status == STATUS_OK) {
+        enum status bound = exec_select_prepare_in(ctx, s, &frame, &select, &refusal);
+        if (bound == STATUS_OK)
+            bound = exec_select_bind(ctx, select, &refusal);
+        if (bound == STATUS_BINDER) {
+            error_set(err, STATUS_NOT_SUPPORTED, "the body of function \"%.*s\" aggregates its arguments", STR_ARG(f->name));
+            error_hint(err, "a body that aggregates is a query: RETURN (SELECT sum(…) FROM …)");
+            status = at_name(&f->st, STATUS_NOT_SUPPORTED, err);
+        } else if (bound != STATUS_OK) {
+            error_move(err, &refusal);
+            status = bound;
+        }
+    }
+    error_release(&refusal);
+    exec_select_free(select);
+    buf_release(&text);
+    return status;
+}
+
 static enum status check_create(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct error *err)
 {
     struct found_function f = {.name = st->name.table, .sql = st->text, .schema = str_of(s->schema), .temporary = st->temporary, .st = *st};
@@ -378,7 +409,9 @@ static enum status check_create(struct ctx *ctx, struct exec_session *s, struct 
         status = at_name(st, error_set(err, STATUS_INVALID_ARGUMENT, "a temporary function belongs to the session, not to a schema"), err);
     if (status == STATUS_OK)
         status = check_not_built_in(ctx, s, st, err);
-    return status == STATUS_OK ? bind_body(ctx, s, arena, &f, st->query_offset, &body, err) : status;
+    if (status == STATUS_OK)
+        status = bind_body(ctx, s, arena, &f, st->query_offset, &body, err);
+    return status == STATUS_OK && !st->function->returns_table ? check_no_aggregate(ctx, s, &f, body, err) : status;
 }
 
 enum status exec_create_function(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
