@@ -403,7 +403,7 @@ static enum status check_no_aggregate(struct ctx *ctx, struct exec_session *s, c
 static enum status check_create(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct error *err)
 {
     struct found_function f = {.name = st->name.table, .sql = st->text, .schema = str_of(s->schema), .temporary = st->temporary, .st = *st};
-    struct str body;
+    struct str body = STR_NULL;
     enum status status = STATUS_OK;
     if (st->temporary && (st->name.schema.ptr || st->name.is_path))
         status = at_name(st, error_set(err, STATUS_INVALID_ARGUMENT, "a temporary function belongs to the session, not to a schema"), err);

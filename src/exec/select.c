@@ -1068,8 +1068,12 @@ enum status exec_explain(struct ctx *ctx, struct exec_session *s, const struct s
     struct str text = STR_NULL;
     struct buf tree = BUF_INIT;
     struct rowset *rows = rowset_new(columns, VV_ARRAY_COUNT(columns));
-    enum status st = rows ? exec_select_prepare(ctx, s, stmt->query, stmt->query_offset, &p, err) : error_oom(err);
-    if (st == STATUS_OK && p)
+    enum status st = STATUS_OUT_OF_MEMORY;
+    if (rows)
+        st = exec_select_prepare(ctx, s, stmt->query, stmt->query_offset, &p, err);
+    else
+        error_oom(err);
+    if (st == STATUS_OK)
         st = plan(ctx, p, err);
     if (st == STATUS_OK)
         st = relate(ctx, p, &text, &hold, err);
