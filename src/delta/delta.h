@@ -198,7 +198,8 @@ struct delta_checkpoint_batch {
 struct delta_stats_batch {
     size_t part_index, rows;
     int64_t first_row;
-    const struct str *path, *stats; /* borrowed; stats NULL ptr when there are none */
+    const int64_t *size_bytes; /* borrowed: says, beside their number, that the rows are those of before */
+    const struct str *stats;   /* borrowed; NULL ptr when there are none */
 };
 /* What read_adds fills besides what it always does. */
 enum { DELTA_READ_STATS = 1, DELTA_READ_ROW_IDS = 2 };
