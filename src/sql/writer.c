@@ -141,6 +141,8 @@ static void write_token(struct sql_writer *w, struct sql_token *t, size_t to, st
         if (write_clock_call(w, t, next))
             return;
     }
+    if (sql_write_statement(w, before, t))
+        return;
     if (!write_call_part(w, t) && !sql_write_variant_path(w, before, t))
         buf_append(&w->out, w->in.ptr + t->start, t->end - t->start);
 }
