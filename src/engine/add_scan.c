@@ -513,8 +513,10 @@ static void put_query(struct add_scan *scan, const struct delta_type *add, uint6
 static enum status hand_out_rest(struct ctx *ctx, struct taking *t, struct error *err)
 {
     struct add_block **blocks = mem_alloc((t->later_count + 1) * sizeof(*blocks));
-    enum status st = blocks ? STATUS_OK : error_oom(err);
+    enum status st = STATUS_OK;
     size_t count = 0;
+    if (!blocks)
+        return error_oom(err);
     for (struct add_block *b = t->first; b && st == STATUS_OK; b = b->next)
         st = b->rows ? hand_out(t->scan, b, err) : STATUS_OK;
     for (struct add_block *b = t->later; b && st == STATUS_OK; b = b->next)

@@ -126,11 +126,12 @@ enum status row_filter_new(struct ctx *ctx, struct engine *e, const struct engin
         return error_oom(err);
     atomic_init(&f->refs, 1);
     f->files = mem_calloc(file_count + 1, sizeof(*f->files));
-    if (!f->files)
-        status = error_oom(err);
-    else
-        f->file_count = file_count;
-    for (size_t i = 0; i < file_count && status == STATUS_OK; i++)
+    if (!f->files) {
+        filter_unref(f);
+        return error_oom(err);
+    }
+    f->file_count = file_count;
+    for (size_t i = 0; i < f->file_count && status == STATUS_OK; i++)
         status = fill_file(ctx, scan, files[i], &f->files[i], err);
     if (status != STATUS_OK) {
         filter_unref(f);
