@@ -20,13 +20,6 @@ GIB = 1 << 30
 NOBODY = 65534
 
 
-@pytest.fixture(scope="module")
-def work():
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="varve-bad-"))
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 class Doors:
     """One lake behind a shell session, a server, and the C interface where the library is built."""
 

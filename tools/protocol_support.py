@@ -45,7 +45,8 @@ LIMITS = """
 ## What yes leaves out
 
 - variantShredding, write: variants are written whole, which the feature allows.
-- columnMapping and typeWidening, drop: while no column is mapped or has been widened; else the refusal says how the rows are written anew.
+- icebergCompatV1 and V2, write: the table keeps the rules, so that others can describe it as Iceberg; Iceberg's own metadata is not written
+  (`delta.universalFormat.enabledFormats` is refused).
 - Dropping a feature that readers must know (but vacuumProtocolCheck) adds checkpointProtection, or, with `TRUNCATE HISTORY`, waits for
   `delta.dropFeatureTruncateHistory.retentionDuration`.
 """

@@ -169,7 +169,8 @@ VARVE_API int varve_search(varve_session *session, const varve_search_request *r
 
 /* ---- what there is, as JSON ------------------------------------------------------------- */
 
-/* {"tables":[{"name","schema_name","table_name","version","record_count","num_files","size_bytes","file_size","last_modified"}],"total_tables"}. */
+/* {"tables":[{"name","schema_name","table_name","version","record_count","num_files","size_bytes","file_size","last_modified"}],"views":[{"name",
+ * "schema_name","view_name"}],"total_tables","total_views"}. */
 VARVE_API int varve_tables_json(varve_session *session, char **json, size_t *json_length, varve_error *error);
 /* The lake in numbers, of the newest versions. */
 typedef struct varve_totals {
@@ -194,7 +195,7 @@ typedef struct varve_stats {
 } varve_stats;
 VARVE_API void varve_db_stats(varve_db *db, varve_stats *stats);
 
-/* Words for completion: key words of the dialect (kind 0), schemas and tables (1), columns of the tables named in `sql` (2).  Calls fn for each that
+/* Words for completion: key words of the dialect (kind 0), schemas, tables and views (1), columns of the tables named in `sql` (2).  Calls fn for each that
  * begins with prefix (case-insensitive). */
 VARVE_API void varve_complete(varve_session *session, const char *sql, const char *prefix, void (*fn)(void *user, int kind, const char *word),
                               void *user);

@@ -204,6 +204,14 @@ enum status ctx_check(struct ctx *ctx, struct error *err);
 static inline int64_t ctx_now_us(struct ctx *ctx) { return ctx->clock->now_us(ctx->clock->self); }
 static inline int64_t ctx_monotonic_us(struct ctx *ctx) { return ctx->clock->monotonic_us(ctx->clock->self); }
 
+/* Where tests can hold the program (injection.c); nothing in a build without VARVE_INJECTION_POINTS. */
+#ifdef VARVE_INJECTION_POINTS
+void injection_point(struct ctx *ctx, const char *name);
+#define INJECTION_POINT(CTX, NAME) injection_point(CTX, NAME)
+#else
+#define INJECTION_POINT(CTX, NAME) ((void)0)
+#endif
+
 /* ---- log --------------------------------------------------------------- */
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };

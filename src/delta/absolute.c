@@ -41,7 +41,7 @@ enum status delta_dv_absolute(struct arena *arena, struct store *store, const st
     *out = *dv;
     if (!str_eq(dv->storage, STR("u")))
         return STATUS_OK;
-    if (!delta_dv_key(dv->path, &key) && !key.failed)
+    if (!delta_dv_relative_key(dv->path, &key) && !key.failed)
         status =
             error_set(err, STATUS_CORRUPT_LOG, "a deletion vector has the name \"%.*s\", which does not end in a UUID in Z85", STR_ARG(dv->path));
     else if (!(status = buf_check(&key, err)))

@@ -44,7 +44,7 @@ static void put_commit_info(struct ctx *ctx, const struct delta_txn *txn, const 
     put_object_member(out, "operationParameters", &txn->parameters, &first);
     if (txn->base)
         put_number_member(out, "readVersion", txn->base->version, &first);
-    put_text_member(out, "isolationLevel", delta_txn_is_rearrangement(txn) ? STR("SnapshotIsolation") : STR("Serializable"), &first);
+    put_text_member(out, "isolationLevel", str_of(delta_isolation_name(delta_txn_isolation(txn))), &first);
     json_put_key(out, "isBlindAppend", &first);
     buf_z(out, delta_txn_is_blind_append(txn) ? "true" : "false");
     put_object_member(out, "operationMetrics", &txn->metrics, &first);

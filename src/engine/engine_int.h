@@ -54,6 +54,7 @@ enum status partition_call_sql(struct ctx *ctx, struct engine *e, const struct p
 
 /* The value of a call's constant argument, while the call is bound. */
 bool bind_constant(duckdb_bind_info info, idx_t argument, int64_t *out);
+char *bind_constant_text(duckdb_bind_info info, idx_t argument); /* NULL: none; duckdb_free */
 
 /* ---- row_filter.c: rows by their physical number ------------------------------------------- */
 
@@ -76,6 +77,13 @@ void row_filter_drop(struct engine *e, struct row_filter *f);
 /* Append the condition that keeps the wanted rows, and the index into scan->files. */
 enum status row_filter_keeps_sql(struct ctx *ctx, struct engine *e, const struct row_filter *f, struct buf *sql, struct error *err);
 enum status row_filter_position_sql(struct ctx *ctx, struct engine *e, const struct row_filter *f, struct buf *sql, struct error *err);
+
+/* ---- zorder.c -------------------------------------------------------------------------------- */
+
+struct zorder_function {
+    pthread_mutex_t lock;
+    bool registered;
+};
 
 /* row_ids.c: a scan with row_columns, as a scan without them. */
 enum status row_ids_sql(struct ctx *ctx, struct engine *e, const struct engine_scan *scan, struct buf *sql, struct engine_hold **hold,
@@ -259,6 +267,7 @@ struct engine {
     struct parsed_statements parsed;
     struct partition_registry partitions;
     struct row_filters row_filters;
+    struct zorder_function zorder;
     struct footer_cache footers;
     struct log_reader log_reader;
 };

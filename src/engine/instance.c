@@ -85,6 +85,7 @@ enum status engine_open(struct ctx *ctx, const struct engine_config *config, str
     pthread_mutex_init(&e->pool_lock, NULL);
     partition_registry_init(&e->partitions);
     row_filters_init(&e->row_filters);
+    pthread_mutex_init(&e->zorder.lock, NULL);
     footer_cache_init(&e->footers);
     log_reader_init(&e->log_reader, e);
     planner_init(&e->planner, &e->watchdog);
@@ -128,6 +129,7 @@ void engine_close(struct engine *e)
     parsed_statements_release(&e->parsed);
     footer_cache_release(&e->footers);
     row_filters_release(&e->row_filters);
+    pthread_mutex_destroy(&e->zorder.lock);
     partition_registry_release(&e->partitions);
     pthread_mutex_destroy(&e->pool_lock);
     mem_free(e);

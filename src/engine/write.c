@@ -126,41 +126,61 @@ static void put_rows_source(const struct writing *w, struct buf *sql)
     buf_char(sql, ')');
 }
 
-static void put_ids_below(const struct delta_type *type, bool *first, struct buf *sql);
+/* What has no metadata of its own has its id in that of the field above, under the way from there. */
+struct id_place {
+    const struct delta_field *field;
+    struct str path;
+};
 
-/* name: {…}, left out when nothing below has an id. */
-static void put_ids_of_child(const char *name, const struct delta_type *type, bool *first, struct buf *sql)
+static void put_ids_below(const struct delta_type *type, const struct id_place *at, bool *first, struct buf *sql);
+
+static void put_id(int64_t id, bool *first, struct buf *sql)
 {
-    struct buf inner = BUF_INIT;
+    if (id < 0)
+        return;
+    buf_printf(sql, "__duckdb_field_id: %lld", (long long)id);
+    *first = false;
+}
+
+/* name: {…}, left out when neither it nor anything below has an id. */
+static void put_ids_of_child(const char *name, const struct delta_type *type, const struct id_place *at, bool *first, struct buf *sql)
+{
+    struct buf inner = BUF_INIT, path = BUF_INIT;
     bool first_inner = true;
-    put_ids_below(type, &first_inner, &inner);
+    buf_printf(&path, "%.*s.%s", STR_ARG(at->path), name);
+    struct id_place below = {at->field, buf_view(&path)};
+    put_id(path.failed ? -1 : delta_nested_id(at->field, below.path), &first_inner, &inner);
+    put_ids_below(type, &below, &first_inner, &inner);
     if (!first_inner)
         buf_printf(sql, "%s%s: {%s}", *first ? "" : ", ", name, inner.failed ? "" : inner.ptr);
     *first = *first && first_inner;
-    sql->failed |= inner.failed;
+    sql->failed |= inner.failed || path.failed;
     buf_release(&inner);
+    buf_release(&path);
 }
 
 static void put_field_id(const struct delta_field *field, bool *first, struct buf *sql)
 {
     int64_t id = delta_column_id(field);
-    bool first_inner = false;
+    struct id_place at = {field, field->name};
+    bool first_inner = true;
     if (id < 0)
         return;
     buf_z(sql, *first ? "" : ", ");
     *first = false;
     engine_quote_identifier(field->name, sql);
-    buf_printf(sql, ": {__duckdb_field_id: %lld", (long long)id);
-    put_ids_below(field->type, &first_inner, sql);
+    buf_z(sql, ": {");
+    put_id(id, &first_inner, sql);
+    put_ids_below(field->type, &at, &first_inner, sql);
     buf_char(sql, '}');
 }
 
-static void put_ids_below(const struct delta_type *type, bool *first, struct buf *sql)
+static void put_ids_below(const struct delta_type *type, const struct id_place *at, bool *first, struct buf *sql)
 {
     if (type->key)
-        put_ids_of_child("key", type->key, first, sql);
+        put_ids_of_child("key", type->key, at, first, sql);
     if (type->element)
-        put_ids_of_child(type->id == DELTA_MAP ? "value" : "element", type->element, first, sql);
+        put_ids_of_child(type->id == DELTA_MAP ? "value" : "element", type->element, at, first, sql);
     for (uint32_t i = 0; type->id == DELTA_STRUCT && i < type->field_count; i++)
         put_field_id(&type->fields[i], first, sql);
 }

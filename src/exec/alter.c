@@ -18,7 +18,7 @@ static enum status alter(struct ctx *ctx, struct exec_session *s, struct arena *
     struct engine *e = s->lake->engine;
     switch (st->alter) {
     case SQL_ALTER_SET_PROPERTIES:
-        return table_set_properties(ctx, table, st->properties, st->property_count, change, err);
+        return table_set_properties(ctx, e, table, st->properties, st->property_count, change, err);
     case SQL_ALTER_UNSET_PROPERTIES:
         return unset_properties(ctx, arena, st, table, change, err);
     case SQL_ALTER_ADD_COLUMNS:

@@ -82,6 +82,15 @@ static enum status open_rows(struct insertion *n, struct error *err)
     return status;
 }
 
+/* Rows that come from the table itself: the insert is one after the version that they were read from. */
+static enum status note_reads(struct insertion *n, struct table_insert *insert, struct error *err)
+{
+    const struct delta_pred **reads = NULL;
+    enum status status = exec_select_reads_of(n->select, n->table.table, &n->arena, &reads, &insert->read_count, &insert->base, err);
+    insert->reads = reads;
+    return status;
+}
+
 static enum status insert_once(struct insertion *n, struct table_change *change, struct error *err)
 {
     const struct statement *st = n->st;
@@ -99,7 +108,9 @@ static enum status insert_once(struct insertion *n, struct table_change *change,
                                       .merge_schema = st->change.schema_evolution || property_flag(st, "mergeSchema"),
                                       .overwrite_schema = property_flag(st, "overwriteSchema"),
                                       .operation = STR("WRITE")};
-        status = table_insert(n->ctx, n->session->lake->engine, &n->table, &n->source, &insert, change, err);
+        status = note_reads(n, &insert, err);
+        if (status == STATUS_OK)
+            status = table_insert(n->ctx, n->session->lake->engine, &n->table, &n->source, &insert, change, err);
     }
     exec_select_free(n->select);
     delta_snapshot_unref(n->snapshot);
@@ -125,14 +136,14 @@ enum status exec_insert(struct ctx *ctx, struct exec_session *s, struct arena *a
         struct error failure = ERROR_INIT;
         n = (struct insertion){.ctx = ctx, .session = s, .arena = n.arena, .st = st};
         status = insert_once(&n, &change, &failure);
-        bool again = status == STATUS_COMMIT_CONFLICT && attempt < INSERT_TRIES && ctx_check(ctx, NULL) == STATUS_OK;
-        if (!again) {
-            if (status != STATUS_OK)
-                error_move(err, &failure);
-            break;
-        }
+        bool again = status == STATUS_COMMIT_CONFLICT && attempt < INSERT_TRIES;
+        if (status != STATUS_OK && !again)
+            error_move(err, &failure);
         error_release(&failure);
-        status = STATUS_OK;
+        if (!again)
+            break;
+        atomic_fetch_add(&s->lake->counters.commit_conflicts, 1);
+        status = change_pause(ctx, attempt, err);
     }
     arena_release(&n.arena);
     return status == STATUS_OK ? exec_change_answer(out, &change, err) : status;

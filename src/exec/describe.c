@@ -197,22 +197,27 @@ enum status exec_describe_schema(struct ctx *ctx, struct exec_session *s, struct
 
 static int64_t ms_to_us(int64_t ms) { return ms * 1000; }
 
-/* The clustering columns, as a.b where one is inside of another. */
-static void put_clustering(struct rowset *rows, struct arena *arena, const struct delta_snapshot *snapshot)
+/* Paths as texts, "s.x". */
+static enum status clustering_names(struct arena *arena, const struct described *d, struct str **out, size_t *count, struct error *err)
 {
-    struct delta_column_path *columns = NULL;
-    size_t count = 0;
-    enum status status = delta_snapshot_clustering(snapshot, arena, &columns, &count, NULL);
-    struct str *names = status == STATUS_OK ? ARENA_ARRAY(arena, struct str, count + 1) : NULL;
-    for (size_t i = 0; names && i < count; i++) {
-        names[i] = columns[i].names[0];
-        for (uint32_t k = 1; k < columns[i].depth; k++)
-            names[i] = str_of(arena_printf(arena, "%.*s.%.*s", STR_ARG(names[i]), STR_ARG(columns[i].names[k])));
+    struct delta_column_path *paths;
+    struct buf name = BUF_INIT;
+    enum status status = delta_snapshot_clustering(d->snapshot, arena, &paths, count, err);
+    if (status != STATUS_OK)
+        return status;
+    *out = ARENA_ARRAY(arena, struct str, *count + 1);
+    for (size_t i = 0; *out && i < *count && status == STATUS_OK; i++) {
+        buf_clear(&name);
+        for (uint32_t k = 0; k < paths[i].depth; k++)
+            buf_printf(&name, "%s%.*s", k ? "." : "", STR_ARG(paths[i].names[k]));
+        (*out)[i] = arena_str(arena, buf_view(&name));
+        status = (*out)[i].ptr ? buf_check(&name, err) : error_oom(err);
     }
-    rowset_list(rows, names, names ? count : 0);
+    buf_release(&name);
+    return *out ? status : error_oom(err);
 }
 
-static void detail_row(struct rowset *rows, struct arena *arena, const struct described *d)
+static void detail_row(struct rowset *rows, struct arena *arena, const struct described *d, const struct str *clustered, size_t clustered_count)
 {
     const struct delta_metadata *m = delta_snapshot_metadata(d->snapshot);
     const struct delta_protocol *p = delta_snapshot_protocol(d->snapshot);
@@ -239,7 +244,7 @@ static void detail_row(struct rowset *rows, struct arena *arena, const struct de
         rowset_i64(rows, ms_to_us(m->created_time_ms));
     rowset_i64(rows, delta_snapshot_timestamp_us(d->snapshot));
     rowset_list(rows, m->partition_columns, m->partition_column_count);
-    put_clustering(rows, arena, d->snapshot);
+    rowset_list(rows, clustered, (uint32_t)clustered_count);
     rowset_i64(rows, delta_snapshot_file_count(d->snapshot));
     rowset_i64(rows, delta_snapshot_size_bytes(d->snapshot));
     rowset_map(rows, keys, values, m->configuration_count);
@@ -274,13 +279,14 @@ enum status exec_describe_detail(struct ctx *ctx, struct exec_session *s, struct
     enum status status = described_open(ctx, s, st, &d, err);
     if (status != STATUS_OK)
         return status;
-    struct rowset *rows = rowset_new(columns, VV_ARRAY_COUNT(columns));
-    if (rows) {
-        detail_row(rows, arena, &d);
-        status = rowset_stream(rows, &out->stream, err);
-    } else {
-        status = error_oom(err);
-    }
+    struct str *clustered;
+    size_t clustered_count;
+    status = clustering_names(arena, &d, &clustered, &clustered_count, err);
+    struct rowset *rows = status == STATUS_OK ? rowset_new(columns, VV_ARRAY_COUNT(columns)) : NULL;
+    if (rows)
+        detail_row(rows, arena, &d, clustered, clustered_count);
+    if (status == STATUS_OK)
+        status = rows ? rowset_stream(rows, &out->stream, err) : error_oom(err);
     described_release(&d);
     return status;
 }

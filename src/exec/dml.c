@@ -387,11 +387,19 @@ static void change_close(struct change *c)
 
 enum status change_rewrite(struct change *c, struct table_change *out, struct error *err)
 {
+    const struct delta_pred **reads = NULL;
+    for (uint32_t i = 0; i < c->select_count; i++) {
+        struct delta_snapshot *same;
+        enum status status =
+            exec_select_reads_of(c->selects[i], delta_snapshot_table(c->snapshot), c->arena, &reads, &c->rewrite.read_count, &same, err);
+        if (status != STATUS_OK)
+            return status;
+    }
+    c->rewrite.reads = reads;
     return table_rewrite(c->ctx, c->session->lake->engine, c->table, &c->rewrite, out, err);
 }
 
-/* A random part of a pause that grows, so that writers who met do not meet again. */
-static enum status pause_before(struct ctx *ctx, int try, struct error *err)
+enum status change_pause(struct ctx *ctx, int try, struct error *err)
 {
     uint32_t random = 0;
     ctx->rng->fill(ctx->rng->self, &random, sizeof random);
@@ -443,7 +451,7 @@ enum status change_run(struct ctx *ctx, struct exec_session *s, struct arena *ar
         if (status != STATUS_COMMIT_CONFLICT || tries == TRIES)
             break;
         atomic_fetch_add(&s->lake->counters.commit_conflicts, 1);
-        if ((status = pause_before(ctx, tries, err)) != STATUS_OK)
+        if ((status = change_pause(ctx, tries, err)) != STATUS_OK)
             break;
         if (err)
             error_release(err);
@@ -538,6 +546,7 @@ static enum status match_rows(struct change *c, struct error *err)
 static enum status try_delete(struct change *c, struct table_change *out, struct error *err)
 {
     c->rewrite.operation = "DELETE";
+    c->rewrite.takes_all = true;
     c->rewrite.actions = &delete_action;
     c->rewrite.action_count = 1;
     c->rewrite.delete_all = !c->in->condition.ptr;
@@ -607,6 +616,7 @@ static enum status try_replace(struct change *c, struct table_change *out, struc
     if (!actions)
         return error_oom(err);
     c->rewrite.operation = "WRITE";
+    c->rewrite.takes_all = true;
     c->rewrite.actions = actions;
     c->rewrite.action_count = 2;
     actions[0] = delete_action;
@@ -662,6 +672,7 @@ static enum status try_update(struct change *c, struct table_change *out, struct
     if (!action)
         return error_oom(err);
     c->rewrite.operation = "UPDATE";
+    c->rewrite.takes_all = true;
     c->rewrite.actions = action;
     c->rewrite.action_count = 1;
     enum status status = change_predicate(c, c->in->condition, err);

@@ -30,6 +30,7 @@ struct exec_session {
     char *schema;               /* current schema */
     char *time_zone;            /* SET TimeZone; NULL: UTC */
     bool overwrites_partitions; /* SET spark.sql.sources.partitionOverwriteMode = dynamic */
+    bool vacuums_unchecked;     /* SET spark.databricks.delta.retentionDurationCheck.enabled = false */
 };
 enum status exec_session_init(struct exec_session *s, struct exec_lake *lake, struct error *err);
 void exec_session_release(struct exec_session *s);

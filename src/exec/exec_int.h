@@ -37,6 +37,10 @@ enum status exec_statement_rows(struct ctx *ctx, struct exec_session *s, struct 
 
 /* Plans a prepared SELECT and hands over what a change needs: text, holds and schema. out->select lives in p's arena. */
 enum status exec_select_source(struct ctx *ctx, struct exec_select *p, struct table_source *out, struct error *err);
+/* What a planned query reads of the table as it is now: a predicate (NULL: everything) for each time, added to *reads (in the arena), and the version
+ * that it reads. */
+enum status exec_select_reads_of(const struct exec_select *p, const struct delta_table *table, struct arena *arena, const struct delta_pred ***reads,
+                                 uint32_t *count, struct delta_snapshot **snapshot, struct error *err);
 /* A query that is put together from a statement's parts. */
 struct exec_bound {
     struct str name; /* stands for a relation that the caller has */
@@ -100,6 +104,9 @@ typedef enum status (*change_try_fn)(struct change *c, struct table_change *out,
 /* Opens the table and tries; again, on a new snapshot, when another writer was faster. */
 enum status change_run(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, change_try_fn try_once,
                        struct table_change *out, struct error *err);
+/* Between two tries, the first one being 1: a random part of a pause that grows, so that writers who met do not meet again.  CANCELLED or
+ * DEADLINE_EXCEEDED when there is to be no other try. */
+enum status change_pause(struct ctx *ctx, int try, struct error *err);
 /* c->rewrite is built: does it. */
 enum status change_rewrite(struct change *c, struct table_change *out, struct error *err);
 /* version, num_affected_rows, … */
@@ -177,6 +184,8 @@ enum status exec_restore(struct ctx *ctx, struct exec_session *s, struct arena *
                          struct error *err);
 enum status exec_optimize(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                           struct error *err);
+enum status exec_vacuum(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                        struct error *err);
 /* INSERT INTO … REPLACE WHERE */
 enum status exec_insert_replace(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                                 struct error *err);

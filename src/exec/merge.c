@@ -729,11 +729,22 @@ static bool needs_one_row_each(const struct merging *m)
     return matched > 1 || (matched == 1 && !plain_delete);
 }
 
+/* A row that matches and stays as it is keeps others from being inserted: what becomes of it matters.  Without inserts, or when every row that
+ * matches is changed, there is no such row. */
+static bool takes_all(const struct merging *m)
+{
+    for (uint32_t i = 0; i < m->c->in->clause_count; i++)
+        if (m->c->in->clauses[i].when == SQL_MERGE_MATCHED && !m->c->in->clauses[i].condition.ptr)
+            return true;
+    return !has_clause(m, SQL_MERGE_NOT_MATCHED);
+}
+
 static enum status try_merge(struct change *c, struct table_change *out, struct error *err)
 {
     struct merging m = {.c = c};
     m.insert_only = c->in->clause_count == 1 && c->in->clauses[0].when == SQL_MERGE_NOT_MATCHED;
     c->rewrite.is_merge = true;
+    c->rewrite.takes_all = takes_all(&m);
     c->rewrite.one_row_each = needs_one_row_each(&m);
     enum status status = describe(&m, err);
     if (status == STATUS_OK)

@@ -570,6 +570,26 @@ enum status exec_select_prepare_in(struct ctx *ctx, struct exec_session *s, cons
 
 bool exec_select_is_volatile(const struct exec_select *p) { return p->parsed.is_volatile; }
 
+enum status exec_select_reads_of(const struct exec_select *p, const struct delta_table *table, struct arena *arena, const struct delta_pred ***reads,
+                                 uint32_t *count, struct delta_snapshot **snapshot, struct error *err)
+{
+    const struct delta_pred **all = ARENA_ARRAY(arena, const struct delta_pred *, *count + p->ref_count + 1);
+    *snapshot = NULL;
+    if (!all)
+        return error_oom(err);
+    if (*count)
+        memcpy(all, *reads, *count * sizeof *all);
+    for (size_t i = 0; i < p->ref_count; i++) {
+        const struct select_ref *ref = &p->refs[i];
+        if (ref->place.table != table || ref->extent.at.kind != SQL_AT_NONE)
+            continue;
+        all[(*count)++] = ref->is_changes ? NULL : ref->pred;
+        *snapshot = ref->snapshot;
+    }
+    *reads = all;
+    return STATUS_OK;
+}
+
 void exec_select_free(struct exec_select *p)
 {
     if (!p)

@@ -72,14 +72,26 @@ static enum status set_overwrite_mode(struct exec_session *s, struct str mode, s
     return exec_answer(out, STR("mode of overwriting partitions set"), err);
 }
 
+static enum status set_retention_check(struct exec_session *s, struct str value, struct exec_result *out, struct error *err)
+{
+    bool on = str_ieq(value, STR("true"));
+    if (!on && !str_ieq(value, STR("false")))
+        return error_set(err, STATUS_INVALID_ARGUMENT, "\"%.*s\" is neither true nor false", STR_ARG(value));
+    s->vacuums_unchecked = !on;
+    return exec_answer(out, on ? STR("retentions are checked") : STR("retentions are not checked"), err);
+}
+
 enum status exec_set(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                      struct error *err)
 {
     (void)arena;
-    static const struct str names[] = {STR("TimeZone"), STR("spark.sql.session.timeZone"), STR("spark.sql.sources.partitionOverwriteMode")};
+    static const struct str names[] = {STR("TimeZone"), STR("spark.sql.session.timeZone"), STR("spark.sql.sources.partitionOverwriteMode"),
+                                       STR("spark.databricks.delta.retentionDurationCheck.enabled")};
     const struct delta_property *p = &st->properties[0];
     if (str_ieq(p->key, names[2]))
         return set_overwrite_mode(s, p->value, out, err);
+    if (str_ieq(p->key, names[3]))
+        return set_retention_check(s, p->value, out, err);
     if (!str_ieq(p->key, names[0]) && !str_ieq(p->key, names[1])) {
         error_set(err, STATUS_UNKNOWN_PROPERTY, "setting \"%.*s\" is not known", STR_ARG(p->key));
         struct str nearest = str_nearest(p->key, names, VV_ARRAY_COUNT(names));

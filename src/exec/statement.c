@@ -42,6 +42,7 @@ static const struct {
     [STATEMENT_RESTORE] = {exec_restore, true},
     [STATEMENT_OPTIMIZE] = {exec_optimize, true},
     [STATEMENT_REORG] = {exec_optimize, true},
+    [STATEMENT_VACUUM] = {exec_vacuum, true},
     [STATEMENT_CREATE_SCHEMA] = {exec_create_schema, true},
     [STATEMENT_DROP_SCHEMA] = {exec_drop_schema, true},
     [STATEMENT_DESCRIBE_TABLE] = {exec_describe_table, false},

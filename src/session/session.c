@@ -879,7 +879,7 @@ static void complete_names(varve_session *s, const struct completion *c)
     if (catalog_list_schemas(&s->ctx, catalog, &arena, &schemas, &schema_count, NULL) == STATUS_OK)
         for (size_t i = 0; i < schema_count; i++)
             offer(c, 1, schemas[i]);
-    if (catalog_list_tables(&s->ctx, catalog, STR_NULL, &arena, &tables, &table_count, NULL) == STATUS_OK)
+    if (catalog_list_relations(&s->ctx, catalog, STR_NULL, &arena, &tables, &table_count, NULL) == STATUS_OK)
         for (size_t i = 0; i < table_count; i++) {
             struct str full = str_of(arena_printf(&arena, "%.*s.%.*s", STR_ARG(tables[i].schema), STR_ARG(tables[i].table)));
             offer(c, 1, tables[i].table);

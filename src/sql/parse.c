@@ -27,6 +27,7 @@ static enum status (*const parsers[STATEMENT_COUNT])(struct sql_parser *, struct
     [STATEMENT_RESTORE] = sql_parse_restore,
     [STATEMENT_OPTIMIZE] = sql_parse_optimize,
     [STATEMENT_REORG] = sql_parse_reorg,
+    [STATEMENT_VACUUM] = sql_parse_vacuum,
     [STATEMENT_DESCRIBE_HISTORY] = sql_parse_describe_history,
     [STATEMENT_DESCRIBE_DETAIL] = sql_parse_describe_detail,
     [STATEMENT_DESCRIBE_FILES] = sql_parse_describe_files,

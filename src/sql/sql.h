@@ -157,7 +157,11 @@ struct sql_change {
     struct sql_merge_clause *clauses;
     uint32_t clause_count;
     struct sql_at restore_to;
-    bool dry_run;
+    bool dry_run; /* RESTORE, VACUUM */
+};
+struct sql_vacuum {
+    bool lite;
+    int64_t retain_ms; /* -1: not given */
 };
 
 /* What CREATE TABLE takes over from another table. */
@@ -196,7 +200,7 @@ struct statement {
     uint32_t constraint_count;
     struct sql_column_change *changes; /* ALTER COLUMN */
     uint32_t change_count;
-    struct sql_path *paths; /* RENAME and DROP COLUMN, CLUSTER BY */
+    struct sql_path *paths; /* RENAME and DROP COLUMN, CLUSTER BY, ZORDER BY */
     uint32_t path_count;
     bool cluster_by; /* CREATE TABLE … CLUSTER BY */
     struct sql_name new_name;
@@ -207,12 +211,13 @@ struct statement {
     struct str query;    /* the SELECT body of SELECT, EXPLAIN, INSERT, CTAS; COPY INTO: the FROM path; NULL ptr when none */
     size_t query_offset; /* of query in text */
     struct sql_change change;
+    struct sql_vacuum vacuum;
     struct str tail;    /* DESCRIBE … WHERE …: what would stand behind FROM (DESCRIBE …); NULL ptr */
     struct str pattern; /* LIKE of SHOW; NULL ptr */
     int64_t limit;      /* -1 none */
 };
 /* Parses one statement.  SYNTAX errors have the position, what was expected, and a hint (nearest statement, or the right spelling). Statements known
- * to Spark or DuckDB but not built here (VACUUM, GRANT…) are NOT_SUPPORTED naming the statement. */
+ * to Spark or DuckDB but not built here (GRANT, ANALYZE…) are NOT_SUPPORTED naming the statement. */
 enum status sql_parse(struct arena *arena, struct str text, struct statement *out, struct error *err);
 
 /* The columns that must be equal wherever the condition is true: its conjuncts of the form a.x = b.y.  Texts are views or in the arena. */

@@ -221,6 +221,7 @@ enum status sql_parse_truncate(struct sql_parser *p, struct statement *st);
 enum status sql_parse_restore(struct sql_parser *p, struct statement *st);
 enum status sql_parse_optimize(struct sql_parser *p, struct statement *st);
 enum status sql_parse_reorg(struct sql_parser *p, struct statement *st);
+enum status sql_parse_vacuum(struct sql_parser *p, struct statement *st);
 enum status sql_parse_use(struct sql_parser *p, struct statement *st);
 enum status sql_parse_set(struct sql_parser *p, struct statement *st);
 

@@ -3,6 +3,14 @@
 
 struct str table_name_of(const struct catalog_table *t) { return str_of(t->qualified_name); }
 
+enum status table_note_reads(struct delta_txn *txn, const struct delta_pred *const *reads, uint32_t count, struct error *err)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < count && !status; i++)
+        status = delta_txn_reads(txn, reads[i], false, err);
+    return status;
+}
+
 enum status table_snapshot(struct ctx *ctx, const struct catalog_table *t, struct delta_snapshot **out, struct error *err)
 {
     enum status status = delta_snapshot_tip(ctx, t->table, out, err);
