@@ -193,7 +193,11 @@ struct ctx {
     atomic_bool cancelled;
     struct str identity; /* principal; empty = the local owner of the lake */
     struct str trace_id;
-    struct str client; /* "cli", "http", "c"; goes into commitInfo */
+    struct str client;        /* "cli", "http", "c"; goes into commitInfo */
+    struct str user_metadata; /* goes into commitInfo where a change brings none of its own; NULL ptr: none */
+    /* A commit notes that this version of the application is in the table, and is none when it is in it already; NULL ptr: no application. */
+    struct str app_id;
+    int64_t app_version;
     /* Called from another thread a few times a second while long work runs; NULL = nobody looks. */
     void (*on_progress)(void *user, double fraction, uint64_t rows);
     void *progress_user;

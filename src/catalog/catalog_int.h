@@ -79,6 +79,10 @@ enum status catalog_object_remove(struct ctx *ctx, struct store *s, struct str k
 /* FAILED: the error set; UNKNOWN: STORE_IO. */
 enum status catalog_store_status(enum store_result result, struct str key, struct error *err);
 
+/* How many functions the schema of this key (catalog_schema_key) has; removes them when asked (function.c). */
+enum status catalog_functions_of_schema(struct ctx *ctx, struct catalog *c, struct str key, bool remove, struct arena *arena, size_t *count,
+                                        struct error *err);
+
 /* ---- places (place.c) -------------------------------------------------------------------- */
 
 /* The first file of a log, and what tells it from that of another log at the same place. */

@@ -157,12 +157,20 @@ static enum status drop_existing(struct ctx *ctx, struct catalog *c, struct aren
 {
     struct str prefix = str_sub(key, 0, key.len - (sizeof CATALOG_SCHEMA_OBJECT - 1));
     struct catalog_entry *tables = NULL;
-    size_t count = 0;
+    size_t count = 0, functions = 0;
     enum status status = catalog_list_committed(ctx, c, prefix, arena, &tables, &count, err);
     if (!status && count && !cascade)
         return not_empty(schema, tables, count, err);
     if (!status)
+        status = catalog_functions_of_schema(ctx, c, key, false, arena, &functions, err);
+    if (!status && functions && !cascade) {
+        error_set(err, STATUS_SCHEMA_NOT_EMPTY, "schema \"%.*s\" still has %zu function%s", STR_ARG(schema), functions, functions == 1 ? "" : "s");
+        return error_hint(err, "drop them first, or use DROP SCHEMA … CASCADE");
+    }
+    if (!status)
         status = catalog_object_remove(ctx, c->lake, key, err);
+    if (!status && functions)
+        status = catalog_functions_of_schema(ctx, c, key, true, arena, &functions, err);
     if (status)
         return status;
     return cascade ? drop_all_entries(ctx, c, arena, schema, prefix, err) : check_still_empty(ctx, c, arena, schema, prefix, key, body, err);

@@ -1,7 +1,7 @@
 /* codec/json.c: JSON text to a tape of nodes, in one pass and without recursion. */
 #include "codec/codec_int.h"
 
-#define MAX_DEPTH 128
+#define PLAIN_DEPTH_MAX 128
 #define FIRST_NODES 128
 
 struct parser {
@@ -9,11 +9,11 @@ struct parser {
     struct json_node *nodes;
     struct json_node *heap; /* nodes once first[] is too small */
     uint32_t count, capacity;
-    uint32_t depth;
+    uint32_t depth, depth_max;
     enum status failure;
     const char *complaint;
     const unsigned char *where;
-    uint32_t open[MAX_DEPTH]; /* containers not yet closed, outermost first */
+    uint32_t open[JSON_DEPTH_MAX]; /* containers not yet closed, outermost first */
     struct json_node first[FIRST_NODES];
 };
 
@@ -223,8 +223,8 @@ static bool parse_word(struct parser *ps, enum json_type type, struct str word)
 
 static bool open_container(struct parser *ps, enum json_type type)
 {
-    if (ps->depth == MAX_DEPTH)
-        return fail_here(ps, "nested deeper than 128 levels");
+    if (ps->depth == ps->depth_max)
+        return fail_here(ps, ps->depth_max == PLAIN_DEPTH_MAX ? "nested deeper than 128 levels" : "nested too deeply");
     if (!add_node(ps, type))
         return false;
     ps->open[ps->depth++] = ps->count - 1;
@@ -333,6 +333,11 @@ static enum status report(const struct parser *ps, struct error *err)
 
 enum status json_parse(struct arena *arena, struct str text, struct json *out, struct error *err)
 {
+    return json_parse_deep(arena, text, PLAIN_DEPTH_MAX, out, err);
+}
+
+enum status json_parse_deep(struct arena *arena, struct str text, uint32_t depth_max, struct json *out, struct error *err)
+{
     struct parser ps;
     ps.start = ps.at = (const unsigned char *)(text.ptr ? text.ptr : "");
     ps.end = ps.start + text.len;
@@ -341,6 +346,7 @@ enum status json_parse(struct arena *arena, struct str text, struct json *out, s
     ps.count = 0;
     ps.capacity = FIRST_NODES;
     ps.depth = 0;
+    ps.depth_max = depth_max < JSON_DEPTH_MAX ? depth_max : JSON_DEPTH_MAX;
     *out = (struct json){0};
     enum status status = STATUS_OK;
     if (!parse_document(&ps)) {

@@ -41,7 +41,7 @@ enum status delta_dv_absolute(struct arena *arena, struct store *store, const st
     *out = *dv;
     if (!str_eq(dv->storage, STR("u")))
         return STATUS_OK;
-    if (!delta_dv_relative_key(dv->path, &key) && !key.failed)
+    if (!delta_dv_file_key(dv->path, &key) && !key.failed)
         status =
             error_set(err, STATUS_CORRUPT_LOG, "a deletion vector has the name \"%.*s\", which does not end in a UUID in Z85", STR_ARG(dv->path));
     else if (!(status = buf_check(&key, err)))
@@ -49,4 +49,43 @@ enum status delta_dv_absolute(struct arena *arena, struct store *store, const st
     buf_release(&key);
     out->storage = STR("p");
     return status;
+}
+
+/* ---- back from absolute paths ------------------------------------------------------------------- */
+
+/* "file:/a", "file:///a" and "/a" -> "/a"; NULL ptr for a relative path or another scheme. */
+static struct str absolute_part(struct str path)
+{
+    if (str_starts(path, STR("file:"))) {
+        path = str_sub(path, 5, path.len - 5);
+        if (str_starts(path, STR("//")))
+            path = str_sub(path, 2, path.len - 2);
+    }
+    return path.len && path.ptr[0] == '/' ? path : STR_NULL;
+}
+
+/* What stands behind the table's own place in an absolute path. */
+static bool below_root(struct store *store, struct str path, struct buf *out)
+{
+    struct buf root = BUF_INIT, decoded = BUF_INIT;
+    bool below = false;
+    store_locate(store, STR(""), &root);
+    if (!root.failed && root.len && root.ptr[root.len - 1] != '/')
+        buf_char(&root, '/');
+    if (uri_decode(&decoded, path) && !decoded.failed && str_starts(buf_view(&decoded), buf_view(&root))) {
+        below = true;
+        buf_str(out, str_sub(buf_view(&decoded), root.len, decoded.len - root.len));
+    }
+    out->failed |= root.failed || decoded.failed;
+    buf_release(&root);
+    buf_release(&decoded);
+    return below;
+}
+
+bool delta_file_key(struct store *store, struct str path, struct buf *out)
+{
+    struct str absolute = absolute_part(path);
+    if (absolute.ptr)
+        return below_root(store, absolute, out);
+    return !delta_path_is_absolute(path) && uri_decode(out, path);
 }

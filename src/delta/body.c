@@ -48,8 +48,9 @@ static void put_commit_info(struct ctx *ctx, const struct delta_txn *txn, const 
     json_put_key(out, "isBlindAppend", &first);
     buf_z(out, delta_txn_is_blind_append(txn) ? "true" : "false");
     put_object_member(out, "operationMetrics", &txn->metrics, &first);
-    if (txn->user_metadata.ptr)
-        put_text_member(out, "userMetadata", txn->user_metadata, &first);
+    struct str user_metadata = txn->user_metadata.ptr ? txn->user_metadata : ctx->user_metadata;
+    if (user_metadata.ptr)
+        put_text_member(out, "userMetadata", user_metadata, &first);
     if (tracks_rows(txn)) {
         json_put_key(out, "tags", &first);
         bool rewrites = txn->remove_count && txn->fresh_count; /* rows that moved have new ids unless they carry theirs */

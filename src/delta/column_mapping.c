@@ -178,8 +178,9 @@ static enum status check_change(enum delta_mapping from, enum delta_mapping to, 
     if (from == to || (from == DELTA_MAPPING_NONE && to == DELTA_MAPPING_NAME))
         return STATUS_OK;
     error_set(err, STATUS_INVALID_ARGUMENT, "property \"" MODE_KEY "\" cannot change from '%s' to '%s'", mode_name(from), mode_name(to));
-    error_hint(err, from == DELTA_MAPPING_NONE ? "a table that has files can only go to 'name'"
-                                               : "the files of a table keep the names they have; SET TBLPROPERTIES (delta.columnMapping.mode = 'none') writes them anew");
+    error_hint(err, from == DELTA_MAPPING_NONE
+                        ? "a table that has files can only go to 'name'"
+                        : "the files of a table keep the names they have; SET TBLPROPERTIES (delta.columnMapping.mode = 'none') writes them anew");
     return STATUS_INVALID_ARGUMENT;
 }
 

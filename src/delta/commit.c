@@ -355,8 +355,43 @@ static enum status begin(struct committer *c, struct error *err)
     return status;
 }
 
+/* In a transaction the change only becomes what its statements see; the table stands where it stood. */
+static enum status stage(struct ctx *ctx, struct delta_txn *txn, struct delta_commit_result *result, struct error *err)
+{
+    enum status status = check_change(txn, err);
+    if (!status)
+        status = delta_stage_take(ctx, txn, &result->snapshot, err);
+    if (!status)
+        *result = (struct delta_commit_result){
+            .outcome = DELTA_COMMITTED, .version = delta_stage_version(txn->table), .attempts = 1, .snapshot = result->snapshot};
+    return status;
+}
+
+/* The caller's application is noted in its commit.  *done: the base has seen this version of it, and the change is not to be made once more. */
+static enum status note_application(struct ctx *ctx, struct delta_txn *txn, bool *done, struct error *err)
+{
+    *done = false;
+    if (!ctx->app_id.ptr)
+        return STATUS_OK;
+    *done = txn->base && delta_snapshot_txn_version(txn->base, ctx->app_id) >= ctx->app_version;
+    for (size_t i = 0; i < txn->app_count; i++)
+        if (str_eq(txn->app_ids[i], ctx->app_id))
+            return STATUS_OK;
+    return *done ? STATUS_OK : delta_txn_app(txn, ctx->app_id, ctx->app_version, err);
+}
+
 enum status delta_txn_commit(struct ctx *ctx, struct delta_txn *txn, struct delta_commit_result *result, struct error *err)
 {
+    bool done = false;
+    if (txn->table->stage) {
+        *result = (struct delta_commit_result){.outcome = DELTA_CONFLICT, .version = -1};
+        return stage(ctx, txn, result, err);
+    }
+    enum status noted = note_application(ctx, txn, &done, err);
+    if (noted || done) {
+        *result = (struct delta_commit_result){.outcome = noted ? DELTA_CONFLICT : DELTA_COMMITTED, .version = noted ? -1 : txn->base->version};
+        return noted;
+    }
     struct committer c = {.ctx = ctx, .txn = txn};
     struct error failure = ERROR_INIT; /* the loop needs one even when the caller does not */
     *result = (struct delta_commit_result){.outcome = DELTA_CONFLICT, .version = -1};

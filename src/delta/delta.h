@@ -581,6 +581,21 @@ struct delta_commit_result {
  * Status is OK only for COMMITTED; CONFLICT gives COMMIT_CONFLICT, UNKNOWN gives COMMIT_UNKNOWN, both also in *result. */
 enum status delta_txn_commit(struct ctx *ctx, struct delta_txn *txn, struct delta_commit_result *result, struct error *err);
 
+/* ==== several changes, one commit ======================================================= */
+
+/* A table of its own that begins as this version of another, for one session's transaction.  What is committed to it is seen through it at once and
+ * by nobody else; delta_stage_commit makes one commit of the real table out of all of it, and a table that is given up before leaves orphan files
+ * only.  Its versions go on from the pinned one, but cannot be asked for by number, and results name the pinned one.
+ * NOT_SUPPORTED, and nothing staged: a change of partitioning or of metadata domains; and where the table has a change data feed or tracks its rows,
+ * a change of rows that are new in the stage, for one commit cannot tell of both. */
+enum status delta_stage_open(struct ctx *ctx, struct delta_snapshot *pinned, struct delta_table **out, struct error *err);
+int64_t delta_stage_version(const struct delta_table *t); /* the pinned version; -1 for a table that is no stage */
+size_t delta_stage_change_count(const struct delta_table *t);
+/* Rows were read that what is written may depend on: another writer's commit conflicts. */
+void delta_stage_reads_all(struct delta_table *t);
+/* As delta_txn_commit, with all changes as one; the version is the pinned one when nothing is left of them.  Once. */
+enum status delta_stage_commit(struct ctx *ctx, struct delta_table *t, struct delta_commit_result *result, struct error *err);
+
 /* Makes a table ready for delta.enableRowTracking: takes up the feature rowTracking and gives every file its row ids, in commits of a bounded
  * size that add files once more with dataChange=false.  A file that another writer removes meanwhile is left to the next round. */
 enum status delta_row_tracking_backfill(struct ctx *ctx, struct delta_table *t, struct error *err);

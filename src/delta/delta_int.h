@@ -123,6 +123,7 @@ struct delta_table {
     struct delta_snapshot *latest;          /* with files */
     struct delta_snapshot *tip;             /* newer than latest; NULL: none */
     struct delta_checkpoint_worker *worker; /* checkpoint.c; NULL until the first background checkpoint */
+    struct delta_stage *stage;              /* stage.c; NULL: a table whose commits go to its log */
 };
 
 /* ---- actions of one commit --------------------------------------------------------------- */
@@ -441,6 +442,8 @@ bool delta_ids_fill(struct delta_ids *ids, const struct delta_app_version *apps,
 /* An empty snapshot with room for layers, held once; NULL when out of memory.  delta_snapshot_drop frees what was put in. */
 struct delta_snapshot *delta_snapshot_new(struct delta_table *t, int64_t version, size_t layer_cap);
 void delta_snapshot_set_ids(struct delta_snapshot *s, struct delta_ids *ids); /* takes ids */
+/* The same version as one of another place's, sharing everything; held once, without a hold on t.  s has its files. NULL when out of memory. */
+struct delta_snapshot *delta_snapshot_for(const struct delta_snapshot *s, struct delta_table *t);
 /* A hold that does not hold the table: its user must know that the table lives. */
 struct delta_snapshot *delta_snapshot_hold(struct delta_snapshot *s);
 void delta_snapshot_drop(struct delta_snapshot *s); /* gives up a hold that does not hold the table */
@@ -702,6 +705,18 @@ void delta_write_row_high_water(struct buf *out, int64_t mark);
 bool delta_in_commit_times(const struct delta_metadata *m);
 bool delta_gives_row_ids(const struct delta_metadata *m, const struct delta_protocol *p);
 
+/* ---- changes put together (stage.c) ---- */
+void delta_stage_free(struct delta_stage *g); /* accepts NULL */
+/* A change of a staged table becomes its next version, *out.  What txn gathered is taken. */
+enum status delta_stage_take(struct ctx *ctx, struct delta_txn *txn, struct delta_snapshot **out, struct error *err);
+/* VERSION_NOT_FOUND for versions that a staged table does not show. */
+enum status delta_stage_check_version(const struct delta_table *t, int64_t version, struct error *err);
+/* Lines that a change before wrote (txn.c): an add with the place where the ids of fresh_rows new rows go (SIZE_MAX: nowhere), a remove of a file of
+ * the base, and one that is neither. */
+enum status delta_txn_take_add(struct delta_txn *txn, struct str line, size_t fresh_at, int64_t fresh_rows, bool data_change, struct error *err);
+enum status delta_txn_take_remove(struct delta_txn *txn, struct str path, struct str line, bool data_change, struct error *err);
+enum status delta_txn_take_line(struct delta_txn *txn, struct str line, struct error *err);
+
 /* Where in the log a change is to stand, and what the version before it says that it has to go on from. */
 struct delta_place {
     int64_t version;
@@ -809,6 +824,6 @@ void delta_checkpoint_maybe(struct ctx *ctx, struct delta_snapshot *s);
 void delta_checkpoint_worker_stop(struct delta_table *t); /* called by delta_table_unref */
 
 /* The store key of the file that holds a vector of storage "u" (dv.c); false when the text is no such name. */
-bool delta_dv_relative_key(struct str text, struct buf *key);
+bool delta_dv_file_key(struct str text, struct buf *key);
 
 #endif

@@ -288,8 +288,8 @@ enum status delta_property_check(struct str key, struct str value, struct error 
     if (!asks_for_feature(p, value))
         return STATUS_OK;
     if (p->kind == KIND_BOOL_OFF || p->kind == KIND_TEXT_OFF)
-        return error_set(err, STATUS_UNSUPPORTED_FEATURE, "property \"%s\" = '%.*s' is not supported", p->key, (int)(value.len < 200 ? value.len : 200),
-                         value.ptr);
+        return error_set(err, STATUS_UNSUPPORTED_FEATURE, "property \"%s\" = '%.*s' is not supported", p->key,
+                         (int)(value.len < 200 ? value.len : 200), value.ptr);
     if (p->feature != DELTA_FEATURE_COUNT && delta_feature_info(p->feature)->write != DELTA_SUPPORT_YES)
         return unbuilt(key, value, delta_feature_info(p->feature)->name, err);
     return STATUS_OK;

@@ -1,53 +1,6 @@
 /* delta/removed.c: files that the newest version no longer has, as the log tells of them: what VACUUM must keep and what it may take. */
 #include "delta/delta_int.h"
 
-/* ---- names ------------------------------------------------------------------------------------ */
-
-/* "file:/a", "file:///a" and "/a" -> "/a"; NULL ptr for a relative path or another scheme. */
-static struct str absolute_part(struct str path)
-{
-    if (str_starts(path, STR("file:"))) {
-        path = str_sub(path, 5, path.len - 5);
-        if (str_starts(path, STR("//")))
-            path = str_sub(path, 2, path.len - 2);
-    }
-    return path.len && path.ptr[0] == '/' ? path : STR_NULL;
-}
-
-static bool has_scheme(struct str path)
-{
-    for (size_t i = 0; i + 1 < path.len && path.ptr[i] != '/'; i++)
-        if (path.ptr[i] == ':' && path.ptr[i + 1] == '/')
-            return true;
-    return false;
-}
-
-/* What stands behind the table's own place in an absolute path. */
-static bool below_root(struct store *store, struct str path, struct buf *out)
-{
-    struct buf root = BUF_INIT, decoded = BUF_INIT;
-    bool below = false;
-    store_locate(store, STR(""), &root);
-    if (!root.failed && root.len && root.ptr[root.len - 1] != '/')
-        buf_char(&root, '/');
-    if (uri_decode(&decoded, path) && !decoded.failed && str_starts(buf_view(&decoded), buf_view(&root))) {
-        below = true;
-        buf_str(out, str_sub(buf_view(&decoded), root.len, decoded.len - root.len));
-    }
-    out->failed |= root.failed || decoded.failed;
-    buf_release(&root);
-    buf_release(&decoded);
-    return below;
-}
-
-bool delta_file_key(struct store *store, struct str path, struct buf *out)
-{
-    struct str absolute = absolute_part(path);
-    if (absolute.ptr)
-        return below_root(store, absolute, out);
-    return !has_scheme(path) && uri_decode(out, path);
-}
-
 /* ---- the log as a line of time ------------------------------------------------------------------------ */
 
 enum status delta_log_settled(struct ctx *ctx, struct delta_snapshot *s, int64_t cutoff_ms, struct delta_settled *out, struct error *err)

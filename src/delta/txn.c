@@ -375,6 +375,20 @@ static void put_encoded_path(struct buf *out, struct str path)
     buf_release(&encoded);
 }
 
+static enum status put_fresh(struct delta_txn *txn, size_t offset, int64_t rows, struct error *err)
+{
+    if (txn->fresh_count == txn->fresh_cap) {
+        size_t cap = txn->fresh_cap ? txn->fresh_cap * 2 : FIRST_PATHS;
+        struct delta_fresh_add *grown = mem_realloc(txn->fresh, cap * sizeof *grown);
+        if (!grown)
+            return error_oom(err);
+        txn->fresh = grown;
+        txn->fresh_cap = cap;
+    }
+    txn->fresh[txn->fresh_count++] = (struct delta_fresh_add){.offset = offset, .rows = rows};
+    return STATUS_OK;
+}
+
 /* Notes where the ids of new rows will go (body.c), which needs their number. */
 static enum status note_fresh(struct delta_txn *txn, struct str path, struct str stats, struct error *err)
 {
@@ -385,17 +399,7 @@ static enum status note_fresh(struct delta_txn *txn, struct str path, struct str
     if (!status && rows < 0)
         return error_set(err, STATUS_INVALID_ARGUMENT, "file \"%.*s\" has no statistics that say how many rows it has: they cannot be tracked",
                          STR_ARG(path));
-    if (!status && txn->fresh_count == txn->fresh_cap) {
-        size_t cap = txn->fresh_cap ? txn->fresh_cap * 2 : FIRST_PATHS;
-        struct delta_fresh_add *grown = mem_realloc(txn->fresh, cap * sizeof *grown);
-        if (!grown)
-            return error_oom(err);
-        txn->fresh = grown;
-        txn->fresh_cap = cap;
-    }
-    if (!status)
-        txn->fresh[txn->fresh_count++] = (struct delta_fresh_add){.offset = txn->adds.len, .rows = rows};
-    return status;
+    return status ? status : put_fresh(txn, txn->adds.len, rows, err);
 }
 
 static enum status put_row_ids(struct delta_txn *txn, const struct delta_add *add, struct error *err)
@@ -920,6 +924,43 @@ enum status delta_txn_user_metadata(struct delta_txn *txn, struct str text, stru
         return error_oom(err);
     txn->user_metadata = copy;
     return STATUS_OK;
+}
+
+/* ---- lines of changes before (stage.c) --------------------------------------------------------------- */
+
+enum status delta_txn_take_line(struct delta_txn *txn, struct str line, struct error *err)
+{
+    size_t start = txn->adds.len;
+    buf_str(&txn->adds, line);
+    return line_check(&txn->adds, start, err);
+}
+
+enum status delta_txn_take_add(struct delta_txn *txn, struct str line, size_t fresh_at, int64_t fresh_rows, bool data_change, struct error *err)
+{
+    size_t start = txn->adds.len;
+    enum status status = fresh_at != SIZE_MAX ? put_fresh(txn, start + fresh_at, fresh_rows, err) : STATUS_OK;
+    if (!status)
+        status = delta_txn_take_line(txn, line, err);
+    if (status)
+        return status;
+    txn->add_count++;
+    txn->data_change_count += data_change;
+    return STATUS_OK;
+}
+
+enum status delta_txn_take_remove(struct delta_txn *txn, struct str path, struct str line, bool data_change, struct error *err)
+{
+    size_t slot = 0, start = txn->removes.len;
+    bool known;
+    enum status status = note_removed(txn, path, &slot, &known, err);
+    if (status || known)
+        return status;
+    buf_str(&txn->removes, line);
+    if (!str_ends(line, STR("\n")))
+        buf_char(&txn->removes, '\n');
+    if (!(status = line_check(&txn->removes, start, err)))
+        count_removed(txn, slot, 0, data_change);
+    return status;
 }
 
 bool delta_txn_is_blind_append(const struct delta_txn *txn) { return !txn->reads_all && txn->read_count == 0 && txn->remove_count == 0; }

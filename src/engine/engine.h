@@ -105,6 +105,8 @@ struct engine_scan {
  * schema, remembered per path), no cast where none is needed so that filters reach the Parquet reader.  No files: a typed empty relation.
  * *hold must stay until the query that uses the text is over. A file that is not there or not Parquet: FILE_NOT_FOUND / CORRUPT_DATA naming it. */
 struct engine_hold;
+/* Appends where a data file is, as the engine opens it; path as the log has it, escaped.  False when its escapes are wrong. */
+bool engine_locate_file(struct store *store, struct str path, struct buf *out);
 enum status engine_scan_sql(struct ctx *ctx, struct engine *e, const struct engine_scan *scan, struct buf *sql, struct engine_hold **hold,
                             struct error *err);
 /* For each file of the scan whether every column that it has is stored just as the schema's type: read from its footer. */
@@ -154,6 +156,7 @@ struct engine_write {
     uint32_t partition_column_count;
     enum delta_mapping mapping;  /* NAME, ID: files, statistics and directories have the schema's physical names */
     bool materialize_partitions; /* partition columns are in the files too, after the others */
+    bool shred_variants;         /* where it pays; by fields of objects, columns of the table only, not inside of others */
     struct store *store;         /* files are made under the store's root */
     int64_t target_file_bytes;   /* 0: 128 MiB */
     struct str compression;      /* "snappy" (default), "zstd", "uncompressed", "gzip", "lz4_raw" */
@@ -165,6 +168,7 @@ struct engine_written_file {
     const struct str *partition_values; /* Delta serialisation, NULL ptr = NULL */
     struct delta_column_stats *columns; /* leaves, by physical names */
     size_t column_count;
+    bool shredded; /* variants */
 };
 struct engine_written {
     struct engine_written_file *files;

@@ -97,6 +97,10 @@ enum status engine_open(struct ctx *ctx, const struct engine_config *config, str
         st = run_begin(ctx, e, STR_NULL, &run, err);
     if (st == STATUS_OK)
         st = set_globals(&run, err);
+    if (st == STATUS_OK)
+        st = variant_functions_register(run.connection->duck, err);
+    if (st == STATUS_OK)
+        st = shred_functions_register(run.connection->duck, err);
     run_end(&run);
     if (st == STATUS_OK)
         *out = e;

@@ -104,7 +104,7 @@ static void put_expressed_column(const struct scan *s, const struct branch *b, c
         return;
     }
     put_source_name(s, b, field, column->name, &name);
-    convert_put(convert_match_of(s->in->mapping), column->type, field->type, column->exact, buf_view(&name), sql);
+    convert_put_column(convert_match_of(s->in->mapping), column, field->type, buf_view(&name), sql);
     sql->failed |= name.failed;
     buf_release(&name);
 }
@@ -428,6 +428,19 @@ static struct str without_scheme(struct str path)
     return str_starts(path, STR("//")) ? str_sub(path, 2, path.len - 2) : path;
 }
 
+bool engine_locate_file(struct store *store, struct str path, struct buf *out)
+{
+    struct buf key = BUF_INIT;
+    bool ok = uri_decode(&key, path);
+    if (ok && is_absolute(buf_view(&key)))
+        buf_str(out, without_scheme(buf_view(&key)));
+    else if (ok)
+        store_locate(store, buf_view(&key), out);
+    out->failed |= key.failed;
+    buf_release(&key);
+    return ok;
+}
+
 /* "s3" of "s3://bucket/x" (RFC 3986 section 3.1); empty for a path. */
 static struct str scheme_of(struct str path)
 {
@@ -450,28 +463,22 @@ static enum status check_scheme(const struct scan *s, struct str path, struct er
 
 static enum status locate_files(struct scan *s, struct error *err)
 {
-    struct buf key = BUF_INIT, path = BUF_INIT;
+    struct buf path = BUF_INIT;
     enum status st = STATUS_OK;
     for (size_t i = 0; i < s->in->file_count && st == STATUS_OK; i++) {
         struct str encoded = s->in->files[i].path;
-        buf_clear(&key);
         buf_clear(&path);
-        if (!uri_decode(&key, encoded)) {
+        if ((st = check_scheme(s, encoded, err)) != STATUS_OK)
+            break;
+        if (!engine_locate_file(s->in->store, encoded, &path)) {
             st = error_set(err, STATUS_CORRUPT_LOG, "the log of table \"%.*s\" names a file \"%.*s\" whose escapes are wrong",
                            STR_ARG(s->in->table_name), STR_ARG(encoded));
             break;
         }
-        if ((st = check_scheme(s, encoded, err)) != STATUS_OK)
-            break;
-        if (is_absolute(buf_view(&key)))
-            buf_str(&path, without_scheme(buf_view(&key)));
-        else
-            store_locate(s->in->store, buf_view(&key), &path);
         s->paths[i] = arena_str(&s->arena, buf_view(&path));
-        if (!s->paths[i].ptr || key.failed || path.failed)
+        if (!s->paths[i].ptr || path.failed)
             st = error_oom(err);
     }
-    buf_release(&key);
     buf_release(&path);
     return st;
 }

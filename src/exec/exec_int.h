@@ -18,6 +18,71 @@ enum status exec_open_named(struct ctx *ctx, struct exec_session *s, const struc
 enum status exec_check_catalog(const struct statement *st, struct error *err);
 enum status exec_check_writable(const struct exec_session *s, const char *what, struct error *err);
 
+/* ---- what a session keeps (item.c) -------------------------------------------------------- */
+
+struct exec_item_text {
+    struct str text, type, initial; /* NULL ptr: none */
+};
+struct exec_item *exec_items_find(const struct exec_items *all, struct str name); /* without case; NULL */
+enum status exec_items_put(struct exec_items *all, struct str name, const struct exec_item_text *text, struct error *err);
+bool exec_items_drop(struct exec_items *all, struct str name); /* whether it was there */
+void exec_items_release(struct exec_items *all);
+
+/* ---- variables and functions in queries (variable.c, function.c) --------------------------- */
+
+/* Text that takes the place of a name or call in a query. */
+struct exec_expansion {
+    size_t start, end;
+    struct str text;
+    bool found;
+};
+/* The name at `called` as a variable; the call as a function that was created. */
+enum status exec_expand_variable(const struct exec_session *s, struct arena *arena, struct str text, const struct sql_called *called,
+                                 struct exec_expansion *out, struct error *err);
+enum status exec_expand_function(struct ctx *ctx, struct exec_session *s, struct arena *arena, struct str text, const struct sql_called *called,
+                                 struct exec_expansion *out, struct error *err);
+/* The value of an expression, a part of st's text or not, as text; NULL ptr for NULL.  *type: NULL ptr: that of the expression is filled in. */
+enum status exec_evaluate(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct str value,
+                          struct str *type, struct str *out, struct error *err);
+/* The row of a query whose columns are texts called "0", "1", …; INVALID_ARGUMENT for more than one. */
+struct exec_frame;
+enum status exec_one_row(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct exec_frame *frame, uint32_t count,
+                         struct str *values, bool *found, struct error *err);
+/* The columns of the query's only row become the variables' values; NULL when there is no row. */
+enum status exec_into_variables(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct str query,
+                                const struct sql_variable *targets, uint32_t count, struct error *err);
+void exec_put_literal(struct str type, struct str value, struct buf *out); /* CAST('value' AS type) */
+/* Runs a statement inside of another one. */
+enum status exec_run(struct ctx *ctx, struct exec_session *s, struct arena *arena, struct str sql, struct exec_result *out, struct error *err);
+bool exec_matches_pattern(const struct statement *st, struct str name); /* LIKE of SHOW */
+/* Whether the table has seen the version of the application that the session's settings name: then a statement that writes to it does nothing. */
+enum status exec_was_done(struct ctx *ctx, struct exec_session *s, const struct statement *st, bool *done, struct exec_result *out,
+                          struct error *err);
+/* What the session's settings say of its commits, for ctx. */
+enum status exec_note_commits(struct ctx *ctx, struct exec_session *s, struct arena *arena, bool writes, struct error *err);
+/* The text of a query after it was bound: in the engine's spelling, with everything written out.  In the select's arena. */
+struct exec_select;
+struct str exec_select_text(const struct exec_select *p);
+/* How deep in functions a statement is, and how many names in it were looked for so far. */
+struct exec_expanding {
+    unsigned depth, count;
+};
+enum { EXEC_EXPANSIONS_MAX = 1000, EXEC_EXPANSION_DEPTH_MAX = 32, EXEC_EXPANDED_BYTES_MAX = 4 << 20 };
+
+/* ---- transactions (transaction.c) -------------------------------------------------------- */
+
+/* In a transaction the table is seen as it was when the transaction first used it, with what the transaction wrote: table->table becomes that. */
+enum status exec_transaction_join(struct ctx *ctx, struct exec_session *s, struct catalog_table *table, struct error *err);
+/* After a statement that succeeded: what it was the first to write is committed next. */
+void exec_transaction_note(struct exec_session *s);
+void exec_transaction_free(struct exec_transaction *t); /* accepts NULL; what was not committed is given up */
+enum status exec_begin(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                       struct error *err);
+enum status exec_commit(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                        struct error *err);
+enum status exec_rollback(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                          struct error *err);
+
 /* ---- the change data feed (changes.c) ------------------------------------------------------ */
 
 /* The first version of the range: a version, or a time (the first version at or after it). */
@@ -56,6 +121,9 @@ struct exec_frame {
 /* The frame is borrowed as long as the select lives.  In the text that exec_select_source gives, the bound names stand as they are. */
 enum status exec_select_prepare_in(struct ctx *ctx, struct exec_session *s, const struct exec_frame *frame, struct exec_select **out,
                                    struct error *err);
+/* The same for text that will stand in other queries: its tables are named with their schema. */
+enum status exec_select_prepare_body(struct ctx *ctx, struct exec_session *s, const struct exec_frame *frame, struct str function,
+                                     struct exec_select **out, struct error *err);
 const struct delta_type *exec_select_schema(const struct exec_select *p); /* after exec_select_bind; lives as long as p */
 bool exec_select_is_volatile(const struct exec_select *p);
 /* Only plans it: the predicates of bound names, or the error at its place. */
@@ -246,5 +314,29 @@ struct str exec_engine_settings(const struct exec_session *s, struct arena *aren
 
 /* A one-row answer {"status": text}. */
 enum status exec_answer(struct exec_result *out, struct str text, struct error *err);
+
+/* variable.c, function.c, prepared.c */
+enum status exec_reset(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                       struct error *err);
+enum status exec_declare(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                         struct error *err);
+enum status exec_set_variable(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                              struct error *err);
+enum status exec_drop_variable(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                               struct error *err);
+enum status exec_create_function(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                                 struct error *err);
+enum status exec_drop_function(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                               struct error *err);
+enum status exec_show_functions(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                                struct error *err);
+enum status exec_describe_function(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                                   struct error *err);
+enum status exec_prepare(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                         struct error *err);
+enum status exec_execute(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                         struct error *err);
+enum status exec_deallocate(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                            struct error *err);
 
 #endif

@@ -19,7 +19,7 @@ static bool like(struct str text, struct str pattern)
     return like(str_sub(text, 1, text.len - 1), rest);
 }
 
-static bool wanted(const struct statement *st, struct str name) { return !st->pattern.ptr || like(name, st->pattern); }
+bool exec_matches_pattern(const struct statement *st, struct str name) { return !st->pattern.ptr || like(name, st->pattern); }
 
 static enum status list(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, bool views_only,
                         struct exec_result *out, struct error *err)
@@ -39,7 +39,7 @@ static enum status list(struct ctx *ctx, struct exec_session *s, struct arena *a
     if (!rows)
         return error_oom(err);
     for (size_t i = 0; i < count; i++) {
-        if (!wanted(st, entries[i].table) || (views_only && !entries[i].is_view))
+        if (!exec_matches_pattern(st, entries[i].table) || (views_only && !entries[i].is_view))
             continue;
         rowset_str(rows, entries[i].schema);
         rowset_str(rows, entries[i].table);
@@ -68,7 +68,7 @@ static enum status one_text_column(const char *name, const struct str *values, s
     if (!rows)
         return error_oom(err);
     for (size_t i = 0; i < count; i++)
-        if (wanted(st, values[i]))
+        if (exec_matches_pattern(st, values[i]))
             rowset_str(rows, values[i]);
     return rowset_stream(rows, &out->stream, err);
 }

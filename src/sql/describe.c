@@ -55,7 +55,7 @@ static bool at_query(struct sql_parser *p)
 
 enum status sql_parse_describe_table(struct sql_parser *p, struct statement *st)
 {
-    static const struct sql_refusal before[] = {{"FUNCTION", NULL}, {"CATALOG", "see SHOW CATALOGS"}};
+    static const struct sql_refusal before[] = {{"CATALOG", "see SHOW CATALOGS"}};
     static const struct sql_refusal after[] = {{"PARTITION", NULL}, {"AS JSON", "choose JSON as the output format"}};
     struct sql_token next = sql_peek(p);
     enum status status = STATUS_OK;

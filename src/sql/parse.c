@@ -45,6 +45,20 @@ static enum status (*const parsers[STATEMENT_COUNT])(struct sql_parser *, struct
     [STATEMENT_EXPLAIN] = sql_parse_explain,
     [STATEMENT_USE] = sql_parse_use,
     [STATEMENT_SET] = sql_parse_set,
+    [STATEMENT_BEGIN] = sql_parse_transaction,
+    [STATEMENT_COMMIT] = sql_parse_transaction,
+    [STATEMENT_ROLLBACK] = sql_parse_transaction,
+    [STATEMENT_RESET] = sql_parse_reset,
+    [STATEMENT_DECLARE] = sql_parse_declare,
+    [STATEMENT_SET_VARIABLE] = sql_parse_set_variable,
+    [STATEMENT_DROP_VARIABLE] = sql_parse_drop_variable,
+    [STATEMENT_CREATE_FUNCTION] = sql_parse_create_function,
+    [STATEMENT_DROP_FUNCTION] = sql_parse_drop_function,
+    [STATEMENT_SHOW_FUNCTIONS] = sql_parse_show_functions,
+    [STATEMENT_DESCRIBE_FUNCTION] = sql_parse_describe_function,
+    [STATEMENT_PREPARE] = sql_parse_prepare,
+    [STATEMENT_EXECUTE] = sql_parse_execute,
+    [STATEMENT_DEALLOCATE] = sql_parse_deallocate,
 };
 
 static const struct {
@@ -59,7 +73,7 @@ const struct statement_info *statement_info(enum statement_kind kind) { return &
 
 /* ---- phrases --------------------------------------------------------------------------- */
 
-enum { PHRASES_MAX = 256 };
+enum { PHRASES_MAX = 384 };
 
 /* Every sequence of words that a statement begins with. */
 struct phrases {

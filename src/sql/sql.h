@@ -164,6 +164,20 @@ struct sql_vacuum {
     int64_t retain_ms; /* -1: not given */
 };
 
+/* A session variable, a parameter or a column of a function, a value for a parameter. */
+struct sql_variable {
+    struct str name;         /* NULL ptr: by position */
+    struct delta_type *type; /* NULL: that of the value */
+    struct str value;        /* expression; NULL ptr: DEFAULT, or none */
+    size_t offset;
+};
+struct sql_function {
+    struct sql_variable *parameters, *columns; /* columns: of a function that returns a table; none: those of its query */
+    uint32_t parameter_count, column_count;
+    struct delta_type *returns; /* NULL: the type of the expression */
+    bool returns_table;
+};
+
 /* What CREATE TABLE takes over from another table. */
 enum sql_copy_kind {
     SQL_COPY_NONE,
@@ -212,6 +226,13 @@ struct statement {
     size_t query_offset; /* of query in text */
     struct sql_change change;
     struct sql_vacuum vacuum;
+    struct sql_variable *variables; /* DECLARE, SET VARIABLE, DROP VARIABLE; EXECUTE: USING */
+    uint32_t variable_count;
+    struct sql_variable *targets; /* EXECUTE … INTO */
+    uint32_t target_count;
+    struct sql_function *function; /* CREATE FUNCTION; query is its body */
+    bool temporary;
+    bool immediate;     /* EXECUTE IMMEDIATE: query is an expression; else name.table is that of a prepared statement, PREPARE: query the statement */
     struct str tail;    /* DESCRIBE … WHERE …: what would stand behind FROM (DESCRIBE …); NULL ptr */
     struct str pattern; /* LIKE of SHOW; NULL ptr */
     int64_t limit;      /* -1 none */
@@ -288,6 +309,31 @@ struct sql_changes {
     struct sql_at from, to; /* to.kind SQL_AT_NONE: the newest version */
 };
 enum status sql_changes_call(struct arena *arena, struct str text, size_t offset, struct sql_changes *out, struct error *err);
+
+/* A name as it stands in the engine's spelling of a query, with the arguments when it is a call: what may be a variable or a function. */
+enum { SQL_CALLED_PARTS = 4 };
+struct sql_called {
+    struct str parts[SQL_CALLED_PARTS]; /* unquoted */
+    size_t part_ends[SQL_CALLED_PARTS];
+    uint32_t part_count;
+    struct sql_variable *arguments; /* name => value */
+    uint32_t argument_count;
+    size_t start, end; /* the whole name or call */
+    bool is_call, has_alias;
+};
+enum status sql_read_called(struct arena *arena, struct str text, size_t offset, struct sql_called *out, struct error *err);
+/* Whether text[start, end) is all of a column of the outermost SELECT, without a name of its own. */
+bool sql_is_select_item(struct str text, size_t start, size_t end);
+/* The body of a function with values in place of its parameters; out NULL ptr when that cannot be told from the tokens alone (the body has a query or
+ * a lambda), or when a parameter with once[i] is there more than once. */
+enum status sql_inline_parameters(struct arena *arena, struct str body, const struct sql_function *f, const struct str *values, const bool *once,
+                                  struct str *out, struct error *err);
+/* The statement with values for its parameters ?, $1 and :name; a value's `value` is a literal.  Every parameter needs one, and every value must be
+ * used. */
+enum status sql_bind_parameters(struct arena *arena, struct str statement, const struct sql_variable *values, uint32_t count, struct sql_text *out,
+                                struct error *err);
+/* How many parameters there are: the highest number, or all ? and names. */
+bool sql_has_parameters(struct str statement);
 
 /* Statements that can stand where a table can: (DESCRIBE HISTORY t LIMIT 3), which sql_to_engine spells as a call of SQL_STATEMENT_FUNCTION with the
  * statement as text, and table_history('t'), table_detail('t'), table_files('t').  The statement that the call stands for, in the arena. */

@@ -100,6 +100,10 @@ enum status sql_take_path_list(struct sql_parser *p, struct sql_path **items, ui
 enum status sql_take_constraint(struct sql_parser *p, struct statement *st);
 /* The text of an expression, up to a comma or bracket at its own level or a word that begins what may follow a column's default. */
 enum status sql_take_default_text(struct sql_parser *p, struct str *out);
+/* x, session.x, system.session.x. */
+enum status sql_take_variable_name(struct sql_parser *p, struct str *out, size_t *offset);
+/* Another one at the end of the list, its offset that of the cursor; NULL with the error set. */
+struct sql_variable *sql_add_variable(struct sql_parser *p, struct sql_variable **items, uint32_t *count);
 bool sql_at_query(const struct sql_parser *p);
 /* The rest of the statement is a query. */
 enum status sql_take_query(struct sql_parser *p, struct statement *st);
@@ -224,5 +228,17 @@ enum status sql_parse_reorg(struct sql_parser *p, struct statement *st);
 enum status sql_parse_vacuum(struct sql_parser *p, struct statement *st);
 enum status sql_parse_use(struct sql_parser *p, struct statement *st);
 enum status sql_parse_set(struct sql_parser *p, struct statement *st);
+enum status sql_parse_transaction(struct sql_parser *p, struct statement *st);
+enum status sql_parse_declare(struct sql_parser *p, struct statement *st);
+enum status sql_parse_set_variable(struct sql_parser *p, struct statement *st);
+enum status sql_parse_drop_variable(struct sql_parser *p, struct statement *st);
+enum status sql_parse_create_function(struct sql_parser *p, struct statement *st);
+enum status sql_parse_drop_function(struct sql_parser *p, struct statement *st);
+enum status sql_parse_show_functions(struct sql_parser *p, struct statement *st);
+enum status sql_parse_describe_function(struct sql_parser *p, struct statement *st);
+enum status sql_parse_prepare(struct sql_parser *p, struct statement *st);
+enum status sql_parse_execute(struct sql_parser *p, struct statement *st);
+enum status sql_parse_deallocate(struct sql_parser *p, struct statement *st);
+enum status sql_parse_reset(struct sql_parser *p, struct statement *st);
 
 #endif

@@ -101,6 +101,7 @@ enum status table_write_rows(struct ctx *ctx, struct engine *e, const struct cat
         .partition_column_count = m->partition_column_count,
         .mapping = delta_mapping_mode(m),
         .materialize_partitions = delta_materializes_partitions(m),
+        .shred_variants = delta_config_bool(m, "delta.enableVariantShredding", false),
         .store = delta_table_store(t->table),
         .target_file_bytes = rows->target_bytes ? rows->target_bytes : target_size(m),
         .compression = compression(m),
