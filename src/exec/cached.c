@@ -80,22 +80,32 @@ enum status exec_cache_table(struct ctx *ctx, struct exec_session *s, struct are
     return answer_rows(out, count, err);
 }
 
+static bool take_away(struct exec_session *s, struct str name)
+{
+    for (size_t i = 0; i < s->cached_count; i++) {
+        if (!str_ieq(str_of(s->cached[i].name), name))
+            continue;
+        release(&s->cached[i]);
+        s->cached[i] = s->cached[--s->cached_count];
+        return true;
+    }
+    return false;
+}
+
 enum status exec_uncache_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                                struct error *err)
 {
     (void)ctx, (void)arena;
-    struct exec_cached *c = exec_cached_find(s, st->name.table);
-    if (!c && st->if_exists)
+    bool found = take_away(s, st->name.table);
+    if (!found && st->if_exists)
         return exec_answer(out, STR("nothing is cached under this name"), err);
-    if (!c) {
+    if (!found) {
         error_set(err, STATUS_TABLE_NOT_FOUND, "nothing is cached as \"%.*s\" in this session", STR_ARG(st->name.table));
         error_hint(err, "CACHE TABLE name AS SELECT … keeps a query's rows");
         if (err)
             err->position = (int64_t)st->name.offset;
         return STATUS_TABLE_NOT_FOUND;
     }
-    release(c);
-    *c = s->cached[--s->cached_count];
     return exec_answer(out, STR("uncached"), err);
 }
 
