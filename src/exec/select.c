@@ -426,9 +426,9 @@ static enum status view_text(struct ctx *ctx, struct exec_select *p, const struc
     if (!inside.schema)
         return error_oom(err);
     st = prepare(ctx, &inside, view->sql, 0, NULL, &own, &query, err);
-    if (st == STATUS_OK)
+    if (query)
         st = exec_select_bind(ctx, query, err);
-    if (st == STATUS_OK && !(*out = arena_str(&p->arena, query->text.text)).ptr)
+    if (query && st == STATUS_OK && !(*out = arena_str(&p->arena, query->text.text)).ptr)
         st = error_oom(err);
     if (st != STATUS_OK)
         error_context(err, "in view \"%.*s\"", STR_ARG(view->qualified));
@@ -547,7 +547,7 @@ static enum status write_out_views(struct ctx *ctx, struct exec_select *p, const
     struct str in = p->text.text;
     size_t at = 0;
     enum status st = sub.edits ? STATUS_OK : error_oom(err);
-    for (size_t i = 0; i < p->parsed.ref_count && st == STATUS_OK; i++) {
+    for (size_t i = 0; sub.edits && i < p->parsed.ref_count && st == STATUS_OK; i++) {
         const struct engine_ref *parsed = &p->parsed.refs[i];
         struct buf text = BUF_INIT;
         size_t start = 0, end = 0;
