@@ -591,8 +591,8 @@ enum status delta_txn_commit(struct ctx *ctx, struct delta_txn *txn, struct delt
 enum status delta_stage_open(struct ctx *ctx, struct delta_snapshot *pinned, struct delta_table **out, struct error *err);
 int64_t delta_stage_version(const struct delta_table *t); /* the pinned version; -1 for a table that is no stage */
 size_t delta_stage_change_count(const struct delta_table *t);
-/* Rows were read that what is written may depend on: another writer's commit conflicts. */
-void delta_stage_reads_all(struct delta_table *t);
+/* Rows were read that have what the predicate says (NULL: any), and what is written may depend on them; nothing for a table that is no stage. */
+enum status delta_stage_reads(struct delta_table *t, const struct delta_pred *pred, struct error *err);
 /* As delta_txn_commit, with all changes as one; the version is the pinned one when nothing is left of them.  Once. */
 enum status delta_stage_commit(struct ctx *ctx, struct delta_table *t, struct delta_commit_result *result, struct error *err);
 

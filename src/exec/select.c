@@ -283,8 +283,6 @@ static enum status resolve_ref(struct ctx *ctx, struct exec_select *p, const str
     p->ref_count++; /* from here on it is released with the others */
     if ((st = shape_ref(ctx, p, ref, &from, err)) != STATUS_OK)
         return st;
-    if (!(p->frame && p->frame->pinned) && !ref->is_changes && ref->extent.at.kind == SQL_AT_NONE)
-        delta_stage_reads_all(ref->place.table);
     ref->read.name = ref->place.qualified_name;
     ref->read.version = delta_snapshot_version(ref->snapshot);
     ref->read.timestamp_us = delta_snapshot_timestamp_us(ref->snapshot);
@@ -546,8 +544,10 @@ static enum status write_out_views(struct ctx *ctx, struct exec_select *p, const
     struct substitution sub = {.edits = ARENA_ARRAY(&p->arena, struct sql_edit, p->parsed.ref_count + 1)};
     struct str in = p->text.text;
     size_t at = 0;
-    enum status st = sub.edits ? STATUS_OK : error_oom(err);
-    for (size_t i = 0; sub.edits && i < p->parsed.ref_count && st == STATUS_OK; i++) {
+    enum status st = STATUS_OK;
+    if (!sub.edits)
+        return error_oom(err);
+    for (size_t i = 0; i < p->parsed.ref_count && st == STATUS_OK; i++) {
         const struct engine_ref *parsed = &p->parsed.refs[i];
         struct buf text = BUF_INIT;
         size_t start = 0, end = 0;
@@ -581,8 +581,10 @@ static enum status prepare(struct ctx *ctx, struct exec_session *s, struct str q
     int64_t start_us = ctx_monotonic_us(ctx);
     *out = NULL;
     struct exec_select *p = mem_calloc(1, sizeof(*p));
-    if (!p)
-        return error_oom(err);
+    if (!p) {
+        error_oom(err);
+        return STATUS_OUT_OF_MEMORY;
+    }
     p->session = s;
     p->query_offset = query_offset;
     p->frame = frame;
@@ -774,10 +776,10 @@ static enum status put_expansion(struct ctx *ctx, struct exec_select *p, const s
     struct substitution sub = {.edits = ARENA_ARRAY(&p->arena, struct sql_edit, 1)};
     struct buf text = BUF_INIT;
     size_t at = 0;
-    enum status st = sub.edits ? STATUS_OK : error_oom(err);
+    if (!sub.edits)
+        return error_oom(err);
     buf_str(&text, x->text);
-    if (st == STATUS_OK)
-        st = buf_check(&text, err);
+    enum status st = buf_check(&text, err);
     if (st == STATUS_OK) {
         put_edit(p, &sub, &at, x->start, x->end, &text);
         buf_append(&sub.out, p->text.text.ptr + at, p->text.text.len - at);
@@ -825,6 +827,17 @@ static bool may_expand(enum status st)
     return st == STATUS_FUNCTION_NOT_FOUND || st == STATUS_COLUMN_NOT_FOUND || st == STATUS_BINDER || st == STATUS_TABLE_NOT_FOUND;
 }
 
+/* In a transaction what is written may depend on what was read.  The table that the statement changes is looked after where it is changed. */
+static enum status note_reads(struct exec_select *p, struct error *err)
+{
+    const struct delta_table *target = p->frame && p->frame->pinned ? delta_snapshot_table(p->frame->pinned) : NULL;
+    enum status st = STATUS_OK;
+    for (size_t i = 0; st == STATUS_OK && i < p->ref_count; i++)
+        if (p->refs[i].place.table != target && !p->refs[i].is_changes && p->refs[i].extent.at.kind == SQL_AT_NONE)
+            st = delta_stage_reads(p->refs[i].place.table, p->refs[i].pred, err);
+    return st;
+}
+
 static enum status plan(struct ctx *ctx, struct exec_select *p, struct error *err)
 {
     struct exec_expanding own = {0}, *expanding = p->session->expanding ? p->session->expanding : &own;
@@ -851,6 +864,8 @@ static enum status plan(struct ctx *ctx, struct exec_select *p, struct error *er
         }
         error_release(&unknown);
     }
+    if (st == STATUS_OK && !p->planned)
+        st = note_reads(p, err);
     p->planned = st == STATUS_OK;
     p->plan_us += ctx_monotonic_us(ctx) - start_us;
     return st;
@@ -1084,7 +1099,11 @@ enum status exec_explain(struct ctx *ctx, struct exec_session *s, const struct s
     struct str text = STR_NULL;
     struct buf tree = BUF_INIT;
     struct rowset *rows = rowset_new(columns, VV_ARRAY_COUNT(columns));
-    enum status st = rows ? exec_select_prepare(ctx, s, stmt->query, stmt->query_offset, &p, err) : error_oom(err);
+    enum status st = STATUS_OUT_OF_MEMORY;
+    if (rows)
+        st = exec_select_prepare(ctx, s, stmt->query, stmt->query_offset, &p, err);
+    else
+        error_oom(err);
     if (st == STATUS_OK)
         st = plan(ctx, p, err);
     if (st == STATUS_OK)
