@@ -318,6 +318,34 @@ static enum status resolve_statement(struct ctx *ctx, struct exec_select *p, con
     return ref->stand_in.ptr ? STATUS_OK : error_oom(err);
 }
 
+/* A plain name that CACHE TABLE gave to rows. */
+static const struct exec_cached *cached_rows(const struct exec_select *p, const struct engine_ref *parsed)
+{
+    bool plain = !parsed->schema.ptr && !parsed->catalog.ptr && !parsed->is_changes && !parsed->is_statement;
+    return plain ? exec_cached_find(p->session, parsed->table) : NULL;
+}
+
+static enum status resolve_cached(struct exec_select *p, const struct engine_ref *parsed, const struct exec_cached *cached, struct error *err)
+{
+    struct select_ref *ref = &p->refs[p->ref_count];
+    enum status st = sql_ref_extent(p->text.text, parsed->offset, &ref->extent, err);
+    if (st == STATUS_OK && ref->extent.at.kind != SQL_AT_NONE) {
+        error_set(err, STATUS_NOT_SUPPORTED, "\"%s\" is cached rows, which have no versions", cached->name);
+        if (err)
+            err->position = (int64_t)parsed->offset;
+        return STATUS_NOT_SUPPORTED;
+    }
+    ref->alias = parsed->alias;
+    ref->table = parsed->table;
+    ref->rows = arena_str(&p->arena, cached->relation);
+    ref->schema = delta_type_copy(&p->arena, cached->schema);
+    ref->stand_in = str_of(arena_printf(&p->arena, STAND_IN "%zu", p->ref_count++));
+    p->parsed.is_volatile = true; /* the name says nothing of the rows */
+    if (st == STATUS_OK && (!ref->rows.ptr || !ref->schema || !ref->stand_in.ptr))
+        st = error_oom(err);
+    return st;
+}
+
 static enum status fix_settings(struct ctx *ctx, struct exec_select *p, struct error *err)
 {
     struct buf sql = BUF_INIT;
@@ -343,6 +371,8 @@ static enum status resolve_refs(struct ctx *ctx, struct exec_select *p, struct e
             p->parsed.is_volatile = true;
         else if (p->parsed.refs[i].is_statement)
             st = resolve_statement(ctx, p, &p->parsed.refs[i], err);
+        else if (!bound_name(p, &p->parsed.refs[i]) && cached_rows(p, &p->parsed.refs[i]))
+            st = resolve_cached(p, &p->parsed.refs[i], cached_rows(p, &p->parsed.refs[i]), err);
         else if (!bound_name(p, &p->parsed.refs[i]))
             st = resolve_ref(ctx, p, &p->parsed.refs[i], err);
     }
@@ -388,14 +418,15 @@ static enum status view_text(struct ctx *ctx, struct exec_select *p, const struc
     if (st != STATUS_OK)
         return st;
     inside.variables = (struct exec_items){0}; /* a view means the same for everybody */
+    inside.cached_count = 0;
     inside.functions = (struct exec_items){0};
     inside.schema = arena_printf(&p->arena, "%.*s", STR_ARG(view->schema));
     if (!inside.schema)
         return error_oom(err);
     st = prepare(ctx, &inside, view->sql, 0, NULL, &own, &query, err);
-    if (st == STATUS_OK)
+    if (query)
         st = exec_select_bind(ctx, query, err);
-    if (st == STATUS_OK && !(*out = arena_str(&p->arena, query->text.text)).ptr)
+    if (query && st == STATUS_OK && !(*out = arena_str(&p->arena, query->text.text)).ptr)
         st = error_oom(err);
     if (st != STATUS_OK)
         error_context(err, "in view \"%.*s\"", STR_ARG(view->qualified));
@@ -520,7 +551,7 @@ static enum status write_out_views(struct ctx *ctx, struct exec_select *p, const
         const struct engine_ref *parsed = &p->parsed.refs[i];
         struct buf text = BUF_INIT;
         size_t start = 0, end = 0;
-        if (is_file_reference(in, parsed->offset) || bound_name(p, parsed))
+        if (is_file_reference(in, parsed->offset) || bound_name(p, parsed) || cached_rows(p, parsed))
             continue;
         if (parsed->is_statement)
             st = scope->view.ptr ? settle_statement(p, parsed, &text, &start, &end, err) : STATUS_OK;
