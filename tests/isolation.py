@@ -129,13 +129,13 @@ def overtaken(spec, order):
 
 
 class HeldSession:
-    """A session whose statement waits before its commit until it is let go."""
+    """A session whose statement waits before its commit, or at another point of its way, until it is let go."""
 
-    def __init__(self, program, lake, folder):
+    def __init__(self, program, lake, folder, point="commit"):
         own = copy.copy(program)
         own.environment = {**program.environment, "VARVE_INJECTION_DIR": str(folder)}
         folder.mkdir(parents=True, exist_ok=True)
-        self.hold, self.reached = folder / "commit.hold", folder / "commit.reached"
+        self.hold, self.reached = folder / f"{point}.hold", folder / f"{point}.reached"
         self.session, self.thread, self.problem = programs.Session(own, lake), None, None
 
     def _run(self, sql):
@@ -143,6 +143,8 @@ class HeldSession:
             self.session.query(sql)
         except programs.Failed as failed:
             self.problem = failed
+        except (AssertionError, OSError) as killed:
+            self.problem = killed
 
     def read(self, sql):
         """Up to the commit, or to its end when it has nothing to commit."""

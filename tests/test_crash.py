@@ -10,6 +10,7 @@ import time
 import deltalake
 import pytest
 
+import isolation
 import program as programs
 
 BATCH = 1000
@@ -279,3 +280,26 @@ def test_two_processes_see_each_other(program, scratch):
         with pytest.raises(programs.Failed) as gone:
             other.query("SELECT * FROM t")
         assert gone.value.code == "TABLE_NOT_FOUND"
+
+
+@pytest.mark.parametrize("point,committed", [("commit", False), ("committed", True)])
+@pytest.mark.parametrize("sql,after", [("INSERT INTO t VALUES (9, 9)", {1: 1, 2: 2, 9: 9}), ("UPDATE t SET v = 20 WHERE id = 2", {1: 1, 2: 20}),
+                                       ("DELETE FROM t WHERE id = 1", {2: 2}),
+                                       ("MERGE INTO t USING (SELECT 2 AS id UNION ALL SELECT 3) AS s ON t.id = s.id WHEN MATCHED THEN UPDATE SET v = 7 "
+                                        "WHEN NOT MATCHED THEN INSERT (id, v) VALUES (s.id, 7)", {1: 1, 2: 7, 3: 7})], ids=["insert", "update", "delete", "merge"])
+def test_kill_before_and_behind_the_commit(program, scratch, point, committed, sql, after):
+    """All or nothing of the statement is there; what it left beside the table is in nobody's way."""
+    lake = scratch / "lake"
+    program.sql(lake, "CREATE TABLE t (id bigint, v bigint) USING DELTA TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')")
+    program.sql(lake, "INSERT INTO t VALUES (1, 1), (2, 2)")
+    held = isolation.HeldSession(program, lake, scratch / "hold", point)
+    held.read(sql)
+    assert held.reached.exists()
+    held.session.process.kill()
+    held.thread.join(60)
+    held.close()
+    wanted = after if committed else {1: 1, 2: 2}
+    assert {r["id"]: r["v"] for r in program.sql(lake, "SELECT * FROM t")} == wanted
+    assert versions(lake / "default/t") == list(range(3 if committed else 2))
+    program.sql(lake, "UPDATE t SET v = v + 1")
+    assert {r["id"]: r["v"] for r in program.sql(lake, "SELECT * FROM t")} == {i: v + 1 for i, v in wanted.items()}

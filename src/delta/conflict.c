@@ -157,7 +157,7 @@ static enum status check_appends(const struct rivalry *r)
     const struct delta_read *read = NULL;
     if (!r->winner->add_count || !appends_matter(r))
         return STATUS_OK;
-    if (r->txn->reads_all)
+    if (r->txn->reads_files)
         return conflict(r, name, "added file", r->winner->adds[0].path);
     if (r->moves_only || !r->txn->read_count)
         return STATUS_OK;
@@ -175,7 +175,7 @@ static enum status check_reads(const struct rivalry *r)
     static const char name[] = "ConcurrentDeleteReadException";
     const struct delta_action_remove *found = NULL;
     const struct delta_read *read = NULL;
-    if (r->txn->reads_all && r->winner->remove_count)
+    if (r->txn->reads_files && r->winner->remove_count)
         return conflict(r, name, "removed file", r->winner->removes[0].path);
     if (r->moves_only)
         return delta_reads_follow_move(r->in->ctx, r->txn, r->winner, r->err);
@@ -217,23 +217,44 @@ static enum status check_added(const struct rivalry *r, const struct delta_actio
     return STATUS_OK;
 }
 
+/* Rows that the winner moved, and that have ids, can be found again. */
+static bool can_be_found(const struct rivalry *r)
+{
+    struct delta_row_columns columns;
+    return r->moves_only && r->txn->find_rows && delta_row_columns(r->in->metadata, &columns) && delta_winner_keeps_row_ids(r->winner);
+}
+
+/* Files with a new vector of ours that the winner took away as a whole. */
+static enum status check_taken(const struct rivalry *r)
+{
+    bool known = false, found = false;
+    for (size_t i = 0; i < r->txn->vector_count; i++) {
+        struct delta_vector_change *v = &r->txn->vectors[i];
+        if (!v->is_taken || v->rival)
+            continue;
+        found = known ? found : can_be_found(r);
+        known = true;
+        if (!found)
+            return lost_file(r, v->file.path);
+        v->is_moved = true;
+    }
+    return STATUS_OK;
+}
+
 static enum status check_removes(const struct rivalry *r)
 {
     struct delta_path_key key = {0};
     enum status status = STATUS_OK;
     for (size_t i = 0; i < r->txn->vector_count; i++) {
-        r->txn->vectors[i].is_taken = false;
+        r->txn->vectors[i].is_taken = r->txn->vectors[i].is_moved = false;
         r->txn->vectors[i].rival = NULL;
     }
     for (size_t i = 0; i < r->winner->remove_count && r->txn->remove_count && !status; i++)
         status = check_removed(r, r->winner->removes[i].path, &key);
     for (size_t i = 0; i < r->winner->add_count && r->txn->remove_count && !status; i++)
         status = check_added(r, &r->winner->adds[i], &key);
-    for (size_t i = 0; i < r->txn->vector_count && !status; i++)
-        if (r->txn->vectors[i].is_taken && !r->txn->vectors[i].rival)
-            status = lost_file(r, r->txn->vectors[i].file.path);
     buf_release(&key.scratch);
-    return status;
+    return status ? status : check_taken(r);
 }
 
 /* ---- all of it ---------------------------------------------------------------------------------------------------- */
@@ -257,5 +278,7 @@ enum status delta_conflict_check(const struct delta_rivalry *in, bool *rebased, 
     *rebased = false;
     for (size_t i = 0; i < VV_ARRAY_COUNT(checks) && !status; i++)
         status = checks[i](&r);
-    return status ? status : delta_txn_rebase_vectors(in, rebased, err);
+    if (!status)
+        status = delta_txn_rebase_vectors(in, rebased, err);
+    return status ? status : delta_txn_relocate_vectors(in, rebased, err);
 }

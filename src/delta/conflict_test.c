@@ -607,6 +607,131 @@ static void joined_vectors_keep_row_ids(void **state)
     fixture_close(&f);
 }
 
+/* ---- rows that moved and have ids ---------------------------------------------------------------------------------- */
+
+#define TRACKED                                                                                                                                      \
+    "\"delta.enableRowTracking\":\"true\",\"delta.rowTracking.materializedRowIdColumnName\":\"i\","                                                  \
+    "\"delta.rowTracking.materializedRowCommitVersionColumnName\":\"v\""
+
+struct seeker {
+    int asked;
+    bool misses; /* a row cannot be found */
+};
+
+/* OPTIMIZE put the rows of "a" behind those of another file, into "m". */
+static enum status find_moved(void *user, struct ctx *ctx, const struct delta_move *move, struct error *err)
+{
+    struct seeker *s = user;
+    s->asked++;
+    assert_int_equal(move->from_count, 1);
+    assert_true(str_eq(move->from[0].path, STR("a")));
+    assert_int_equal(move->to_count, 2);
+    assert_int_equal(move->to[1].base_row_id, 300);
+    assert_int_equal(delta_rows_count(move->rows[0]), 2); /* not the one that was deleted before */
+    for (uint64_t row = 0; row < ROWS - 10; row++) {
+        uint64_t now = row + 10;
+        if (delta_rows_contains(move->rows[0], row) && !(s->misses && row == 7) && !delta_rows_add(move->found[1], &now, 1))
+            return error_oom(err);
+    }
+    return STATUS_OK;
+}
+
+static void add_moved(struct delta_txn *txn, const char *path)
+{
+    struct error err = ERROR_INIT;
+    struct delta_add file = {.path = str_of(path), .size_bytes = 10, .modified_ms = 7, .stats = STR("{\"numRecords\":100}")};
+    expect_ok(delta_txn_add(txn, &file, &err), &err);
+}
+
+static struct delta_txn *open_with_move(struct fixture *f, struct seeker *s, bool keeps_ids)
+{
+    struct error err = ERROR_INIT;
+    open_table(f, TRACKED);
+    append(f, "a", 0, 99);
+    append(f, "b", 100, 199);
+    struct delta_txn *old = begin(f), *txn;
+    delete_row(f, old, "a", 3);
+    commit(f, old);
+    txn = begin(f);
+    reads_id(txn, 7, true);
+    delete_rows(f, txn, "a", (const uint64_t[]){7, 8}, 2);
+    add(txn, "x", 7, 7);
+    delta_txn_finds_rows(txn, find_moved, s);
+    struct delta_txn *optimize = begin(f);
+    expect_ok(delta_txn_operation(optimize, "OPTIMIZE", &err), &err);
+    if (keeps_ids)
+        delta_txn_keeps_row_ids(optimize);
+    take(f, optimize, "a", false);
+    add_moved(optimize, "l");
+    add_moved(optimize, "m");
+    commit(f, optimize);
+    return txn;
+}
+
+static void rows_are_found_where_they_moved(void **state)
+{
+    struct fixture f;
+    struct seeker s = {0};
+    struct delta_txn *txn = open_with_move(&f, &s, true);
+    assert_int_equal(commit(&f, txn), 5);
+    assert_int_equal(s.asked, 1);
+    expect_table(&f, "b l m x");
+    expect_deleted(&f, "m", (const uint64_t[]){17, 18}, 2);
+    assert_int_equal(vector_files(&f), 2); /* of versions 3 and 5 */
+    fixture_close(&f);
+}
+
+static void rows_that_cannot_be_found_conflict(void **state)
+{
+    struct fixture f;
+    struct seeker misses = {.misses = true}, unasked = {0};
+    struct delta_txn *txn = open_with_move(&f, &misses, true);
+    EXPECT_CONFLICT(&f, txn, 4, "ConcurrentDeleteDeleteException", "OPTIMIZE", "moved the rows", "\"a\"");
+    assert_int_equal(vector_files(&f), 2); /* that of version 3, and the loser's own */
+    fixture_close(&f);
+    txn = open_with_move(&f, &unasked, false);
+    EXPECT_CONFLICT(&f, txn, 4, "ConcurrentDeleteDeleteException", "moved the rows");
+    assert_int_equal(unasked.asked, 0);
+    fixture_close(&f);
+}
+
+/* The vector that went to another file meets one that a later winner gave that. */
+static void moved_vectors_are_joined(void **state)
+{
+    struct fixture f;
+    struct seeker s = {0};
+    struct delta_txn *txn = open_with_move(&f, &s, true), *later = begin(&f);
+    delete_row(&f, later, "m", 50);
+    commit(&f, later);
+    assert_int_equal(commit(&f, txn), 6);
+    expect_deleted(&f, "m", (const uint64_t[]){17, 18, 50}, 3);
+    assert_int_equal(vector_files(&f), 3);
+    fixture_close(&f);
+}
+
+static void each_allocation_of_a_move_fails(void **state)
+{
+    enum status status = STATUS_OUT_OF_MEMORY;
+    for (uint64_t n = 1; status; n++) {
+        struct fixture f;
+        struct seeker s = {0};
+        struct error err = ERROR_INIT;
+        struct delta_commit_result result;
+        struct delta_txn *txn = open_with_move(&f, &s, true);
+        alloc_fail_after(n);
+        status = delta_txn_commit(&f.ctx, txn, &result, &err);
+        alloc_fail_after(0);
+        if (status && status != STATUS_OUT_OF_MEMORY && status != STATUS_COMMIT_CONFLICT) /* a tag that is not read is no tag */
+            fail_msg("allocation %llu: status %d, %s", (unsigned long long)n, status, err.message ? err.message : "");
+        delta_snapshot_unref(result.snapshot);
+        delta_txn_free(txn);
+        error_release(&err);
+        assert_int_equal(has_log(&f, 5, ".json"), !status);
+        assert_int_equal(vector_files(&f), 2);
+        fixture_close(&f);
+    }
+}
+
 /* ---- when things fail ------------------------------------------------------------------------------------------- */
 
 static struct delta_txn *open_with_race(struct fixture *f)
@@ -661,7 +786,8 @@ static void each_allocation_of_a_join_fails(void **state)
     }
 }
 
-static void each_store_call_of_a_join_fails(void **state)
+/* Whatever call fails, or succeeds and says nothing: the change is in the log once or not at all, and whoever made it is told so. */
+static void fail_each_store_call_of_a_join(enum store_fault_kind kind)
 {
     uint64_t calls = 1;
     for (uint64_t n = 1; n <= calls; n++) {
@@ -669,20 +795,24 @@ static void each_store_call_of_a_join_fails(void **state)
         struct error err = ERROR_INIT;
         struct delta_commit_result result;
         struct delta_txn *txn = open_with_race(&f);
-        store_fault_set(f.store, (struct store_fault){.kind = STORE_FAULT_FAIL, .at_call = n});
+        store_fault_set(f.store, (struct store_fault){.kind = kind, .at_call = n});
         enum status status = delta_txn_commit(&f.ctx, txn, &result, &err);
         calls = store_fault_calls(f.store);
         store_fault_set(f.store, (struct store_fault){.kind = STORE_FAULT_NONE});
         delta_snapshot_unref(result.snapshot);
         delta_txn_free(txn);
         error_release(&err);
-        if (has_log(&f, 4, ".json"))
-            assert_int_equal(status, STATUS_OK);
-        else
-            assert_int_not_equal(status, STATUS_OK);
+        assert_int_equal(has_log(&f, 4, ".json"), status == STATUS_OK);
+        assert_false(has_log(&f, 5, ".json"));
+        if (status == STATUS_OK)
+            expect_deleted(&f, "a", (const uint64_t[]){10, 20}, 2);
         fixture_close(&f);
     }
 }
+
+static void each_store_call_of_a_join_fails(void **state) { fail_each_store_call_of_a_join(STORE_FAULT_FAIL); }
+
+static void each_reply_of_a_join_is_lost(void **state) { fail_each_store_call_of_a_join(STORE_FAULT_LOST_REPLY); }
 
 static void a_damaged_vector_stops_the_join(void **state)
 {
@@ -719,8 +849,13 @@ int main(void)
         cmocka_unit_test(vectors_that_cannot_be_joined),
         cmocka_unit_test(a_vector_is_a_delete_to_readers),
         cmocka_unit_test(joined_vectors_keep_row_ids),
+        cmocka_unit_test(rows_are_found_where_they_moved),
+        cmocka_unit_test(rows_that_cannot_be_found_conflict),
+        cmocka_unit_test(moved_vectors_are_joined),
+        cmocka_unit_test(each_allocation_of_a_move_fails),
         cmocka_unit_test(each_allocation_of_a_join_fails),
         cmocka_unit_test(each_store_call_of_a_join_fails),
+        cmocka_unit_test(each_reply_of_a_join_is_lost),
         cmocka_unit_test(a_damaged_vector_stops_the_join),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -570,6 +570,21 @@ enum status delta_txn_parameter(struct delta_txn *txn, const char *key, struct s
 enum status delta_txn_metric(struct delta_txn *txn, const char *key, int64_t value, struct error *err);
 enum status delta_txn_user_metadata(struct delta_txn *txn, struct str text, struct error *err);
 
+/* Where rows are that another writer moved: `rows` of each file `from`, as it was, are looked for by their ids in the files `to`; found[i] gets those
+ * that are in to[i]. */
+struct delta_move {
+    const struct delta_file *from;
+    const struct delta_rows *const *rows;
+    size_t from_count;
+    const struct delta_file *to;
+    size_t to_count;
+    struct delta_rows *const *found;
+};
+typedef enum status (*delta_find_rows_fn)(void *user, struct ctx *ctx, const struct delta_move *move, struct error *err);
+/* Lets delta_txn_commit follow an OPTIMIZE that took files away which this change gave vectors, where the table tracks its rows.  user must last
+ * until then. */
+void delta_txn_finds_rows(struct delta_txn *txn, delta_find_rows_fn fn, void *user);
+
 enum delta_commit_outcome { DELTA_COMMITTED, DELTA_CONFLICT, DELTA_UNKNOWN };
 struct delta_commit_result {
     enum delta_commit_outcome outcome;

@@ -646,9 +646,10 @@ struct delta_vector_change {
     bool has_base;
     size_t remove_start, remove_len, add_start, add_len; /* in txn->removes and txn->adds */
     bool is_rebased;                                     /* dv was made by the commit loop */
-    /* While a winner is passed: */
-    bool is_taken;                        /* he removes the file as it was */
-    const struct delta_action_add *rival; /* and adds it so */
+    bool is_gone;                                        /* its rows are in other files now, which have vector changes of their own */
+    /* While a winner is passed: */ bool is_taken;       /* he removes the file as it was */
+    bool is_moved;                                       /* and its rows can be found in other files */
+    const struct delta_action_add *rival;                /* and adds it so */
 };
 /* A vector that a rebased one took the place of. */
 struct delta_spare_vector {
@@ -673,7 +674,7 @@ struct delta_txn {
     size_t data_change_count; /* adds and removes with dataChange */
     bool removes_data;        /* some remove has dataChange */
     bool removes_all;
-    bool reads_all; /* the files as they are */
+    bool reads_files; /* all of them, as they are */
     struct delta_read *reads;
     size_t read_count, read_cap;
     struct delta_touched read_files; /* of the reads that take not all; filled when a winner takes files away */
@@ -682,6 +683,8 @@ struct delta_txn {
     size_t vector_count, vector_cap;
     struct delta_spare_vector *spare_vectors;
     size_t spare_vector_count, spare_vector_cap;
+    delta_find_rows_fn find_rows; /* NULL: nobody can tell where rows went */
+    void *find_rows_user;
     const struct delta_metadata *followed_metadata; /* of a winner, while the change is committed; NULL: the base's */
     const struct delta_protocol *followed_protocol;
     struct str *app_ids; /* read and written */
@@ -769,6 +772,13 @@ enum status delta_txn_replace_vector(struct delta_txn *txn, struct delta_vector_
 /* Joins this change's vectors with those that the winner gave the same files, for the changes that have a rival (rebase.c).  COMMIT_CONFLICT when
  * both took one row, or when the winner gave rows back. */
 enum status delta_txn_rebase_vectors(const struct delta_rivalry *r, bool *rebased, struct error *err);
+/* Notes that a rebased vector took the place of this one's. */
+enum status delta_txn_put_aside(struct delta_txn *txn, const struct delta_vector_change *v, struct error *err);
+/* Takes a vector change back; the path still counts as removed, for it is gone from the table. */
+enum status delta_txn_drop_vector(struct delta_txn *txn, struct delta_vector_change *v, struct error *err);
+/* Gives the vectors of the changes that are marked is_moved to the files that the rows are in now (relocate.c). */
+enum status delta_txn_relocate_vectors(const struct delta_rivalry *r, bool *rebased, struct error *err);
+bool delta_winner_keeps_row_ids(const struct delta_commit *winner);
 /* Removes vectors that were made on the way and that no commit names: after a commit those that were replaced, after a failure all. */
 void delta_txn_discard_vectors(struct ctx *ctx, struct delta_txn *txn, bool committed);
 enum delta_isolation delta_txn_isolation(const struct delta_txn *txn);
@@ -778,6 +788,9 @@ const char *delta_isolation_name(enum delta_isolation level);
 void delta_pred_text(const struct delta_pred *p, struct buf *out);
 /* The adds of a commit as a segment with statistics. */
 enum status delta_segment_of_adds(const struct delta_head *head, const struct delta_commit *commit, struct delta_segment **out, struct error *err);
+/* An add as a file of the table: texts are the add's, partition values in the arena. */
+enum status delta_file_of_add(struct arena *arena, const struct delta_head *head, const struct delta_action_add *add, struct delta_file *out,
+                              struct error *err);
 /* Whether one vector (NULL: none) holds every row of the other. */
 enum status delta_dv_holds(struct ctx *ctx, struct store *store, const struct delta_dv *large, const struct delta_dv *small, bool *holds,
                            struct error *err);

@@ -130,6 +130,27 @@ static struct str partition_value(const struct delta_action_add *add, struct str
     return STR_NULL;
 }
 
+enum status delta_file_of_add(struct arena *arena, const struct delta_head *head, const struct delta_action_add *add, struct delta_file *out,
+                              struct error *err)
+{
+    uint32_t partitions = head->metadata.partition_column_count;
+    struct arena scratch = ARENA_INIT;
+    struct str *values = ARENA_ARRAY(arena, struct str, partitions + 1);
+    *out = (struct delta_file){.path = add->path,
+                               .size_bytes = add->size_bytes,
+                               .modified_ms = add->modified_ms,
+                               .partition_values = values,
+                               .stats = add->stats,
+                               .dv = add->has_dv ? &add->dv : NULL,
+                               .base_row_id = add->base_row_id,
+                               .row_commit_version = add->row_commit_version};
+    for (uint32_t p = 0; values && p < partitions; p++)
+        values[p] = partition_value(add, head->partition_keys[p]);
+    enum status status = values && delta_stats_record_count(add->stats, &scratch, &out->record_count) == STATUS_OK ? STATUS_OK : error_oom(err);
+    arena_release(&scratch);
+    return status;
+}
+
 enum status delta_segment_of_adds(const struct delta_head *head, const struct delta_commit *commit, struct delta_segment **out, struct error *err)
 {
     uint32_t partitions = head->metadata.partition_column_count;
@@ -223,7 +244,9 @@ static enum status find_add(struct ctx *ctx, const struct delta_txn *txn, const 
                             struct delta_segment *g, const struct delta_action_add **found, struct error *err)
 {
     uint64_t *keep = mem_calloc(delta_words(g->count) + 1, sizeof *keep);
-    enum status status = keep ? meet(ctx, txn, read, g, keep, err) : error_oom(err);
+    if (!keep)
+        return error_oom(err);
+    enum status status = meet(ctx, txn, read, g, keep, err);
     for (size_t i = 0; i < g->count && !status && !*found; i++) {
         bool brings = false;
         if (keep[i >> 6] >> (i & 63) & 1)

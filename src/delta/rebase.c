@@ -124,7 +124,7 @@ static enum status collect(struct rebase *r)
     return STATUS_OK;
 }
 
-static enum status put_aside(struct delta_txn *txn, const struct delta_vector_change *v, struct error *err)
+enum status delta_txn_put_aside(struct delta_txn *txn, const struct delta_vector_change *v, struct error *err)
 {
     if (txn->spare_vector_count == txn->spare_vector_cap) {
         size_t cap = txn->spare_vector_cap ? txn->spare_vector_cap * 2 : 4;
@@ -167,7 +167,7 @@ static enum status write_joined(struct rebase *r)
         return status;
     for (size_t i = 0; i < r->count && !status; i++) {
         struct delta_file file = file_after(&r->meetings[i]);
-        status = put_aside(txn, r->meetings[i].change, r->err);
+        status = delta_txn_put_aside(txn, r->meetings[i].change, r->err);
         if (!status)
             status = delta_txn_replace_vector(txn, r->meetings[i].change, &file, &vectors[i], r->err);
     }
@@ -196,7 +196,7 @@ enum status delta_txn_rebase_vectors(const struct delta_rivalry *rivalry, bool *
 static bool is_named(const struct delta_txn *txn, const struct delta_dv *dv)
 {
     for (size_t i = 0; i < txn->vector_count; i++)
-        if (str_eq(txn->vectors[i].dv.path, dv->path))
+        if (!txn->vectors[i].is_gone && str_eq(txn->vectors[i].dv.path, dv->path))
             return true;
     return false;
 }
@@ -210,6 +210,6 @@ void delta_txn_discard_vectors(struct ctx *ctx, struct delta_txn *txn, bool comm
             delta_dv_discard(&calm, txn->table->store, &spare->dv);
     }
     for (size_t i = 0; i < txn->vector_count && !committed; i++)
-        if (txn->vectors[i].is_rebased)
+        if (txn->vectors[i].is_rebased && !txn->vectors[i].is_gone)
             delta_dv_discard(&calm, txn->table->store, &txn->vectors[i].dv);
 }

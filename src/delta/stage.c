@@ -354,7 +354,7 @@ static enum status sum_vectors(struct delta_txn *sum, const struct delta_stage *
 static enum status sum_reads(struct delta_txn *sum, const struct delta_txn *from, struct error *err)
 {
     enum status status = STATUS_OK;
-    sum->reads_all |= from->reads_all;
+    sum->reads_files |= from->reads_files;
     for (size_t i = 0; status == STATUS_OK && i < from->read_count; i++)
         status = delta_txn_reads(sum, from->reads[i].pred, from->reads[i].takes_all, err);
     return status;

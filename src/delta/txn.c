@@ -783,6 +783,21 @@ static void cut_vector_lines(struct delta_txn *txn, const struct delta_vector_ch
     txn->data_change_count--;
 }
 
+enum status delta_txn_drop_vector(struct delta_txn *txn, struct delta_vector_change *v, struct error *err)
+{
+    uint32_t number = (uint32_t)(v - txn->vectors) + 1;
+    enum status status = delta_txn_put_aside(txn, v, err);
+    if (status)
+        return status;
+    cut_vector_lines(txn, v);
+    txn->data_change_count--;
+    for (size_t i = 0; i < txn->remove_count; i++)
+        if (txn->removed_vectors[i] == number)
+            txn->removed_vectors[i] = 0;
+    v->is_gone = true;
+    return STATUS_OK;
+}
+
 enum status delta_txn_replace_vector(struct delta_txn *txn, struct delta_vector_change *v, const struct delta_file *file, const struct delta_dv *dv,
                                      struct error *err)
 {
@@ -848,7 +863,7 @@ enum status delta_txn_remove_all(struct delta_txn *txn, struct error *err)
     if (status)
         return status;
     txn->removes_all = true;
-    txn->reads_all = true;
+    txn->reads_files = true;
     return STATUS_OK;
 }
 
@@ -875,7 +890,7 @@ enum status delta_txn_app(struct delta_txn *txn, struct str app_id, int64_t vers
     return status;
 }
 
-void delta_txn_reads_all(struct delta_txn *txn) { txn->reads_all = true; }
+void delta_txn_reads_all(struct delta_txn *txn) { txn->reads_files = true; }
 
 void delta_txn_keeps_row_ids(struct delta_txn *txn) { txn->keeps_row_ids = true; }
 
@@ -963,7 +978,7 @@ enum status delta_txn_take_remove(struct delta_txn *txn, struct str path, struct
     return status;
 }
 
-bool delta_txn_is_blind_append(const struct delta_txn *txn) { return !txn->reads_all && txn->read_count == 0 && txn->remove_count == 0; }
+bool delta_txn_is_blind_append(const struct delta_txn *txn) { return !txn->reads_files && txn->read_count == 0 && txn->remove_count == 0; }
 
 bool delta_txn_is_rearrangement(const struct delta_txn *txn)
 {

@@ -426,3 +426,39 @@ enum status rewrite_positions(struct rewriting *w, struct error *err)
     buf_release(&sql);
     return status;
 }
+
+/* ---- rows that another writer moved --------------------------------------------------------------------- */
+
+static enum status take_found(void *user, const int64_t *const *columns, size_t rows, struct error *err)
+{
+    const struct delta_move *move = *(const struct delta_move *const *)user;
+    for (size_t i = 0; i < rows; i++) {
+        uint64_t row = (uint64_t)columns[1][i];
+        if (columns[0][i] < 0 || (size_t)columns[0][i] >= move->to_count)
+            return error_set(err, STATUS_INTERNAL, "a moved row is in file %lld", (long long)columns[0][i]);
+        if (!delta_rows_add(move->found[columns[0][i]], &row, 1))
+            return error_oom(err);
+    }
+    return STATUS_OK;
+}
+
+enum status rewrite_find_moved(void *user, struct ctx *ctx, const struct delta_move *move, struct error *err)
+{
+    struct rewriting *w = user;
+    struct buf sql = BUF_INIT, id = BUF_INIT;
+    engine_quote_identifier(w->row_columns.id, &id);
+    buf_printf(&sql, "SELECT CAST(" ENGINE_FILE_COLUMN " AS BIGINT), CAST(" ENGINE_ROW_COLUMN " AS BIGINT) FROM ");
+    enum status status = scan_sql(w, move->to, NULL, move->to_count, true, &sql, err);
+    buf_printf(&sql, " WHERE %s IN (SELECT %s FROM ", id.ptr ? id.ptr : "", id.ptr ? id.ptr : "");
+    if (!status)
+        status = scan_sql(w, move->from, move->rows, move->from_count, true, &sql, err);
+    buf_char(&sql, ')');
+    sql.failed |= id.failed;
+    if (!status)
+        status = buf_check(&sql, err);
+    if (!status)
+        status = table_numbers(ctx, w->e, buf_view(&sql), STR_NULL, 2, take_found, &move, err);
+    buf_release(&sql);
+    buf_release(&id);
+    return status;
+}

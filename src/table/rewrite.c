@@ -282,8 +282,10 @@ static enum status fill(struct rewriting *w, struct delta_txn *txn, const struct
         status = delta_txn_reads(txn, w->in->pred, w->in->takes_all, err);
     if (!status)
         status = table_note_reads(txn, w->in->reads, w->in->read_count, err);
-    if (w->tracks)
+    if (w->tracks) {
         delta_txn_keeps_row_ids(txn);
+        delta_txn_finds_rows(txn, rewrite_find_moved, w);
+    }
     if (!status)
         status = w->in->delete_all ? delta_txn_remove_all(txn, err) : take_away(w, txn, err);
     if (!status)

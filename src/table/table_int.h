@@ -282,6 +282,8 @@ void rewrite_put_with(const struct rewriting *w, struct str target, struct buf *
 enum status rewrite_assigned(struct rewriting *w, struct str target, bool with_copies, struct str *out, struct error *err);
 /* (2, 5): the actions of this kind as a list in SQL. */
 void rewrite_put_actions(const struct rewriting *w, enum table_action_kind kind, struct buf *sql);
+/* delta_find_rows_fn: by the ids that rows carry, or that their files give them; user is the rewriting. */
+enum status rewrite_find_moved(void *user, struct ctx *ctx, const struct delta_move *move, struct error *err);
 /* Writes the rows that take the place of others, and the change data. (rows.c) */
 enum status rewrite_write(struct rewriting *w, struct error *err);
 /* All of a query's columns in the arena. */
