@@ -154,7 +154,7 @@ struct sql_call {
     const char *comma_text, *close_text;
     bool comma_is_last; /* comma_text stands for all that is left, the bracket too */
 };
-enum { SQL_CALLS_MAX = 8 };
+enum { SQL_CALLS_MAX = 8, SQL_LIST_DEPTH = 64 };
 struct sql_writer {
     struct arena *arena;
     struct str in;
@@ -164,6 +164,12 @@ struct sql_writer {
     struct sql_call calls[SQL_CALLS_MAX]; /* open ones, innermost last */
     size_t call_count;
     struct sql_token before; /* the last one that was copied */
+    bool in_list[SQL_LIST_DEPTH]; /* by bracket depth: a select list is being written */
+    size_t depth, form_depth;     /* of brackets; of calls that are written anew */
+    bool too_deep;                /* such calls stand too deep in each other */
+    struct sql_token window;      /* where the text calls window(…), once it was looked for */
+    bool looked_for_window;
+    bool in_clause; /* of a LATERAL VIEW or window, which is written more than once: no other of them is looked for */
     bool unbalanced;         /* a call without its end was seen: look for no more */
     bool failed;             /* out of memory */
 };
@@ -179,6 +185,13 @@ bool sql_write_variant_path(struct sql_writer *w, struct sql_token before, struc
 bool sql_write_variant_call(struct sql_writer *w, struct sql_token name, struct sql_token open);
 /* The end of the bracket at `open`; the number of commas at its own level and where the first two of them are. */
 bool sql_call_extent(struct sql_writer *w, struct sql_token open, size_t *commas, struct sql_token comma[2], struct sql_token *close);
+/* A call of one of Spark's functions that the engine spells in another way (function.c): moves *last to the last token written. */
+bool sql_write_function(struct sql_writer *w, struct sql_token name, struct sql_token open, struct sql_token before, size_t to, struct sql_token *last);
+struct sql_token sql_closing_bracket(struct str in, struct sql_token open); /* SQL_END when there is none */
+/* Operators, literals, types and clauses of Spark's that the engine spells in another way (spelling.c): moves *t to the last token written. */
+bool sql_write_spelling(struct sql_writer *w, struct sql_token before, size_t to, struct sql_token *t);
+/* The text could not be written whole: out of memory, or calls too deep in each other. */
+enum status sql_writer_check(const struct sql_writer *w, struct error *err);
 /* Appends text that stands for in[from, to). */
 void sql_write_edit(struct sql_writer *w, struct str text, size_t from, size_t to);
 
