@@ -3,18 +3,19 @@
  * What is the same for a whole file is read as if the table were partitioned by it. */
 #include "exec/exec_int.h"
 
-enum { FILE_CONSTANTS = 3 };
+enum { FILE_CONSTANTS = 4 };
 
 static struct delta_type text_type = {.id = DELTA_STRING}, long_type = {.id = DELTA_LONG}, time_type = {.id = DELTA_TIMESTAMP};
-/* The first three are the file's; the last two only where rows are tracked. */
-static struct delta_field fields[] = {{.name = STR("file_name"), .type = &text_type},
+/* The first are the file's; the last two only where rows are tracked. */
+static struct delta_field fields[] = {{.name = STR("file_path"), .type = &text_type},
+                                      {.name = STR("file_name"), .type = &text_type},
                                       {.name = STR("file_size"), .type = &long_type},
                                       {.name = STR("file_modification_time"), .type = &time_type},
                                       {.name = STR("row_index"), .type = &long_type},
                                       {.name = STR("row_id"), .type = &long_type, .nullable = true},
                                       {.name = STR("row_commit_version"), .type = &long_type, .nullable = true}};
-static struct delta_type plain_type = {.id = DELTA_STRUCT, .fields = fields, .field_count = 4};
-static struct delta_type tracked_type = {.id = DELTA_STRUCT, .fields = fields, .field_count = 6};
+static struct delta_type plain_type = {.id = DELTA_STRUCT, .fields = fields, .field_count = 5};
+static struct delta_type tracked_type = {.id = DELTA_STRUCT, .fields = fields, .field_count = 7};
 
 static struct delta_type *with_fields(struct arena *arena, const struct delta_type *schema, const struct delta_field *more, uint32_t count)
 {
@@ -51,6 +52,28 @@ static struct str name_of(struct arena *arena, struct str path)
     return name;
 }
 
+/* As input_file_name() of Spark shows it: an address with its escapes.  A path of the log that is an address already stays. */
+static struct str address_of(struct arena *arena, struct store *store, struct str encoded)
+{
+    struct buf key = BUF_INIT, path = BUF_INIT, address = BUF_INIT;
+    bool decoded = uri_decode(&key, encoded);
+    bool is_address = memmem(encoded.ptr, encoded.len, ":/", 2) != NULL;
+    if (decoded && !is_address)
+        store_locate(store, buf_view(&key), &path);
+    if (path.len && path.ptr[0] == '/') {
+        buf_z(&address, "file://");
+        uri_encode_path(&address, buf_view(&path));
+    } else {
+        buf_str(&address, path.len ? buf_view(&path) : encoded);
+    }
+    bool failed = key.failed || path.failed || address.failed;
+    struct str out = failed ? STR_NULL : arena_str(arena, buf_view(&address));
+    buf_release(&key);
+    buf_release(&path);
+    buf_release(&address);
+    return out;
+}
+
 static struct str time_text(struct arena *arena, int64_t ms)
 {
     struct delta_value v = {.type = DELTA_TIMESTAMP, .i64 = ms * 1000};
@@ -70,11 +93,13 @@ static bool add_constants(struct arena *arena, const struct engine_scan *scan, s
             return false;
         if (count)
             memcpy(values, file->partition_values, count * sizeof *values);
-        values[count] = name_of(arena, file->path);
-        values[count + 1] = str_of(arena_printf(arena, "%lld", (long long)file->size_bytes));
-        values[count + 2] = time_text(arena, file->modified_ms);
-        if (!values[count].ptr || !values[count + 1].ptr || !values[count + 2].ptr)
-            return false;
+        values[count] = address_of(arena, scan->store, file->path);
+        values[count + 1] = name_of(arena, file->path);
+        values[count + 2] = str_of(arena_printf(arena, "%lld", (long long)file->size_bytes));
+        values[count + 3] = time_text(arena, file->modified_ms);
+        for (uint32_t k = 0; k < FILE_CONSTANTS; k++)
+            if (!values[count + k].ptr)
+                return false;
         files[i] = *file;
         files[i].partition_values = values;
     }
