@@ -1,11 +1,12 @@
 """Spark's SQL as Varve reads it: the queries of tests/dialect/*.tsv run on both, and types and values are compared.
 
-A line is a query, a tab, and what is expected of the two answers (nothing: they are the same, row by row):
+A line is a query, a tab, what is expected of the two answers (nothing: they are the same, row by row), and behind another tab why:
 
   sorted          the same rows in any order
   wider           the same, where Varve's integers may be wider
   near            the same, floating point but for the last digits
   fails           both refuse
+  varve fails     Varve refuses what Spark answers
   spark fails     Varve answers what stands behind (JSON of the rows), where Spark refuses
   differs: JSON   Varve answers this and Spark something else; docs/dialect.md says why
 
@@ -35,6 +36,7 @@ class Case:
     place: str
     query: str
     expected: str
+    why: str
 
 
 def cases():
@@ -42,8 +44,8 @@ def cases():
     for path in sorted(FOLDER.glob("*.tsv")):
         for number, line in enumerate(path.read_text().split("\n"), 1):
             if line.strip() and not line.startswith("#"):
-                query, _, expected = line.partition("\t")
-                found.append(Case(f"{path.name}:{number}", query.strip(), expected.strip()))
+                query, expected, why = (line.split("\t") + ["", ""])[:3]
+                found.append(Case(f"{path.name}:{number}", query.strip(), expected.strip(), why.strip()))
     return found
 
 
@@ -138,6 +140,8 @@ def problem(case, varve, spark):
     both = f"Varve: {varve.types} {varve.refusal or varve.rows}\nSpark: {spark.types} {spark.refusal or spark.rows}"
     if mode == "fails":
         return None if varve.rows is None and spark.rows is None else f"both should refuse\n{both}"
+    if mode == "varve fails":
+        return None if varve.rows is None and spark.rows is not None else f"only Varve should refuse\n{both}"
     if mode.startswith("spark fails"):
         wanted = json.loads(mode.removeprefix("spark fails"))
         return None if spark.rows is None and varve.rows == wanted else f"Spark should refuse and Varve answer {wanted}\n{both}"

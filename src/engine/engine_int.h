@@ -48,6 +48,9 @@ enum status functions_provide(struct ctx *ctx, struct functions *f, duckdb_conne
 /* Registers a row of kind NATIVE, NATIVE_OVER or NATIVE_PART. */
 enum status native_register(duckdb_connection connection, const char *name, struct error *err);
 
+/* cast.c: casts to whole numbers cut the fraction off, on every connection of the instance. */
+enum status casts_register(duckdb_connection connection, struct error *err);
+
 /* ---- partition.c: values that are constant per file --------------------------------------- */
 
 struct partition_dictionary; /* files x partition columns -> values; immutable, refcounted */

@@ -98,6 +98,8 @@ enum status engine_open(struct ctx *ctx, const struct engine_config *config, str
         st = run_begin(ctx, e, STR_NULL, &run, err);
     if (st == STATUS_OK)
         st = set_globals(&run, err);
+    if (st == STATUS_OK)
+        st = casts_register(run.connection->duck, err);
     run_end(&run);
     if (st == STATUS_OK)
         *out = e;

@@ -99,28 +99,31 @@ static int digit_of(char c)
     return BASE_MAX;
 }
 
-/* The digits up to the first that is none of the base; too large a number is the largest. */
-static uint64_t read_digits(struct str s, int base)
+/* The digits up to the first that is none of the base; false when the number is too large. */
+static bool read_digits(struct str s, int base, uint64_t *value)
 {
-    uint64_t value = 0;
-    for (size_t i = 0; i < s.len && digit_of(s.ptr[i]) < base; i++) {
-        if (__builtin_mul_overflow(value, (uint64_t)base, &value) || __builtin_add_overflow(value, (uint64_t)digit_of(s.ptr[i]), &value))
-            return UINT64_MAX;
-    }
-    return value;
+    bool fits = true;
+    *value = 0;
+    for (size_t i = 0; fits && i < s.len && digit_of(s.ptr[i]) < base; i++)
+        fits = !__builtin_mul_overflow(*value, (uint64_t)base, value) && !__builtin_add_overflow(*value, (uint64_t)digit_of(s.ptr[i]), value);
+    return fits;
 }
 
-/* to < 0: the number has a sign.  False when a base is none. */
-static bool convert(struct str s, int from, int to, char out[72], size_t *len)
+enum conversion { CONVERTED, NO_NUMBER, TOO_LARGE };
+
+/* to < 0: the number has a sign. */
+static enum conversion convert(struct str s, int from, int to, char out[72], size_t *len)
 {
     int base = to < 0 ? -to : to;
     if (from < BASE_MIN || from > BASE_MAX || base < BASE_MIN || base > BASE_MAX)
-        return false;
+        return NO_NUMBER;
     s = str_trim(s);
     bool minus = s.len && s.ptr[0] == '-', any = s.len > (size_t)minus;
+    uint64_t value;
     if (!any)
-        return false;
-    uint64_t value = read_digits(str_sub(s, minus, s.len - minus), from);
+        return NO_NUMBER;
+    if (!read_digits(str_sub(s, minus, s.len - minus), from, &value))
+        return TOO_LARGE;
     if (minus)
         value = to > 0 && value > INT64_MAX ? UINT64_MAX : (uint64_t)0 - value;
     bool sign = to < 0 && (int64_t)value < 0;
@@ -136,20 +139,22 @@ static bool convert(struct str s, int from, int to, char out[72], size_t *len)
     *len = n;
     for (size_t i = 0; i < n; i++)
         out[i] = reversed[n - 1 - i];
-    return true;
+    return CONVERTED;
 }
 
 static void change_base(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output)
 {
     const int32_t *from = duckdb_vector_get_data(duckdb_data_chunk_get_vector(input, 1));
     const int32_t *to = duckdb_vector_get_data(duckdb_data_chunk_get_vector(input, 2));
-    (void)info;
     for (idx_t i = 0; i < duckdb_data_chunk_get_size(input); i++) {
         char text[72];
         size_t len;
         if (!native_row_is_whole(input, output, i))
             continue;
-        if (convert(vector_str(&native_texts(input, 0)[i]), from[i], to[i], text, &len))
+        enum conversion result = convert(vector_str(&native_texts(input, 0)[i]), from[i], to[i], text, &len);
+        if (result == TOO_LARGE)
+            duckdb_scalar_function_set_error(info, "Out of Range Error: conv() takes no number of more than 64 bits");
+        if (result == CONVERTED)
             duckdb_vector_assign_string_element_len(output, i, text, len);
         else
             native_set_null(output, i);

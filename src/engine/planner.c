@@ -36,6 +36,8 @@ static enum status open_planner(struct planner *p, struct error *err)
         st = error_oom(err);
     if (st == STATUS_OK)
         st = planner_run(&ctx, p->connection, disable_optimizers, err);
+    if (st == STATUS_OK)
+        st = casts_register(p->connection, err);
     duckdb_free(reason);
     duckdb_destroy_config(&config);
     return st;

@@ -61,7 +61,7 @@ static struct str address_of(struct arena *arena, struct store *store, struct st
     if (decoded && !is_address)
         store_locate(store, buf_view(&key), &path);
     if (path.len && path.ptr[0] == '/') {
-        buf_z(&address, "file://");
+        buf_z(&address, "file:");
         uri_encode_path(&address, buf_view(&path));
     } else {
         buf_str(&address, path.len ? buf_view(&path) : encoded);

@@ -29,6 +29,8 @@ struct call {
     struct argument *arguments;
     uint32_t count;
     struct lambda lambda, merge; /* the last argument; the one before it */
+    struct argument order;       /* ORDER BY … of WITHIN GROUP (…); empty: there is none */
+    size_t tail;                 /* where what stands behind an aggregate begins, WITHIN GROUP left out */
     bool first_is_word;
 };
 
@@ -123,7 +125,8 @@ static void read_tail(struct str in, size_t to, struct call *call)
     for (;;) {
         struct sql_token t = sql_token_at(in, call->last.end), open = sql_token_at(in, t.end);
         bool over = sql_token_is_word(in, t, "OVER"), filter = sql_token_is_word(in, t, "FILTER");
-        if (sql_token_is_word(in, t, "WITHIN") && sql_token_is_word(in, open, "GROUP"))
+        bool within = sql_token_is_word(in, t, "WITHIN") && sql_token_is_word(in, open, "GROUP");
+        if (within)
             open = sql_token_at(in, open.end);
         else if (!over && !filter)
             return;
@@ -135,6 +138,10 @@ static void read_tail(struct str in, size_t to, struct call *call)
         if (end.kind == SQL_END || end.end > to)
             return;
         call->last = end;
+        if (within) {
+            call->order = (struct argument){open.end, end.start};
+            call->tail = end.end;
+        }
     }
 }
 
@@ -150,6 +157,7 @@ static bool read_call(struct sql_writer *w, struct sql_token name, struct sql_to
     }
     if (call->count > 1)
         read_lambda(w->in, call->arguments[call->count - 2], &call->merge);
+    call->tail = call->close.end;
     read_tail(w->in, to, call);
     return true;
 }
@@ -352,8 +360,14 @@ static size_t put_part(struct sql_writer *w, const struct call *call, const char
         put_range(w, l->start, l->end);
         break;
     case 'T':
-        if (call->last.end > call->close.end)
-            put_range(w, call->close.end, call->last.end);
+        if (call->last.end > call->tail)
+            put_range(w, call->tail, call->last.end);
+        break;
+    case 'O':
+        if (call->order.end) {
+            put(w, call, STR(" "));
+            put_range(w, call->order.start, call->order.end);
+        }
         break;
     case '|':
         put_joined(w, call);

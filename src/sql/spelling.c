@@ -50,7 +50,7 @@ static bool write_operator(struct sql_writer *w, struct sql_token before, struct
 /* 5L, 1.5D: a number with its type behind it. */
 static bool write_typed_number(struct sql_writer *w, struct sql_token *t)
 {
-    static const char *const types[][2] = {{"L", "BIGINT"}, {"S", "SMALLINT"}, {"Y", "TINYINT"}, {"D", "DOUBLE"}, {"F", "FLOAT"}, {"BD", NULL}};
+    static const char *const types[][2] = {{"L", "BIGINT"}, {"S", "SMALLINT"}, {"Y", "TINYINT"}, {"D", "DOUBLE"}, {"F", "FLOAT"}};
     struct sql_token suffix = next_of(w, *t);
     if (t->kind != SQL_NUMBER || suffix.kind != SQL_WORD || suffix.start != t->end)
         return false;
@@ -58,11 +58,17 @@ static bool write_typed_number(struct sql_writer *w, struct sql_token *t)
         if (!sql_token_is_word(w->in, suffix, types[i][0]))
             continue;
         struct str number = sql_token_text(w->in, *t);
-        struct str text = types[i][1] ? str_of(arena_printf(w->arena, "CAST(%.*s AS %s)", STR_ARG(number), types[i][1])) : number;
+        struct str text = str_of(arena_printf(w->arena, "CAST(%.*s AS %s)", STR_ARG(number), types[i][1]));
         w->failed |= !text.ptr;
         return write_instead(w, text, *t, suffix, t);
     }
-    return false;
+    if (!sql_token_is_word(w->in, suffix, "BD"))
+        return false;
+    struct str number = sql_token_text(w->in, *t); /* with a point it is a decimal to the engine too */
+    bool point = memchr(number.ptr, '.', number.len) != NULL;
+    struct str text = point ? number : str_of(arena_printf(w->arena, "CAST(%.*s AS DECIMAL(%zu,0))", STR_ARG(number), number.len));
+    w->failed |= !text.ptr;
+    return write_instead(w, text, *t, suffix, t);
 }
 
 /* r'\d+' is a text as it stands, X'1F' are bytes. */
@@ -171,14 +177,27 @@ static bool write_type(struct sql_writer *w, struct sql_token before, struct sql
     return true;
 }
 
+/* TIMESTAMP_NTZ '2024-01-01 00:00:00' */
+static bool write_typed_text(struct sql_writer *w, struct sql_token *t)
+{
+    bool ltz = sql_token_is_word(w->in, *t, "TIMESTAMP_LTZ"), ntz = sql_token_is_word(w->in, *t, "TIMESTAMP_NTZ");
+    if ((!ltz && !ntz) || next_of(w, *t).kind != SQL_STRING)
+        return false;
+    return write_instead(w, ltz ? STR("TIMESTAMPTZ") : STR("TIMESTAMP"), *t, *t, t);
+}
+
 /* ---- joins and lists ---------------------------------------------------------------------------------- */
 
-/* LEFT SEMI JOIN, LEFT ANTI JOIN; * EXCEPT (a, b) */
+/* LEFT SEMI JOIN, LEFT ANTI JOIN; * EXCEPT (a, b); query MINUS query */
 static bool write_clause(struct sql_writer *w, struct sql_token before, struct sql_token *t)
 {
     struct sql_token next = next_of(w, *t);
     if (sql_token_is_word(w->in, *t, "LEFT") && (sql_token_is_word(w->in, next, "SEMI") || sql_token_is_word(w->in, next, "ANTI")))
         return write_instead(w, STR(""), *t, *t, t);
+    bool query = sql_token_is_word(w->in, next, "SELECT") || sql_token_is_word(w->in, next, "DISTINCT") || sql_token_is_word(w->in, next, "ALL") ||
+                 (sql_token_is_symbol(w->in, next, "(") && sql_token_is_word(w->in, next_of(w, next), "SELECT"));
+    if (sql_token_is_word(w->in, *t, "MINUS") && query && is_operand_end(w, before))
+        return write_instead(w, STR("EXCEPT"), *t, *t, t);
     struct sql_token inner = next_of(w, next), behind = next_of(w, inner);
     bool names =
         (inner.kind == SQL_WORD || inner.kind == SQL_QUOTED) && (sql_token_is_symbol(w->in, behind, ",") || sql_token_is_symbol(w->in, behind, ")"));
@@ -348,6 +367,6 @@ bool sql_write_spelling(struct sql_writer *w, struct sql_token before, size_t to
 {
     if (next_of(w, *t).start >= to && t->kind != SQL_STRING)
         return write_type(w, before, t) || write_window(w, before, t);
-    return write_operator(w, before, t) || write_typed_number(w, t) || write_prefixed_text(w, t) || write_type(w, before, t) ||
-           write_clause(w, before, t) || write_window(w, before, t) || write_lateral(w, t);
+    return write_operator(w, before, t) || write_typed_number(w, t) || write_prefixed_text(w, t) || write_typed_text(w, t) ||
+           write_type(w, before, t) || write_clause(w, before, t) || write_window(w, before, t) || write_lateral(w, t);
 }
