@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 int64_t now_us(void);
+int64_t cpu_us(void);                                       /* that all threads of this process used */
 int64_t peak_rss_bytes(void);                               /* of this process so far */
 _Noreturn void die(struct error *err);                      /* prints it and ends the program */
 void print_times(const char *what, int64_t *us, int count); /* sorts us */
@@ -53,5 +54,7 @@ void bench_copy(const char *file, const char *select);
 /* query.c */
 void bench_query(const char *lake, const char *table, int rounds);
 void bench_compare(const char *lake, int rounds, char **statements, int count);
+/* change.c */
+void bench_series(const char *lake, int rounds, char **statements, int count);
 
 #endif

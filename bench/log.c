@@ -27,25 +27,28 @@ void bench_open(const char *dir, int rounds)
     duckdb_database database;
     duckdb_connection duck;
     char *sql = checkpoint_scan(dir);
-    int64_t *ours = calloc((size_t)rounds, sizeof(*ours)), *bare = calloc((size_t)rounds, sizeof(*bare));
+    int64_t *ours = calloc((size_t)rounds, sizeof(*ours)), *bare = calloc((size_t)rounds, sizeof(*bare)), *cpu = calloc((size_t)rounds, sizeof(*cpu));
     int64_t files = 0;
     place_open(&p, dir, false);
     duckdb_open(NULL, &database);
     duckdb_connect(database, &duck);
     for (int i = -1; i < rounds; i++) {
-        int64_t bare_us = sql ? bare_scan(duck, sql) : 0, start = now_us();
+        int64_t bare_us = sql ? bare_scan(duck, sql) : 0, used = cpu_us(), start = now_us();
         struct delta_table *table = table_open(&p);
         struct delta_snapshot *snapshot = latest(&p, table);
         int64_t us = now_us() - start;
+        used = cpu_us() - used;
         files = delta_snapshot_file_count(snapshot);
         delta_snapshot_unref(snapshot);
         delta_table_unref(table);
         if (i >= 0) {
             ours[i] = us;
             bare[i] = bare_us;
+            cpu[i] = used;
         }
     }
     print_times("varve snapshot", ours, rounds);
+    print_times("varve snapshot, processors", cpu, rounds);
     if (sql)
         print_times("engine bare scan", bare, rounds);
     printf("{\"what\":\"files\",\"count\":%lld,\"peak_rss_bytes\":%lld}\n", (long long)files, (long long)peak_rss_bytes());

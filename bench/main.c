@@ -9,6 +9,7 @@
  *   bench copy FILE SELECT             W6: the engine's COPY of the rows to one file
  *   bench query LAKE TABLE ROUNDS      Q1: queries on a table, beside read_parquet over the same files
  *   bench compare LAKE ROUNDS SQL…     M5: statements in turn
+ *   bench series LAKE ROUNDS SQL…      M1 to M6, W5: the same for statements that change something; {} is another number each round
  */
 #include "bench.h"
 
@@ -35,6 +36,8 @@ int main(int argc, char **argv)
         bench_query(argv[2], argv[3], atoi(argv[4]));
     else if (argc >= 5 && !strcmp(argv[1], "compare"))
         bench_compare(argv[2], atoi(argv[3]), argv + 4, argc - 4);
+    else if (argc >= 5 && !strcmp(argv[1], "series"))
+        bench_series(argv[2], atoi(argv[3]), argv + 4, argc - 4);
     else {
         fprintf(stderr, "usage: see the head of bench/main.c\n");
         return 1;

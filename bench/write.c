@@ -68,10 +68,13 @@ void bench_copy(const char *file, const char *select)
     duckdb_open(NULL, &database);
     duckdb_connect(database, &duck);
     snprintf(sql, sizeof(sql), "SET TimeZone = 'UTC'; COPY (%s) TO '%s' (FORMAT parquet, COMPRESSION snappy)", select, file);
+    int64_t start = now_us();
     if (duckdb_query(duck, sql, &result)) {
         fprintf(stderr, "bench: %s\n", duckdb_result_error(&result));
         exit(1);
     }
+    start = now_us() - start;
+    print_times("engine copy", &start, 1);
     duckdb_destroy_result(&result);
     duckdb_disconnect(&duck);
     duckdb_close(&database);

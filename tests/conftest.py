@@ -52,5 +52,34 @@ def module_scratch(tmp_path_factory):
     shutil.rmtree(folder, ignore_errors=True)
 
 
+# ---- beside the judges: one folder, one session and one Spark for the tests of a file ----------------------------
+
+
+@pytest.fixture(scope="module")
+def spark():
+    import peers  # what only these tests need
+
+    reason = peers.why_no_spark()
+    if reason:
+        pytest.skip(reason)
+    opened = peers.start_spark()
+    yield opened
+    opened.stop()
+
+
+@pytest.fixture(scope="module")
+def work():
+    """Where tables lie that several tests look at; its path has nothing to escape."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="varve-work-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def varve(program, work):
+    with programs.Session(program, work / "lake") as opened:
+        yield opened
+
+
 def pytest_report_header():
     return f"varve: {os.environ.get('VARVE') or 'found in build/'}"

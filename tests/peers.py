@@ -67,11 +67,16 @@ def by_varve(session, path, version=None):
 BY_QUERY = {"deletionVectors"}
 
 
+def names_other_places(path):
+    """Whether files are named by absolute paths (a shallow clone), which its reader through PyArrow puts behind the table's own."""
+    return any('"add":{"path":"file:' in commit.read_text() for commit in pathlib.Path(path, "_delta_log").glob("*.json"))
+
+
 def by_delta_rs(path, version=None):
     place = pathlib.Path(path).as_uri()  # delta-rs takes a plain path with a percent sign for an address
     table = deltalake.DeltaTable(place, version=version)
     latest = table if version is None else deltalake.DeltaTable(place)
-    if BY_QUERY & set(table.protocol().reader_features or []):
+    if BY_QUERY & set(table.protocol().reader_features or []) or names_other_places(path):
         rows = pa.table(deltalake.QueryBuilder().register("t", table).execute("SELECT * FROM t"))
     else:
         rows = table.to_pyarrow_table()

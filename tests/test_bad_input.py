@@ -20,13 +20,6 @@ GIB = 1 << 30
 NOBODY = 65534
 
 
-@pytest.fixture(scope="module")
-def work():
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="varve-bad-"))
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 class Doors:
     """One lake behind a shell session, a server, and the C interface where the library is built."""
 
@@ -603,7 +596,7 @@ def test_a_disk_that_is_full_to_the_last_byte(program, small_disk):
 
 @pytest.mark.parametrize("sql, code, place", [
     ("SELEC 1", "SYNTAX", 0), ("SELECT * FORM target", "SYNTAX", 14), ("SELECT (1", "SYNTAX", None), ("SELECT 'open", "SYNTAX", 7),
-    ("SELECT \"open", "SYNTAX", 7), ("SELECT /* open", "SYNTAX", None), ("", "SYNTAX", None), (";", "SYNTAX", None), ("SELECT 1; SELECT 2", "SYNTAX", None),
+    ("SELECT \"open", "SYNTAX", 7), ("SELECT /* open", "SYNTAX", None), ("", "SYNTAX", None), (";", "SYNTAX", None),
     ("SELECT nope FROM target", "COLUMN_NOT_FOUND", 7), ("SELECT * FROM nope", "TABLE_NOT_FOUND", 14), ("INSERT INTO target VALUES (1, 2, 3)", "SCHEMA_MISMATCH", None),
     ("CREATE TABLE x (a int", "SYNTAX", 21), ("SELECT '" + "é" * 10 + "', nope FROM target", "COLUMN_NOT_FOUND", 31),
     ("SELECT " + "(" * 5000 + "1" + ")" * 5000, None, None), ("SELECT " + "1+" * 20000 + "1", None, None), ("SELECT '" + "x" * 900_000 + "' nonsense here", "SYNTAX", None)])
@@ -619,7 +612,7 @@ def test_statements_that_are_wrong(doors, target, sql, code, place):
         problem = reply.json()
         assert reply.status == 400 and problem["code"] in (code, "INVALID_ARGUMENT"), problem
     else:
-        problem = doors.refused(sql) if "; SELECT" not in sql else doors.server.query(sql).json()
+        problem = doors.refused(sql)
         assert problem["code"] == code, problem
     if place is not None:
         assert problem["position"]["offset"] == place, problem

@@ -166,16 +166,6 @@ def test_types_that_changed(session, scratch):
 # ---- Spark ----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def spark():
-    reason = peers.why_no_spark()
-    if reason:
-        pytest.skip(reason)
-    session = peers.start_spark()
-    yield session
-    session.stop()
-
-
 FEEDS = {
     "vectors": ("id BIGINT, p STRING, v DOUBLE", "", "'delta.enableDeletionVectors' = 'true'"),
     "partitioned": ("id BIGINT, p STRING, v DOUBLE", "PARTITIONED BY (p)", "'delta.enableDeletionVectors' = 'true'"),

@@ -4,9 +4,7 @@ Varve writes each; Spark reads it back row by row, delta-rs where it has the fea
 """
 import itertools
 import json
-import pathlib
 import shutil
-import tempfile
 import time
 
 import deltalake
@@ -14,7 +12,6 @@ import pyarrow as pa
 import pytest
 
 import peers
-import program as programs
 import values
 
 # name -> (properties, column definitions in front of the others, statements after the first rows; $t is the table)
@@ -37,6 +34,8 @@ FEATURES = {
     "vacuum protocol check": ("'delta.feature.vacuumProtocolCheck' = 'supported'", "", []),
     "type widening": ("'delta.enableTypeWidening' = 'true'", "w smallint,", ["ALTER TABLE $t ALTER COLUMN w TYPE int", "INSERT INTO $t (w, id, name, part) VALUES (100000, 72, 'wide', 'p')"]),
     "materialised partitions": ("'delta.enableMaterializePartitionColumnsFeature' = 'true'", "", []),
+    "iceberg": ("'delta.enableIcebergCompatV2' = 'true'", "`odd {name}` array<map<string, timestamp>>,",
+                ["ALTER TABLE $t ADD COLUMNS (later array<int>)", "UPDATE $t SET later = [1, NULL] WHERE id = 3"]),
     "variant": ("", "v variant,", ["INSERT INTO $t (v, id, name, part) SELECT parse_json('{\"a\": [1, {\"b\": null}]}'), 73, 'json', 'p'"]),
     "all together": ("'delta.enableDeletionVectors' = 'true', 'delta.columnMapping.mode' = 'name', 'delta.enableChangeDataFeed' = 'true', "
                      "'delta.enableRowTracking' = 'true', 'delta.enableInCommitTimestamps' = 'true', 'delta.enableTypeWidening' = 'true'", "w int,",
@@ -67,29 +66,6 @@ CASES = [c for c in itertools.product(FEATURES, (False, True), (False, True), LO
          if not (FEATURES[c[0]][0] == "CLUSTER" and c[1])]  # clustering and partitions exclude each other
 
 
-@pytest.fixture(scope="module")
-def spark():
-    reason = peers.why_no_spark()
-    if reason:
-        pytest.skip(reason)
-    session = peers.start_spark()
-    yield session
-    session.stop()
-
-
-@pytest.fixture(scope="module")
-def folder():
-    path = pathlib.Path(tempfile.mkdtemp(prefix="varve-features-"))
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def varve(program, folder):
-    with programs.Session(program, folder / "lake") as session:
-        yield session
-
-
 def reader_features(path):
     protocol = {}
     for commit in sorted((path / "_delta_log").glob("*.json")):
@@ -103,8 +79,8 @@ def reader_features(path):
 
 @pytest.mark.parametrize("feature, partitioned, nested, log", CASES,
                          ids=lambda v: v if isinstance(v, str) else None)
-def test_the_judges_read_tables_with_features(spark, varve, folder, feature, partitioned, nested, log):
-    path = folder / f"t{CASES.index((feature, partitioned, nested, log))}"
+def test_the_judges_read_tables_with_features(spark, varve, work, feature, partitioned, nested, log):
+    path = work / f"t{CASES.index((feature, partitioned, nested, log))}"
     for sql in statements(feature, partitioned, nested, log):
         varve.query(sql.replace("$t", f"delta.`{path}`"))
     checkpoints = wait_for_checkpoints(path, log)

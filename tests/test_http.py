@@ -34,6 +34,7 @@ def lake(program, module_scratch):
                       "('APLE', 'Apple Hospitality', 'Real Estate', '2015-05-18')")
         session.query("CREATE SCHEMA gold")
         session.query("CREATE TABLE gold.`odd name` AS SELECT 1 AS a")
+        session.query("CREATE VIEW gold.best AS SELECT symbol FROM default.companies")
     (module_scratch / "search.json").write_text(json.dumps(SEARCH))
     return folder
 
@@ -167,6 +168,7 @@ def test_a_long_answer_is_streamed_whole(server):
 def test_tables(server):
     answer = server.get("/api/tables").json()
     assert answer["total_tables"] == 3 == len(answer["tables"])
+    assert answer["views"] == [{"name": "gold.best", "schema_name": "gold", "view_name": "best"}] and answer["total_views"] == 1
     bars = next(t for t in answer["tables"] if t["table_name"] == "bars")
     assert bars["schema_name"] == "default" and bars["version"] == 1 and bars["record_count"] == 2 and bars["num_files"] == 2 and bars["size_bytes"] > 0
 
@@ -237,6 +239,22 @@ def test_search(server):
     assert answer["pagination"] == {"page": 1, "limit": 20, "total": answer["pagination"]["total"], "pages": 1, "hasNext": False, "hasPrev": False}
     assert answer["performance"]["resultCount"] == len(answer["results"])
     assert answer["data"]["results"] == answer["results"]
+
+
+def test_search_says_whether_there_are_other_versions(program, scratch):
+    """Of the first version too, which is the only one at first."""
+    config = scratch / "search.json"
+    config.write_text(json.dumps(SEARCH))
+    with programs.Session(program, scratch / "lake") as session:
+        session.query("CREATE TABLE companies AS SELECT 'AAPL' AS symbol, 'Apple Inc.' AS name, 'Technology' AS sector, DATE '1980-12-12' AS listed")
+        session.query("SELECT 1")
+    with programs.Server(program, scratch / "lake", "--config", str(config)) as running:
+        def available(**arguments):
+            return search(running, q="apple", **arguments).json()["results"][0]["metadata"]["time_travel_available"]
+
+        assert available() is False and available(version=0) is False
+        running.query("INSERT INTO companies VALUES ('APLE', 'Apple Hospitality', 'Real Estate', DATE '2015-05-18')")
+        assert available() is True and available(version=0) is True and available(version=1) is True
 
 
 def test_search_pages(server):
@@ -395,7 +413,7 @@ def test_errors_have_their_place(server):
     check_problem(server.query("SELEC 1"), 400, "SYNTAX")
     check_problem(server.query("SELECT * FROM nothing"), 404, "TABLE_NOT_FOUND")
     check_problem(server.query("SELECT * FROM bars VERSION AS OF 99"), 404, "VERSION_NOT_FOUND")
-    check_problem(server.query("VACUUM bars"), 501, "NOT_SUPPORTED")
+    check_problem(server.query("GRANT SELECT ON bars TO x"), 501, "NOT_SUPPORTED")
     check_problem(server.query("CREATE TABLE bars (a int) USING DELTA"), 409, "TABLE_EXISTS")
     check_problem(server.query("INSERT INTO bars VALUES (1)"), 422, "SCHEMA_MISMATCH")
 

@@ -4,13 +4,15 @@ Every comparison is by row count, a checksum over all rows, the schema, the part
 """
 import datetime
 import decimal
+import json
 import pathlib
 import shutil
 import subprocess
-import tempfile
+import urllib.parse
 
 import deltalake
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import peers
@@ -19,29 +21,6 @@ import sqltest
 import values
 
 AWKWARD = ["a=b", "a/b", "100%", "two words", "ünï😀", None, "colon:and*star?", "quote\"s's", "back\\slash", "%20", "a#b&c", "{brace}", "..", " lead"]
-
-
-@pytest.fixture(scope="module")
-def spark():
-    reason = peers.why_no_spark()
-    if reason:
-        pytest.skip(reason)
-    session = peers.start_spark()
-    yield session
-    session.stop()
-
-
-@pytest.fixture(scope="module")
-def work():
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="varve-interop-"))
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def varve(program, work):
-    with programs.Session(program, work / "lake") as session:
-        yield session
 
 
 def agree(one, other):
@@ -134,6 +113,15 @@ WRITTEN = {
     "mapped_later": ["CREATE TABLE mapped_later (id int, s struct<x: int>, p int) USING DELTA PARTITIONED BY (p)",
                      "INSERT INTO mapped_later SELECT 1, {'x': 1}, 1", "ALTER TABLE mapped_later SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')",
                      "ALTER TABLE mapped_later ADD COLUMN s.y string", "INSERT INTO mapped_later SELECT 2, {'x': 2, 'y': 'yes'}, 2"],
+    **{f"{kind}_clone": [f"CREATE TABLE of_{kind} (id int, s struct<x: int>, `p ü` string) USING DELTA PARTITIONED BY (`p ü`) TBLPROPERTIES "
+                         "('delta.columnMapping.mode' = 'name', 'delta.enableDeletionVectors' = 'true', 'delta.enableRowTracking' = 'true')",
+                         f"INSERT INTO of_{kind} VALUES (1, {{'x': 1}}, 'a b'), (2, NULL, 'a b'), (3, {{'x': 3}}, NULL), (4, {{'x': 4}}, 'q%')",
+                         f"DELETE FROM of_{kind} WHERE id = 2", f"CREATE TABLE {kind}_clone {kind.upper()} CLONE of_{kind}",
+                         f"INSERT INTO of_{kind} VALUES (5, NULL, 'q%')", f"INSERT INTO {kind}_clone VALUES (6, NULL, 'own')",
+                         f"DELETE FROM {kind}_clone WHERE id = 3", f"CREATE OR REPLACE TABLE {kind}_clone {kind.upper()} CLONE of_{kind}",
+                         f"UPDATE {kind}_clone SET s.x = 44 WHERE id = 4"] for kind in ("shallow", "deep")},
+    "plain_clone": ["CREATE TABLE of_plain (id int, p string) USING DELTA PARTITIONED BY (p)", "INSERT INTO of_plain VALUES (1, 'a b'), (2, NULL)",
+                    "CREATE TABLE plain_clone SHALLOW CLONE of_plain", "INSERT INTO plain_clone VALUES (3, 'c')"],
     "partitions_in_files": ["CREATE TABLE partitions_in_files (n int, d date, ts timestamp, s string) USING DELTA PARTITIONED BY (d, ts, s) "
                             "TBLPROPERTIES ('delta.enableMaterializePartitionColumnsFeature' = 'true')",
                             "INSERT INTO partitions_in_files VALUES (1, '2024-01-01', '2024-05-05 05:05:05.123456+00', 'x'), (2, NULL, NULL, NULL)"],
@@ -374,6 +362,47 @@ def test_the_judges_go_on_without_a_dropped_feature(spark, varve, work, name):
     agree(peers.by_spark(spark, path), peers.by_varve(varve, path))
 
 
+USED = {
+    "mapping": ("columnMapping", "'delta.columnMapping.mode' = 'name'",
+                ["ALTER TABLE $t RENAME COLUMN a TO b", "ALTER TABLE $t RENAME COLUMN s.x TO xx", "ALTER TABLE $t RENAME COLUMN p TO part"]),
+    "mapping_by_id": ("columnMapping", "'delta.columnMapping.mode' = 'id', 'delta.enableDeletionVectors' = 'true'",
+                      ["DELETE FROM $t WHERE a = 3", "ALTER TABLE $t RENAME COLUMN a TO b", "ALTER TABLE $t DROP COLUMN s.x"]),
+    "widening": ("typeWidening", "'delta.enableTypeWidening' = 'true'",
+                 ["ALTER TABLE $t ALTER COLUMN a TYPE bigint", "ALTER TABLE $t ALTER COLUMN p TYPE int", "ALTER TABLE $t ALTER COLUMN s.x TYPE decimal(12,2)"]),
+    "tracking": ("rowTracking", "'delta.enableRowTracking' = 'true'", ["UPDATE $t SET a = a + 100 WHERE a % 5 = 2", "OPTIMIZE $t"]),
+}
+
+
+@pytest.mark.parametrize("writer", ["spark", "varve"])
+@pytest.mark.parametrize("name", USED)
+def test_a_feature_goes_that_the_table_has_used(spark, varve, work, name, writer):
+    """Whoever wrote the files.  Spark goes on with the table, which needs nothing of the feature any more, and so does delta-rs."""
+    feature, properties, uses = USED[name]
+    path = str(work / f"used-{name}-{writer}")
+    table = f"delta.`{path}`"
+    query = varve.query if writer == "varve" else spark.sql
+    struct = "{'x': CAST(i AS SMALLINT), 'y': [DATE '2024-01-01']}" if writer == "varve" else "named_struct('x', CAST(i AS SMALLINT), 'y', array(DATE '2024-01-01'))"
+    rows = "range(30) r(i)" if writer == "varve" else "range(30) AS r(i)"
+    query(f"CREATE TABLE {table} (a int, s struct<x: smallint, y: array<date>>, p smallint) USING DELTA PARTITIONED BY (p) TBLPROPERTIES ({properties})")
+    query(f"INSERT INTO {table} SELECT CAST(i AS INT), {struct}, CAST(i % 3 AS SMALLINT) FROM {rows}")
+    for sql in uses:
+        query(sql.replace("$t", table))
+    before = sorted(peers.by_spark(spark, path).rows)
+    varve.query(f"ALTER TABLE {table} DROP FEATURE {feature}")
+    mine = peers.by_varve(varve, path)
+    assert sorted(mine.rows) == before
+    agree(mine, peers.by_spark(spark, path))
+    if "id" not in name:
+        agree(mine, peers.by_delta_rs(path))
+    assert feature not in spark.sql(f"DESCRIBE DETAIL {table}").collect()[0]["tableFeatures"]
+    assert spark.sql(f"SELECT * FROM {table} VERSION AS OF 1").count() == 30
+    spark.sql(f"INSERT INTO {table} SELECT * FROM {table} WHERE s IS NOT NULL")
+    varve.query(f"INSERT INTO {table} SELECT * FROM {table} LIMIT 3")
+    agree(peers.by_spark(spark, path), peers.by_varve(varve, path))
+    for commit in sorted(pathlib.Path(path, "_delta_log").glob("*.json"))[-1:]:
+        assert "columnMapping.physicalName" not in commit.read_text() and "baseRowId" not in commit.read_text()
+
+
 # ---- written by the judges, read by Varve ------------------------------------------------------------------------
 
 
@@ -471,6 +500,21 @@ def spark_int96(spark, path):
         spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
 
 
+def spark_two_level_lists(spark, path):
+    """Files as Parquet's older writers made them: lists of two levels where no element is NULL, decimals as bytes."""
+    spark.conf.set("spark.sql.parquet.writeLegacyFormat", "true")
+    try:
+        frame = spark.sql("""SELECT id, array(CAST(id AS INT), 2) AS l, array(array('x'), array('y', 'z')) AS ll, array(named_struct('a', id, 'b', array(1.5D))) AS ls,
+          map('k', array(id)) AS m, CASE WHEN id % 2 = 0 THEN array(1, null) END AS n, CAST(id AS DECIMAL(9, 2)) AS d FROM range(5)""")
+        frame.coalesce(1).write.parquet(path)  # Delta itself lets every element be NULL
+    finally:
+        spark.conf.unset("spark.sql.parquet.writeLegacyFormat")
+    spark.sql(f"CONVERT TO DELTA parquet.`{path}`")
+    files = list(pathlib.Path(path).glob("*.parquet"))
+    spark.sql(f"INSERT INTO delta.`{path}` SELECT id + 10, l, ll, ls, m, n, d FROM delta.`{path}`")
+    assert any("repeated int32" in str(pq.ParquetFile(file).schema) for file in files), "Spark wrote lists of three levels"
+
+
 def spark_micros(spark, path):
     spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
     spark.sql(f"CREATE TABLE delta.`{path}` (n INT, ts TIMESTAMP, t TIMESTAMP_NTZ) USING DELTA")
@@ -525,6 +569,19 @@ def spark_mapped_by_id(spark, path):
     spark_mapped(spark, path, "id")
 
 
+def spark_iceberg(spark, path, version=2):
+    nested = ", l ARRAY<ARRAY<INT>>, m MAP<STRING, STRUCT<x: ARRAY<DATE>>>" if version == 2 else ""
+    rows = ", array(array(1, null), null), map('k', named_struct('x', array(date'2024-01-01')))" if version == 2 else ""
+    spark.sql(f"CREATE TABLE delta.`{path}` (id INT, t TIMESTAMP, s STRUCT<d: DECIMAL(20,3)>, p DATE{nested}) USING DELTA PARTITIONED BY (p) "
+              f"TBLPROPERTIES ('delta.enableIcebergCompatV{version}' = 'true')")
+    spark.sql(f"INSERT INTO delta.`{path}` VALUES (1, TIMESTAMP '2024-03-10 12:34:56.789', named_struct('d', 1.5), DATE '2024-02-29'{rows})")
+    spark.sql(f"ALTER TABLE delta.`{path}` ADD COLUMNS (later STRING)")
+
+
+def spark_iceberg_1(spark, path):
+    spark_iceberg(spark, path, 1)
+
+
 def spark_type_changes(spark, path):
     spark.sql(f"CREATE TABLE delta.`{path}` (a BYTE, f FLOAT, e DECIMAL(5,2), i INT, s STRUCT<x: SHORT>, l ARRAY<INT>, p BYTE) USING DELTA "
               "PARTITIONED BY (p) TBLPROPERTIES ('delta.enableTypeWidening' = 'true')")
@@ -536,8 +593,8 @@ def spark_type_changes(spark, path):
 
 
 BY_SPARK = {fn.__name__.removeprefix("spark_"): fn for fn in
-            (spark_types, spark_int96, spark_micros, spark_awkward, spark_many_commits, spark_evolved, spark_generated,
-             spark_mapped, spark_mapped_by_id, spark_type_changes)}
+            (spark_types, spark_int96, spark_two_level_lists, spark_micros, spark_awkward, spark_many_commits, spark_evolved, spark_generated,
+             spark_mapped, spark_mapped_by_id, spark_iceberg, spark_iceberg_1, spark_type_changes)}
 
 
 @pytest.mark.parametrize("name", BY_SPARK)
@@ -550,6 +607,56 @@ def test_varve_reads_what_spark_writes(spark, varve, work, name):
     for version in {0, 1, last // 2, last - 1} - {last}:
         if 0 <= version:
             assert peers.by_spark(spark, path, version).checksum == peers.by_varve(varve, path, version).checksum, f"version {version}"
+
+
+def field_ids(node):
+    """(path, field id) of everything in a Parquet schema that has a name of its own."""
+    below = []
+    if isinstance(node, pa.Schema):
+        below = list(node)
+    elif pa.types.is_struct(node):
+        below = [node.field(i) for i in range(node.num_fields)]
+    elif pa.types.is_list(node):
+        below = [node.value_field]
+    elif pa.types.is_map(node):
+        below = [node.key_field, node.item_field]
+    for field in below:
+        yield field.name, int((field.metadata or {}).get(b"PARQUET:field_id", -1))
+        yield from field_ids(field.type)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_spark_and_varve_write_to_one_table_for_iceberg(spark, varve, work, version):
+    """The files of both carry the same ids down to elements, keys and values, end with the partition columns, and are counted."""
+    path = work / f"iceberg-{version}"
+    spark_iceberg(spark, str(path), version)
+    table = f"delta.`{path}`"
+    row = "2, TIMESTAMPTZ '2024-03-10 12:34:56.789+00', {'d': 2.5}, DATE '2024-03-01'" + (", [[1]], MAP {'k': {'x': [DATE '2024-01-01']}}" if version == 2 else "")
+    varve.query(f"INSERT INTO {table} VALUES ({row}, 'ours')")
+    spark.sql(f"INSERT INTO {table} SELECT * FROM {table} WHERE id = 2")
+    varve.query(f"UPDATE {table} SET later = 'changed' WHERE id = 1")
+    varve.query(f"OPTIMIZE {table}")
+    agree(peers.by_spark(spark, path), peers.by_varve(varve, path))
+    adds = [json.loads(line)["add"] for commit in sorted((path / "_delta_log").glob("*.json")) for line in commit.read_text().splitlines() if '"add":' in line]
+    assert len(adds) >= 4 and all(json.loads(add["stats"])["numRecords"] for add in adds)
+    schemas = [pq.read_schema(path / urllib.parse.unquote(add["path"])) for add in adds if (path / urllib.parse.unquote(add["path"])).exists()]
+    ids = [list(field_ids(schema)) for schema in schemas]
+    later = max(ids, key=len)
+    assert all(known in later for known in ids[0]), "Spark's file, written before there was a third column"
+    assert all(found == later for found in ids[1:])
+    # elements are called by their names in a file, and so are entries of a map: each has an id
+    assert {i for _, i in later} == set(range(1, len(later) + 1))
+    partition = next(f["metadata"]["delta.columnMapping.physicalName"] for f in fields(path) if f["name"] == "p")
+    assert all(schema.names[-1] == partition for schema in schemas)
+
+
+def fields(path):
+    """Of the newest schema."""
+    for commit in sorted((path / "_delta_log").glob("*.json"), reverse=True):
+        for line in commit.read_text().splitlines():
+            if "metaData" in json.loads(line):
+                return json.loads(json.loads(line)["metaData"]["schemaString"])["fields"]
+    return []
 
 
 def test_varve_keeps_the_rules_of_a_table_that_spark_made(spark, varve, work):

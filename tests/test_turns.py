@@ -4,13 +4,10 @@ VARVE_SEED and VARVE_TURNS choose the statements; a failure names both."""
 import os
 import pathlib
 import random
-import shutil
-import tempfile
 
 import pytest
 
 import peers
-import program as programs
 
 SEED = int(os.environ.get("VARVE_SEED", "7"))
 TURNS = int(os.environ.get("VARVE_TURNS", "8"))
@@ -19,33 +16,11 @@ KINDS = {
     "plain": ("", {}),
     "vectors": ("", {"delta.enableDeletionVectors": "true"}),
     "parted": ("PARTITIONED BY (p)", {"delta.enableChangeDataFeed": "true"}),
+    "iceberg": ("PARTITIONED BY (p)", {"delta.enableIcebergCompatV2": "true", "delta.columnMapping.mode": "name"}),
     "parted_vectors": ("PARTITIONED BY (p)", {"delta.enableDeletionVectors": "true", "delta.enableChangeDataFeed": "true"}),
 }
 NAME = "{table}"
 COLUMNS = "id INT, v STRING, n BIGINT, d DATE, p STRING"
-
-
-@pytest.fixture(scope="module")
-def spark():
-    reason = peers.why_no_spark()
-    if reason:
-        pytest.skip(reason)
-    session = peers.start_spark()
-    yield session
-    session.stop()
-
-
-@pytest.fixture(scope="module")
-def work():
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="varve-turns-"))
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def varve(program, work):
-    with programs.Session(program, work / "lake") as session:
-        yield session
 
 
 # ---- statements -------------------------------------------------------------------------------------------------
@@ -136,7 +111,7 @@ def test_the_same_statements_on_two_tables(spark, varve, work, kind):
     expected = peers.by_varve(varve, ours)
     differs = peers.disagreement(rows_only(expected), rows_only(peers.by_spark(spark, ours)))
     assert not differs, f"Spark reads what Varve wrote: {differs}"
-    if "vectors" not in kind:
+    if "vectors" not in kind and not peers.delta_rs_bug(ours):
         differs = peers.disagreement(rows_only(expected), rows_only(peers.by_delta_rs(ours)))
         assert not differs, f"delta-rs reads what Varve wrote: {differs}"
 

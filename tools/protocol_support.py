@@ -44,8 +44,10 @@ duckdb-delta (e74cf88e, 2026-07-13, with kernel 0.21). `-`: nothing was found. *
 LIMITS = """
 ## What yes leaves out
 
-- variantShredding, write: variants are written whole, which the feature allows.
-- columnMapping and typeWidening, drop: while no column is mapped or has been widened; else the refusal says how the rows are written anew.
+- variantShredding, write: scalars and objects that a tenth of the rows have become columns, arrays and mixed values do not; variants inside of structs,
+  arrays and maps are written whole, and so is a column that has SQL's NULL and JSON's null in one file.
+- icebergCompatV1 and V2, write: the table keeps the rules, so that others can describe it as Iceberg; Iceberg's own metadata is not written
+  (`delta.universalFormat.enabledFormats` is refused).
 - Dropping a feature that readers must know (but vacuumProtocolCheck) adds checkpointProtection, or, with `TRUNCATE HISTORY`, waits for
   `delta.dropFeatureTruncateHistory.retentionDuration`.
 """

@@ -86,7 +86,9 @@ typedef struct varve_session_options {
     const char *trace_id;
 } varve_session_options;
 VARVE_API int varve_connect(varve_db *db, const varve_session_options *options, varve_session **session, varve_error *error);
+/* A transaction that was begun and has not ended is rolled back. */
 VARVE_API void varve_session_close(varve_session **session);
+VARVE_API bool varve_in_transaction(const varve_session *session); /* BEGIN was run, and no COMMIT or ROLLBACK since */
 /* For the statements that start from now on; 0 = none. */
 VARVE_API void varve_session_deadline(varve_session *session, int64_t timeout_us);
 /* Cancels what the session is running (the statement ends with CANCELLED); does nothing when it is idle.  Any thread; async-signal-safe. */
@@ -99,6 +101,10 @@ VARVE_API void varve_session_progress(varve_session *session, varve_progress_fn 
 
 /* Runs one statement.  Every statement answers rows: SELECT its own, changes one row of counts. */
 VARVE_API int varve_query(varve_session *session, const char *sql, varve_result **result, varve_error *error);
+/* Gives a parameter of the next statement that the session runs (?, $1 or :name in its text) a value; values without a name are taken in order.  type:
+ * "INT", "DECIMAL(18,2)", "DATE", "ARRAY<STRING>"…; NULL: a text.  value: as a cast from text reads it; NULL: NULL.  The statement ends with
+ * INVALID_ARGUMENT when a parameter has no value or a value no parameter; afterwards nothing is bound. */
+VARVE_API int varve_bind(varve_session *session, const char *name, const char *type, const char *value, varve_error *error);
 /* Finds the statement that starts at *at in a script: its text is [*start, *start + *length); *at moves past it.  false at the end.
  * *complete: it ended with ';' (false: more text may follow it). */
 VARVE_API bool varve_next_statement(const char *script, size_t length, size_t *at, size_t *start, size_t *statement_length, bool *complete);
@@ -169,7 +175,8 @@ VARVE_API int varve_search(varve_session *session, const varve_search_request *r
 
 /* ---- what there is, as JSON ------------------------------------------------------------- */
 
-/* {"tables":[{"name","schema_name","table_name","version","record_count","num_files","size_bytes","file_size","last_modified"}],"total_tables"}. */
+/* {"tables":[{"name","schema_name","table_name","version","record_count","num_files","size_bytes","file_size","last_modified"}],"views":[{"name",
+ * "schema_name","view_name"}],"total_tables","total_views"}. */
 VARVE_API int varve_tables_json(varve_session *session, char **json, size_t *json_length, varve_error *error);
 /* The lake in numbers, of the newest versions. */
 typedef struct varve_totals {
@@ -194,7 +201,7 @@ typedef struct varve_stats {
 } varve_stats;
 VARVE_API void varve_db_stats(varve_db *db, varve_stats *stats);
 
-/* Words for completion: key words of the dialect (kind 0), schemas and tables (1), columns of the tables named in `sql` (2).  Calls fn for each that
+/* Words for completion: key words of the dialect (kind 0), schemas, tables and views (1), columns of the tables named in `sql` (2).  Calls fn for each that
  * begins with prefix (case-insensitive). */
 VARVE_API void varve_complete(varve_session *session, const char *sql, const char *prefix, void (*fn)(void *user, int kind, const char *word),
                               void *user);

@@ -22,7 +22,7 @@ enum { GAP_BYTES = 0 };
 #define UNPOISON(p, n) ((void)0)
 #endif
 
-enum { ALIGN_BYTES = 16, BLOCK_MIN_BYTES = 4096, BLOCK_MAX_BYTES = 1 << 22 };
+enum { ALIGN_BYTES = 16, BLOCK_MIN_BYTES = 4096, BLOCK_MAX_BYTES = 1 << 24 };
 
 struct arena_block {
     struct arena_block *next;

@@ -193,7 +193,11 @@ struct ctx {
     atomic_bool cancelled;
     struct str identity; /* principal; empty = the local owner of the lake */
     struct str trace_id;
-    struct str client; /* "cli", "http", "c"; goes into commitInfo */
+    struct str client;        /* "cli", "http", "c"; goes into commitInfo */
+    struct str user_metadata; /* goes into commitInfo where a change brings none of its own; NULL ptr: none */
+    /* A commit notes that this version of the application is in the table, and is none when it is in it already; NULL ptr: no application. */
+    struct str app_id;
+    int64_t app_version;
     /* Called from another thread a few times a second while long work runs; NULL = nobody looks. */
     void (*on_progress)(void *user, double fraction, uint64_t rows);
     void *progress_user;
@@ -203,6 +207,14 @@ void ctx_init(struct ctx *ctx); /* system clock and random, no deadline, default
 enum status ctx_check(struct ctx *ctx, struct error *err);
 static inline int64_t ctx_now_us(struct ctx *ctx) { return ctx->clock->now_us(ctx->clock->self); }
 static inline int64_t ctx_monotonic_us(struct ctx *ctx) { return ctx->clock->monotonic_us(ctx->clock->self); }
+
+/* Where tests can hold the program (injection.c); nothing in a build without VARVE_INJECTION_POINTS. */
+#ifdef VARVE_INJECTION_POINTS
+void injection_point(struct ctx *ctx, const char *name);
+#define INJECTION_POINT(CTX, NAME) injection_point(CTX, NAME)
+#else
+#define INJECTION_POINT(CTX, NAME) ((void)0)
+#endif
 
 /* ---- log --------------------------------------------------------------- */
 

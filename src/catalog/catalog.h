@@ -4,6 +4,7 @@
  *   _varve/catalog/<schema>/_schema.json             the schema exists
  *   _varve/catalog/<schema>/<table>.json             the table's name is taken: {"location":…,"id":…,"managed":…,"created":…}
  *   _varve/catalog/<schema>/<view>.json              the same for a view: {"view":"SELECT …","schema":…,"id":…,"created":…}
+ *   _varve/catalog/<schema>/<name>.function          a function, whose names are not those of tables
  *   <schema>/<table>/_delta_log/…                    a managed table (or <table>_<8 hex> when that place was taken)
  * Names are stored lower-case; in keys of the catalog URI-escaped, as directories of tables with ~XX (two hex digits) for each byte but letters,
  * digits,
@@ -76,8 +77,27 @@ enum status catalog_create_view(struct ctx *ctx, struct catalog *c, const struct
 /* TABLE_NOT_FOUND or SCHEMA_NOT_FOUND when there is nothing of that name, INVALID_ARGUMENT when it is a table's. */
 enum status catalog_drop_view(struct ctx *ctx, struct catalog *c, const struct catalog_name *name, struct error *err);
 
+/* A function: the CREATE FUNCTION statement under its name.  Texts in the arena of whoever asked. */
+struct catalog_function {
+    struct str sql, schema; /* the statement as written, and the schema that plain names in it mean */
+    struct str qualified;   /* out */
+};
+enum status catalog_find_function(struct ctx *ctx, struct catalog *c, struct arena *arena, const struct catalog_name *name,
+                                  struct catalog_function *out, bool *found, struct error *err);
+/* FUNCTION_EXISTS unless `replace`; LIMIT_EXCEEDED for a text that is too long for an entry. */
+enum status catalog_create_function(struct ctx *ctx, struct catalog *c, const struct catalog_name *name, const struct catalog_function *f,
+                                    bool replace, struct error *err);
+enum status catalog_drop_function(struct ctx *ctx, struct catalog *c, const struct catalog_name *name, bool *existed, struct error *err);
+
 /* A schema that exists already, or that does not when dropped, is not an error: *existed says so. */
 enum status catalog_create_schema(struct ctx *ctx, struct catalog *c, struct str schema, struct str comment, bool *existed, struct error *err);
+/* SCHEMA_NOT_FOUND with the nearest name.  comment NULL ptr: none any more.  The schema that is always there has none. */
+enum status catalog_comment_schema(struct ctx *ctx, struct catalog *c, struct str schema, struct str comment, struct error *err);
+struct catalog_schema {
+    struct str name, comment, created; /* in the arena; NULL ptr where there is none; created is ISO 8601 */
+};
+enum status catalog_describe_schema(struct ctx *ctx, struct catalog *c, struct arena *arena, struct str schema, struct catalog_schema *out,
+                                    struct error *err);
 enum status catalog_drop_schema(struct ctx *ctx, struct catalog *c, struct str schema, bool cascade, bool *existed, struct error *err);
 enum status catalog_check_schema(struct ctx *ctx, struct catalog *c, struct str schema, struct error *err); /* SCHEMA_NOT_FOUND with nearest */
 
@@ -89,6 +109,9 @@ struct catalog_entry {
 enum status catalog_list_schemas(struct ctx *ctx, struct catalog *c, struct arena *arena, struct str **out, size_t *count, struct error *err);
 enum status catalog_list_tables(struct ctx *ctx, struct catalog *c, struct str schema, struct arena *arena, struct catalog_entry **out, size_t *count,
                                 struct error *err);
+/* Of one schema; .table is the function's name. */
+enum status catalog_list_functions(struct ctx *ctx, struct catalog *c, struct str schema, struct arena *arena, struct catalog_entry **out,
+                                   size_t *count, struct error *err);
 /* The same with the views among them. */
 enum status catalog_list_relations(struct ctx *ctx, struct catalog *c, struct str schema, struct arena *arena, struct catalog_entry **out,
                                    size_t *count, struct error *err);

@@ -58,6 +58,7 @@ struct catalog_entry_object {
     bool managed;
     bool registers; /* the place had a log when it was claimed */
     enum catalog_entry_state state;
+    struct str bytes; /* as it was read, in the arena; NULL ptr: was not */
 };
 enum { CATALOG_ENTRY_MAX_BYTES = 1024 * 1024 };
 /* *found is false when there is no such object; entries that are dropped are found. */
@@ -65,13 +66,22 @@ enum status catalog_entry_read(struct ctx *ctx, struct catalog *c, struct arena 
                                struct error *err);
 /* The object's bytes. */
 enum status catalog_entry_json(struct ctx *ctx, const struct catalog_entry_object *entry, struct buf *out, struct error *err);
-/* Replaces the object. */
-enum status catalog_entry_put(struct ctx *ctx, struct catalog *c, struct str key, const struct catalog_entry_object *entry, struct error *err);
+/* Puts new (NULL: nothing) in the place of an entry as it was read.  *done is false when somebody else changed it since. */
+enum status catalog_entry_replace(struct ctx *ctx, struct catalog *c, struct str key, const struct catalog_entry_object *old,
+                                  const struct catalog_entry_object *new, bool *done, struct error *err);
+/* Takes an entry that was read away: first it is replaced, durably, by one that says so, since a crash may bring back a removed object.
+ * COMMIT_CONFLICT when somebody else changed it since. */
+enum status catalog_entry_drop(struct ctx *ctx, struct catalog *c, struct arena *arena, struct str key, struct catalog_entry_object *entry,
+                               struct error *err);
 /* Something that takes a table met a view: INVALID_ARGUMENT. */
 enum status catalog_is_view(const struct catalog_id *id, struct error *err);
 enum status catalog_object_remove(struct ctx *ctx, struct store *s, struct str key, struct error *err);
 /* FAILED: the error set; UNKNOWN: STORE_IO. */
 enum status catalog_store_status(enum store_result result, struct str key, struct error *err);
+
+/* How many functions the schema of this key (catalog_schema_key) has; removes them when asked (function.c). */
+enum status catalog_functions_of_schema(struct ctx *ctx, struct catalog *c, struct str key, bool remove, struct arena *arena, size_t *count,
+                                        struct error *err);
 
 /* ---- places (place.c) -------------------------------------------------------------------- */
 

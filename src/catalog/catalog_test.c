@@ -445,6 +445,36 @@ static void relative_location_is_below_the_lake(void **state)
     assert_int_equal(catalog_claim(&l->ctx, l->catalog, &name, STR("x/.."), &t, &l->err), STATUS_INVALID_ARGUMENT);
 }
 
+/* Between a look at a name and the change of it somebody else drops the view and makes a table of that name. */
+static void an_entry_that_changed_is_not_replaced(void **state)
+{
+    struct lake *l = *state;
+    struct catalog_name name = named(NULL, "v");
+    struct catalog_view view = {.sql = STR("SELECT 1"), .schema = STR("default")};
+    struct arena arena = ARENA_INIT;
+    struct catalog_id id;
+    struct catalog_entry_object seen, want;
+    bool found, done = true;
+    assert_int_equal(catalog_create_view(&l->ctx, l->catalog, &name, &view, false, &l->err), STATUS_OK);
+    assert_int_equal(catalog_id_make(&arena, &name, &id, &l->err), STATUS_OK);
+    assert_int_equal(catalog_entry_read(&l->ctx, l->catalog, &arena, id.entry_key, &seen, &found, &l->err), STATUS_OK);
+    assert_true(found && seen.view.ptr);
+    assert_int_equal(catalog_drop_view(&l->ctx, l->catalog, &name, &l->err), STATUS_OK);
+    assert_int_equal(make_table(l, NULL, "v"), STATUS_OK);
+    want = seen;
+    want.view = STR("SELECT 2");
+    assert_int_equal(catalog_entry_replace(&l->ctx, l->catalog, id.entry_key, &seen, &want, &done, &l->err), STATUS_OK);
+    assert_false(done);
+    assert_int_equal(catalog_entry_replace(&l->ctx, l->catalog, id.entry_key, &seen, NULL, &done, &l->err), STATUS_OK);
+    assert_false(done);
+    assert_int_equal(catalog_entry_drop(&l->ctx, l->catalog, &arena, id.entry_key, &seen, &l->err), STATUS_COMMIT_CONFLICT);
+    error_release(&l->err);
+    assert_int_equal(catalog_create_view(&l->ctx, l->catalog, &name, &view, true, &l->err), STATUS_TABLE_EXISTS);
+    error_release(&l->err);
+    assert_int_equal(resolve(l, NULL, "v"), STATUS_OK);
+    arena_release(&arena);
+}
+
 static void registers_what_is_there(void **state)
 {
     struct lake *l = *state;
@@ -684,6 +714,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_MEMORY(creates_resolves_and_drops),
+        IN_MEMORY(an_entry_that_changed_is_not_replaced),
+        ON_DISK(an_entry_that_changed_is_not_replaced),
         ON_DISK(creates_resolves_and_drops),
         IN_MEMORY(hints_at_near_names),
         IN_MEMORY(default_schema_needs_no_name),

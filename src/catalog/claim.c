@@ -81,8 +81,9 @@ static enum status meet(struct claim *k, struct catalog_entry_object *there, boo
         *taken = true;
         return STATUS_OK;
     }
+    bool removed;
     if (there->state == CATALOG_DROPPED)
-        return catalog_object_remove(k->ctx, k->c->lake, k->id.entry_key, err);
+        return catalog_entry_replace(k->ctx, k->c, k->id.entry_key, there, NULL, &removed, err);
     if (there->view.ptr)
         return error_set(err, STATUS_TABLE_EXISTS, "view \"%.*s.%.*s\" exists already", STR_ARG(k->id.schema), STR_ARG(k->id.table));
     enum status status = catalog_place_probe(k->ctx, k->c, there->location, &log, err);
@@ -90,10 +91,8 @@ static enum status meet(struct claim *k, struct catalog_entry_object *there, boo
         return status;
     if (log.found)
         return name_taken(k, err);
-    if (there->state == CATALOG_ABANDONED) {
-        *taken = true;
-        return catalog_entry_put(k->ctx, k->c, k->id.entry_key, &k->want, err);
-    }
+    if (there->state == CATALOG_ABANDONED)
+        return catalog_entry_replace(k->ctx, k->c, k->id.entry_key, there, &k->want, taken, err);
     if (!same_place(there, &k->want))
         return being_created(k, there, err);
     k->want = *there;
@@ -208,12 +207,13 @@ static enum status give_up(struct ctx *ctx, struct catalog *c, struct arena *are
     if (opened == table && entry.state == CATALOG_CLAIMED) {
         struct catalog_log log = {0};
         if (entry.registers)
-            status = catalog_object_remove(ctx, c->lake, id.entry_key, err);
+            status = catalog_entry_replace(ctx, c, id.entry_key, &entry, NULL, &found, err);
         else
             status = catalog_place_probe(ctx, c, entry.location, &log, err);
         if (!status && !entry.registers && !log.found) {
-            entry.state = CATALOG_ABANDONED;
-            status = catalog_entry_put(ctx, c, id.entry_key, &entry, err);
+            struct catalog_entry_object given_up = entry;
+            given_up.state = CATALOG_ABANDONED;
+            status = catalog_entry_replace(ctx, c, id.entry_key, &entry, &given_up, &found, err);
         }
         if (!log.found)
             catalog_opened_forget(c, id.entry_key);

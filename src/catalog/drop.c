@@ -1,14 +1,6 @@
 /* catalog/drop.c: taking names away. */
 #include "catalog/catalog_int.h"
 
-/* A crash may bring back a removed object, since removals are not flushed: the entry is first replaced, durably, by one that says so. */
-static enum status remove_entry(struct ctx *ctx, struct catalog *c, struct str key, struct catalog_entry_object *entry, struct error *err)
-{
-    entry->state = CATALOG_DROPPED;
-    enum status status = catalog_entry_put(ctx, c, key, entry, err);
-    return status ? status : catalog_object_remove(ctx, c->lake, key, err);
-}
-
 /* The name is gone: files that cannot be removed now are only reported. */
 static void delete_files(struct ctx *ctx, struct catalog *c, const struct catalog_id *id, struct str location)
 {
@@ -25,14 +17,14 @@ static void delete_files(struct ctx *ctx, struct catalog *c, const struct catalo
 }
 
 /* An unfinished claim is taken away too, but its files are its claimer's. */
-static enum status drop_found(struct ctx *ctx, struct catalog *c, const struct catalog_id *id, struct catalog_entry_object *entry, bool *existed,
-                              struct error *err)
+static enum status drop_found(struct ctx *ctx, struct catalog *c, struct arena *arena, const struct catalog_id *id,
+                              struct catalog_entry_object *entry, bool *existed, struct error *err)
 {
     struct catalog_log log = {0};
     bool was_dropped = entry->state == CATALOG_DROPPED;
     enum status status = was_dropped || entry->view.ptr ? STATUS_OK : catalog_place_probe(ctx, c, entry->location, &log, err);
     if (!status)
-        status = remove_entry(ctx, c, id->entry_key, entry, err);
+        status = catalog_entry_drop(ctx, c, arena, id->entry_key, entry, err);
     if (status)
         return status;
     *existed = log.found || (entry->view.ptr && !was_dropped);
@@ -61,7 +53,7 @@ static enum status drop_name(struct ctx *ctx, struct catalog *c, const struct ca
     enum status status = catalog_entry_read(ctx, c, arena, id->entry_key, &entry, &found, err);
     if (status == STATUS_CORRUPT_LOG)
         return drop_damaged(ctx, c, id, existed, err);
-    return status || !found ? status : drop_found(ctx, c, id, &entry, existed, err);
+    return status || !found ? status : drop_found(ctx, c, arena, id, &entry, existed, err);
 }
 
 /* A damaged entry is none. */
@@ -165,12 +157,20 @@ static enum status drop_existing(struct ctx *ctx, struct catalog *c, struct aren
 {
     struct str prefix = str_sub(key, 0, key.len - (sizeof CATALOG_SCHEMA_OBJECT - 1));
     struct catalog_entry *tables = NULL;
-    size_t count = 0;
+    size_t count = 0, functions = 0;
     enum status status = catalog_list_committed(ctx, c, prefix, arena, &tables, &count, err);
     if (!status && count && !cascade)
         return not_empty(schema, tables, count, err);
     if (!status)
+        status = catalog_functions_of_schema(ctx, c, key, false, arena, &functions, err);
+    if (!status && functions && !cascade) {
+        error_set(err, STATUS_SCHEMA_NOT_EMPTY, "schema \"%.*s\" still has %zu function%s", STR_ARG(schema), functions, functions == 1 ? "" : "s");
+        return error_hint(err, "drop them first, or use DROP SCHEMA … CASCADE");
+    }
+    if (!status)
         status = catalog_object_remove(ctx, c->lake, key, err);
+    if (!status && functions)
+        status = catalog_functions_of_schema(ctx, c, key, true, arena, &functions, err);
     if (status)
         return status;
     return cascade ? drop_all_entries(ctx, c, arena, schema, prefix, err) : check_still_empty(ctx, c, arena, schema, prefix, key, body, err);

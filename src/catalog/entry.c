@@ -77,6 +77,7 @@ enum status catalog_entry_read(struct ctx *ctx, struct catalog *c, struct arena 
     if (!status && result == STORE_OK) {
         struct str text = arena_str(arena, buf_view(&bytes));
         status = text.ptr ? entry_parse(arena, key, text, out, err) : error_oom(err);
+        out->bytes = text;
         *found = !status;
     }
     buf_release(&bytes);
@@ -123,14 +124,43 @@ enum status catalog_entry_json(struct ctx *ctx, const struct catalog_entry_objec
     return buf_check(out, err);
 }
 
-enum status catalog_entry_put(struct ctx *ctx, struct catalog *c, struct str key, const struct catalog_entry_object *entry, struct error *err)
+enum status catalog_entry_replace(struct ctx *ctx, struct catalog *c, struct str key, const struct catalog_entry_object *old,
+                                  const struct catalog_entry_object *new, bool *done, struct error *err)
 {
     struct buf bytes = BUF_INIT;
-    enum status status = catalog_entry_json(ctx, entry, &bytes, err);
-    if (!status)
-        status = catalog_store_status(store_put(c->lake, ctx, key, bytes.ptr, bytes.len, err), key, err);
+    enum status status = new ? catalog_entry_json(ctx, new, &bytes, err) : STATUS_OK;
+    *done = false;
+    if (!status) {
+        enum store_result result = store_replace(c->lake, ctx, key, old->bytes, new ? buf_view(&bytes) : STR_NULL, err);
+        *done = result == STORE_OK;
+        if (result != STORE_EXISTS && result != STORE_NOT_FOUND)
+            status = catalog_store_status(result, key, err);
+    }
     buf_release(&bytes);
     return status;
+}
+
+enum status catalog_entry_drop(struct ctx *ctx, struct catalog *c, struct arena *arena, struct str key, struct catalog_entry_object *entry,
+                               struct error *err)
+{
+    struct catalog_entry_object gone = *entry;
+    struct buf bytes = BUF_INIT;
+    bool done = false;
+    gone.state = CATALOG_DROPPED;
+    enum status status = catalog_entry_json(ctx, &gone, &bytes, err);
+    if (!status && !(gone.bytes = arena_str(arena, buf_view(&bytes))).ptr)
+        status = error_oom(err);
+    if (!status) {
+        enum store_result result = store_replace(c->lake, ctx, key, entry->bytes, gone.bytes, err);
+        if (result == STORE_EXISTS || result == STORE_NOT_FOUND)
+            status =
+                error_set(err, STATUS_COMMIT_CONFLICT, "the catalog's entry \"%.*s\" was changed by another writer at this moment", STR_ARG(key));
+        else
+            status = catalog_store_status(result, key, err);
+    }
+    buf_release(&bytes);
+    entry->state = CATALOG_DROPPED;
+    return status ? status : catalog_entry_replace(ctx, c, key, &gone, NULL, &done, err); /* not done: somebody else took it away */
 }
 
 /* A removal that may have happened is simply done again: it is idempotent. */

@@ -41,7 +41,7 @@ static enum status free_name(struct ctx *ctx, struct catalog *c, struct arena *a
         status = catalog_place_probe(ctx, c, there.location, &log, err);
     if (!status && (log.found || there.state == CATALOG_CLAIMED))
         return error_set(err, STATUS_TABLE_EXISTS, "table \"%.*s.%.*s\" exists already", STR_ARG(to->schema), STR_ARG(to->table));
-    return status ? status : catalog_object_remove(ctx, c->lake, to->entry_key, err);
+    return status ? status : catalog_entry_replace(ctx, c, to->entry_key, &there, NULL, &found, err);
 }
 
 static enum status put_new(struct ctx *ctx, struct catalog *c, const struct catalog_id *to, const struct catalog_entry_object *entry,
@@ -59,12 +59,12 @@ static enum status put_new(struct ctx *ctx, struct catalog *c, const struct cata
     return status;
 }
 
-static enum status take_away(struct ctx *ctx, struct catalog *c, const struct catalog_id *id, struct catalog_entry_object *entry, struct error *err)
+static enum status take_away(struct ctx *ctx, struct catalog *c, struct arena *arena, const struct catalog_id *id, struct catalog_entry_object *entry,
+                             struct error *err)
 {
-    entry->state = CATALOG_DROPPED;
-    enum status status = catalog_entry_put(ctx, c, id->entry_key, entry, err);
+    enum status status = catalog_entry_drop(ctx, c, arena, id->entry_key, entry, err);
     catalog_opened_forget(c, id->entry_key);
-    return status ? status : catalog_object_remove(ctx, c->lake, id->entry_key, err);
+    return status;
 }
 
 enum status catalog_rename_table(struct ctx *ctx, struct catalog *c, const struct catalog_name *from, const struct catalog_name *to,
@@ -85,7 +85,7 @@ enum status catalog_rename_table(struct ctx *ctx, struct catalog *c, const struc
         if (!status)
             status = put_new(ctx, c, &new, &entry, err);
         if (!status)
-            status = take_away(ctx, c, &old, &entry, err);
+            status = take_away(ctx, c, &arena, &old, &entry, err);
     }
     arena_release(&arena);
     return status;
@@ -111,9 +111,12 @@ enum status catalog_set_location(struct ctx *ctx, struct catalog *c, const struc
         status = catalog_place_probe(ctx, c, entry.location, &log, err);
     if (!status && !log.found)
         status = error_set(err, STATUS_NOT_A_DELTA_TABLE, "there is no Delta table at \"%.*s\"", STR_ARG(location));
+    bool done = true;
     entry.registers = true;
     if (!status)
-        status = catalog_entry_put(ctx, c, id.entry_key, &entry, err);
+        status = catalog_entry_replace(ctx, c, id.entry_key, &entry, &entry, &done, err);
+    if (!status && !done)
+        status = error_set(err, STATUS_COMMIT_CONFLICT, "table \"%.*s\" was changed by another writer at this moment", STR_ARG(id.qualified));
     if (!status)
         catalog_opened_forget(c, id.entry_key);
     arena_release(&arena);

@@ -37,8 +37,9 @@ static enum status meet(struct ctx *ctx, struct catalog *c, const struct catalog
     *done = str_eq(there->id, want->id); /* our own put, whose reply was lost */
     if (*done)
         return STATUS_OK;
+    bool removed;
     if (there->state == CATALOG_DROPPED)
-        return catalog_object_remove(ctx, c->lake, id->entry_key, err);
+        return catalog_entry_replace(ctx, c, id->entry_key, there, NULL, &removed, err);
     enum status status = there->view.ptr ? STATUS_OK : catalog_place_probe(ctx, c, there->location, &log, err);
     if (status)
         return status;
@@ -46,8 +47,7 @@ static enum status meet(struct ctx *ctx, struct catalog *c, const struct catalog
     if (is_table || (there->view.ptr && !replace))
         return error_set(err, STATUS_TABLE_EXISTS, "%s \"%.*s.%.*s\" exists already", is_table ? "table" : "view", STR_ARG(id->schema),
                          STR_ARG(id->table));
-    *done = true;
-    return catalog_entry_put(ctx, c, id->entry_key, want, err);
+    return catalog_entry_replace(ctx, c, id->entry_key, there, want, done, err);
 }
 
 static enum status put_view(struct ctx *ctx, struct catalog *c, struct arena *arena, const struct catalog_id *id,
@@ -118,9 +118,7 @@ static enum status drop_found(struct ctx *ctx, struct catalog *c, struct arena *
         return status;
     if (!entry->view.ptr || entry->state == CATALOG_DROPPED)
         return catalog_table_not_found(ctx, c, arena, id, err);
-    entry->state = CATALOG_DROPPED; /* first, durably: a crash may bring a removed object back */
-    status = catalog_entry_put(ctx, c, id->entry_key, entry, err);
-    return status ? status : catalog_object_remove(ctx, c->lake, id->entry_key, err);
+    return catalog_entry_drop(ctx, c, arena, id->entry_key, entry, err);
 }
 
 enum status catalog_drop_view(struct ctx *ctx, struct catalog *c, const struct catalog_name *name, struct error *err)

@@ -65,6 +65,11 @@ static int run_session(const struct options *o)
         else
             shell_run_stream(&sh, NULL, STDIN_FILENO, false);
     }
+    if (varve_in_transaction(sh.session) && !sh.any_failed) { /* after an error it is what was asked for */
+        complain("the session ends inside of a transaction, which is rolled back");
+        complain_hint("end it with COMMIT");
+        sh.any_failed = true;
+    }
     shell_close(&sh);
     return exit_code_of(&sh);
 }

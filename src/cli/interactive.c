@@ -190,6 +190,7 @@ static void drop_statement(struct editing *e)
 static bool read_line(struct editing *e)
 {
     int len = 0;
+    el_set(e->editor, EL_PREP_TERM, 1); /* before the prompt is seen: what is typed after it must be keys, not signals */
     const char *line = el_gets(e->editor, &len);
     if (e->dropped) {
         drop_statement(e);

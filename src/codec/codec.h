@@ -28,6 +28,9 @@ struct json {
  * lone surrogates are kept as U+FFFD.  CORRUPT_LOG is not set here: the error code is SYNTAX, its position the
  * byte at which text can no longer be JSON (text.len when it ends too early). */
 enum status json_parse(struct arena *arena, struct str text, struct json *out, struct error *err);
+/* The same up to another depth, at most JSON_DEPTH_MAX: for those who do not recurse into it, or only so far. */
+enum { JSON_DEPTH_MAX = 1000 };
+enum status json_parse_deep(struct arena *arena, struct str text, uint32_t depth_max, struct json *out, struct error *err);
 /* Member of object node `object` by key (last one wins); 0 when absent (0 is always the root). */
 uint32_t json_member(const struct json *j, uint32_t object, const char *key);
 /* Iterate: for (i = json_first(j, n); i < j->nodes[n].next; i = json_next(j, i)); in objects i is the key, i+1 the value
@@ -91,6 +94,112 @@ bool uri_decode(struct buf *out, struct str encoded); /* false, and nothing appe
 /* Hive-style directory part: escapes like Spark's ExternalCatalogUtils.escapePathName.  NULL ptr and, as there, the empty
  * string: __HIVE_DEFAULT_PARTITION__. */
 void hive_escape(struct buf *out, struct str value);
+
+/* ---- variants (Parquet's binary encoding, version 1) ------------------------------ */
+
+/* A value and the dictionary of its keys, both borrowed.  `value` begins at the value and ends where it does at the latest. */
+struct variant {
+    struct str metadata, value;
+};
+enum variant_kind {
+    VARIANT_NULL, /* a value, other than SQL's NULL */
+    VARIANT_BOOLEAN,
+    VARIANT_INTEGER, /* of any width */
+    VARIANT_FLOAT,
+    VARIANT_DOUBLE,
+    VARIANT_DECIMAL,
+    VARIANT_DATE,
+    VARIANT_TIME,            /* microseconds */
+    VARIANT_TIMESTAMP,       /* microseconds, UTC */
+    VARIANT_TIMESTAMP_NTZ,   /* microseconds */
+    VARIANT_TIMESTAMP_NANOS, /* nanoseconds, UTC */
+    VARIANT_TIMESTAMP_NTZ_NANOS,
+    VARIANT_BINARY,
+    VARIANT_STRING,
+    VARIANT_UUID,
+    VARIANT_OBJECT,
+    VARIANT_ARRAY,
+};
+struct variant_item {
+    enum variant_kind kind;
+    int64_t i64; /* boolean, integer, date, times */
+    double f64;
+    __int128 decimal;
+    int scale;
+    struct str bytes;                            /* string, binary, UUID */
+    uint32_t count;                              /* fields or elements */
+    const uint8_t *ids, *offsets, *values, *end; /* of objects and arrays; only this room reads them */
+    uint8_t id_bytes, offset_bytes;
+};
+/* Metadata and then the value in one string.  False when that is not what it is. */
+bool variant_split(struct str joined, struct variant *out);
+/* False for bytes that are no value.  Nothing is read outside of the two strings, whatever they hold. */
+bool variant_read(const struct variant *v, struct variant_item *out);
+/* Field or element i < count; key may be NULL, and is the NULL string in arrays.  False for damaged bytes. */
+bool variant_child(const struct variant *v, const struct variant_item *container, uint32_t i, struct str *key, struct variant *out);
+/* The field of an object.  False when it has none. */
+bool variant_field(const struct variant *v, const struct variant_item *object, struct str key, struct variant *out);
+/* How many bytes of v->value the value takes; 0 for damaged bytes. */
+size_t variant_extent(const struct variant *v);
+/* As Spark's to_json writes it: decimals without trailing zeros, doubles as Java does, binary in base64, moments in UTC.  False, with something
+ * appended, for damaged bytes and more than VARIANT_DEPTH_MAX levels. */
+bool variant_put_json(const struct variant *v, struct buf *out);
+enum { VARIANT_DEPTH_MAX = 1000, VARIANT_BYTES_MAX = 128 << 20 };
+/* A variant in the making: values are appended, a container's children before its head.  Zero-initialise. */
+struct variant_member {
+    struct str key; /* borrowed; NULL in arrays */
+    uint32_t id;
+    size_t offset; /* of its value from where the container's first child began */
+};
+struct variant_key {
+    struct str text;
+    uint32_t id;
+};
+struct variant_builder {
+    struct variant_key *keys; /* in the order of their first appearance; texts are borrowed until the end */
+    uint32_t *slots;
+    uint32_t key_count, key_cap, slot_mask;
+    struct buf value;
+};
+void variant_builder_release(struct variant_builder *b);
+void variant_builder_scalar(struct variant_builder *b, const struct variant_item *item); /* integers in their smallest width */
+bool variant_builder_key(struct variant_builder *b, struct str text, uint32_t *id);      /* false when out of memory */
+/* Ends the container whose children began at `start` of b->value; sorts members.  INVALID_ARGUMENT for a key that comes twice. */
+enum status variant_builder_close(struct variant_builder *b, bool is_object, struct variant_member *members, uint32_t count, size_t start,
+                                  struct error *err);
+/* Appends the dictionary; the value is b->value.  LIMIT_EXCEEDED beyond VARIANT_BYTES_MAX. */
+enum status variant_builder_metadata(const struct variant_builder *b, struct buf *out, struct error *err);
+/* One JSON value as metadata and value, joined: integers in their smallest width, other plain numbers as decimals while they have 38 digits at most,
+ * else doubles.  SYNTAX for what is no JSON, INVALID_ARGUMENT for a key that comes twice, LIMIT_EXCEEDED beyond the two limits above. */
+enum status variant_from_json(struct str text, struct buf *out, struct error *err);
+
+/* What is shredded: parts of variants as columns of their own. */
+struct shred_node {
+    struct str key;          /* in the object around it */
+    enum variant_kind typed; /* scalar: a column of that type (INTEGER: 64 bits); OBJECT: has children; NULL: not shredded */
+    int precision, scale;    /* of decimals */
+    struct shred_node *children, *next;
+    struct shred_sample *sample; /* while values are looked at */
+};
+enum { SHRED_FIELDS_MAX = 300, SHRED_DEPTH_MAX = 10 };
+/* Looks at one more value; root is zero before the first.  Damaged bytes are passed over.  False when out of memory. */
+bool shred_look(struct arena *arena, struct shred_node *root, const struct variant *v);
+/* Decides: scalars of one type, and objects, become columns where a tenth of `rows` has them; arrays and mixed values do not.  False when
+ * nothing is left that would be a column. */
+bool shred_decide(struct shred_node *root, uint64_t rows);
+/* Whether the typed column can hold the value, so that nothing of it is lost. */
+bool shred_holds(const struct variant_item *item, enum variant_kind typed, int precision, int scale);
+/* The decimal of that scale that an integer or decimal is. */
+bool shred_decimal(const struct variant_item *item, int scale, __int128 *out);
+/* Appends the object without these fields, over the same dictionary.  False for damaged bytes; *count: fields that are left. */
+bool variant_put_without(const struct variant *v, const struct variant_item *object, const struct str *keys, size_t key_count, struct buf *out,
+                         uint32_t *count);
+
+/* ---- Parquet footers ---------------------------------------------------------------- */
+
+/* Appends the footer (its Thrift bytes) with the logical type VARIANT given to these columns of the root, which are groups.  Nothing else changes.
+ * CORRUPT_DATA for bytes that are no footer, INVALID_ARGUMENT for a column that is not there or has a logical type. */
+enum status parquet_annotate_variants(struct str footer, const struct str *columns, size_t count, struct buf *out, struct error *err);
 
 /* ---- Z85 (ZeroMQ RFC 32) ------------------------------------------------------- */
 

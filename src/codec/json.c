@@ -1,7 +1,7 @@
 /* codec/json.c: JSON text to a tape of nodes, in one pass and without recursion. */
 #include "codec/codec_int.h"
 
-#define MAX_DEPTH 128
+#define PLAIN_DEPTH_MAX 128
 #define FIRST_NODES 128
 
 struct parser {
@@ -9,11 +9,11 @@ struct parser {
     struct json_node *nodes;
     struct json_node *heap; /* nodes once first[] is too small */
     uint32_t count, capacity;
-    uint32_t depth;
+    uint32_t depth, depth_max;
     enum status failure;
     const char *complaint;
     const unsigned char *where;
-    uint32_t open[MAX_DEPTH]; /* containers not yet closed, outermost first */
+    uint32_t open[JSON_DEPTH_MAX]; /* containers not yet closed, outermost first */
     struct json_node first[FIRST_NODES];
 };
 
@@ -98,33 +98,73 @@ static bool skip_escape(struct parser *ps)
     return true;
 }
 
-/* At the opening quote. */
+/* At a byte of a string that is not plain ASCII: a character, an escape, or what cannot be there. */
+static bool skip_special(struct parser *ps)
+{
+    if (ps->at == ps->end)
+        return fail_here(ps, "");
+    if (*ps->at == '\\')
+        return skip_escape(ps);
+    if (*ps->at < 0x20)
+        return fail_here(ps, "a control character in a string");
+    while (ps->at < ps->end && *ps->at >= 0x80) {
+        size_t len = utf8_sequence(ps->at, ps->end);
+        if (len == 0)
+            return fail_here(ps, "bytes that are not UTF-8");
+        ps->at += len;
+    }
+    return true;
+}
+
+/* What follows ps->at, with zeros after the end. */
+static inline struct json_block block_here(const struct parser *ps)
+{
+    unsigned char last[JSON_BLOCK_BYTES] = {0};
+    size_t left = (size_t)(ps->end - ps->at);
+    if (left >= JSON_BLOCK_BYTES)
+        return json_block_load(ps->at);
+    memcpy(last, ps->at, left);
+    return json_block_load(last);
+}
+
+/* From anywhere in a string (not after a backslash) to its closing quote.  Escaped quotes and backslashes, which the text of statistics is
+ * full of, are passed over by the block; whatever else is not plain ASCII is looked at by itself. */
+static bool find_closing_quote(struct parser *ps, bool *escaped)
+{
+    for (uint64_t carry = 0;;) {
+        struct json_block b = block_here(ps);
+        uint64_t behind = json_escaped_bytes(b.slashes, &carry);
+        uint64_t closing = b.quotes & ~behind;
+        uint64_t inside = closing ? (closing & -closing) - 1 : UINT64_MAX;
+        uint64_t special = (b.others | (behind & ~(b.quotes | b.slashes))) & inside;
+        *escaped |= (b.slashes & inside) != 0;
+        if (!special && closing) {
+            ps->at += __builtin_ctzll(closing);
+            return true;
+        }
+        if (!special) {
+            ps->at += JSON_BLOCK_BYTES;
+            continue;
+        }
+        ps->at += __builtin_ctzll(special);
+        ps->at -= (behind & special & -special) != 0; /* the backslash before it */
+        carry = 0;
+        if (!skip_special(ps))
+            return false;
+    }
+}
+
+/* At the opening quote.  Keys and most values are so short that words find their end sooner than a block does. */
 static bool parse_string(struct parser *ps)
 {
+    enum { SHORT_BYTES = 16 };
     struct json_node *node = add_node(ps, JSON_STRING);
     if (!node)
         return false;
     const unsigned char *from = ++ps->at;
-    for (;;) {
-        ps->at = json_plain_end(ps->at, ps->end);
-        if (ps->at == ps->end)
-            return fail_here(ps, "");
-        unsigned char c = *ps->at;
-        if (c == '"')
-            break;
-        if (c == '\\') {
-            node->escaped = true;
-            if (!skip_escape(ps))
-                return false;
-        } else if (c < 0x20) {
-            return fail_here(ps, "a control character in a string");
-        } else {
-            size_t len = utf8_sequence(ps->at, ps->end);
-            if (len == 0)
-                return fail_here(ps, "bytes that are not UTF-8");
-            ps->at += len;
-        }
-    }
+    ps->at = json_plain_end(from, ps->end - from > SHORT_BYTES ? from + SHORT_BYTES : ps->end);
+    if ((ps->at == ps->end || *ps->at != '"') && !find_closing_quote(ps, &node->escaped))
+        return false;
     node->text = (struct str){(const char *)from, (size_t)(ps->at - from)};
     ps->at++;
     return true;
@@ -183,8 +223,8 @@ static bool parse_word(struct parser *ps, enum json_type type, struct str word)
 
 static bool open_container(struct parser *ps, enum json_type type)
 {
-    if (ps->depth == MAX_DEPTH)
-        return fail_here(ps, "nested deeper than 128 levels");
+    if (ps->depth == ps->depth_max)
+        return fail_here(ps, ps->depth_max == PLAIN_DEPTH_MAX ? "nested deeper than 128 levels" : "nested too deeply");
     if (!add_node(ps, type))
         return false;
     ps->open[ps->depth++] = ps->count - 1;
@@ -293,6 +333,11 @@ static enum status report(const struct parser *ps, struct error *err)
 
 enum status json_parse(struct arena *arena, struct str text, struct json *out, struct error *err)
 {
+    return json_parse_deep(arena, text, PLAIN_DEPTH_MAX, out, err);
+}
+
+enum status json_parse_deep(struct arena *arena, struct str text, uint32_t depth_max, struct json *out, struct error *err)
+{
     struct parser ps;
     ps.start = ps.at = (const unsigned char *)(text.ptr ? text.ptr : "");
     ps.end = ps.start + text.len;
@@ -301,6 +346,7 @@ enum status json_parse(struct arena *arena, struct str text, struct json *out, s
     ps.count = 0;
     ps.capacity = FIRST_NODES;
     ps.depth = 0;
+    ps.depth_max = depth_max < JSON_DEPTH_MAX ? depth_max : JSON_DEPTH_MAX;
     *out = (struct json){0};
     enum status status = STATUS_OK;
     if (!parse_document(&ps)) {
@@ -414,20 +460,38 @@ uint32_t json_member(const struct json *j, uint32_t object, const char *key)
     return found;
 }
 
-/* Copies up to the next backslash, a word at a time: up to seven bytes more may be written. */
-static inline size_t copy_to_escape(const char *from, const char *end, char *to)
+/* Room beyond the decoded text that a run may be copied into. */
+enum { RUN_BYTES = 16 };
+
+/* Copies a run of plain bytes in pieces that may reach past its end on both sides. */
+static inline char *copy_run(const char *from, size_t len, char *to)
 {
-    const char *at = from;
-    for (uint64_t word; end - at >= (ptrdiff_t)sizeof word; at += sizeof word, to += sizeof word) {
-        memcpy(&word, at, sizeof word);
-        memcpy(to, &word, sizeof word);
-        uint64_t slashes = json_slash_bytes(word);
-        if (slashes)
-            return (size_t)(at - from) + (size_t)(__builtin_ctzll(slashes) >> 3);
+    for (size_t i = 0; i < len; i += RUN_BYTES)
+        memcpy(to + i, from + i, RUN_BYTES);
+    return to + len;
+}
+
+/* Decodes whole blocks, as long as nothing but quotes and backslashes is escaped in them; *at and *to move past what is done. */
+static void decode_blocks(const char **at, const char *end, char **to)
+{
+    uint64_t carry = 0;
+    while (end - *at >= JSON_BLOCK_BYTES + RUN_BYTES) {
+        struct json_block b = json_block_load(*at);
+        uint64_t next = carry, behind = json_escaped_bytes(b.slashes, &next);
+        if (behind & ~(b.quotes | b.slashes))
+            break;
+        uint64_t gone = b.slashes & ~behind;
+        unsigned from = 0;
+        for (; gone; gone &= gone - 1) {
+            unsigned slash = (unsigned)__builtin_ctzll(gone);
+            *to = copy_run(*at + from, slash - from, *to);
+            from = slash + 1;
+        }
+        *to = copy_run(*at + from, JSON_BLOCK_BYTES - from, *to);
+        *at += JSON_BLOCK_BYTES;
+        carry = next;
     }
-    for (; at < end && *at != '\\'; at++)
-        *to++ = *at;
-    return (size_t)(at - from);
+    *at -= carry; /* the backslash whose character is still to come; it left no byte */
 }
 
 struct str json_text(const struct json *j, uint32_t node, struct arena *arena)
@@ -435,24 +499,17 @@ struct str json_text(const struct json *j, uint32_t node, struct arena *arena)
     const struct json_node *n = &j->nodes[node];
     if (!n->escaped)
         return n->text;
-    /* No escape is longer decoded than written; there is room for words that reach past the end. */
-    char *decoded = arena_alloc(arena, n->text.len + sizeof(uint64_t));
+    /* No escape is longer decoded than written. */
+    char *decoded = arena_alloc(arena, n->text.len + RUN_BYTES);
     if (!decoded)
         return STR_NULL;
     const char *at = n->text.ptr, *end = at + n->text.len;
     char *to = decoded;
     while (at < end) {
-        size_t plain = copy_to_escape(at, end, to);
-        at += plain;
-        to += plain;
-        if (at == end)
-            break;
-        if (at[1] != 'u') {
-            *to++ = short_escapes[(unsigned char)at[1]];
-            at += 2;
-        } else {
+        decode_blocks(&at, end, &to);
+        const char *stop = end - at > JSON_BLOCK_BYTES + RUN_BYTES ? at + JSON_BLOCK_BYTES : end;
+        while (at < stop)
             to += decode_step(&at, end, to);
-        }
     }
     *to = '\0';
     return (struct str){decoded, (size_t)(to - decoded)};
@@ -471,11 +528,28 @@ static int64_t read_exponent(const char *p, const char *end)
     return negative ? -v : v;
 }
 
+/* Up to 18 digits and nothing else, which no 64-bit integer overflows on. */
+static bool short_digits(struct str text, int64_t *out)
+{
+    int64_t value = 0;
+    if (text.len > 18)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (!is_digit((unsigned char)text.ptr[i]))
+            return false;
+        value = value * 10 + (text.ptr[i] - '0');
+    }
+    *out = value;
+    return true;
+}
+
 bool json_i64(const struct json *j, uint32_t node, int64_t *out)
 {
     const struct json_node *n = &j->nodes[node];
     if (n->type != JSON_NUMBER)
         return false;
+    if (short_digits(n->text, out))
+        return true;
     const char *p = n->text.ptr, *end = p + n->text.len;
     bool negative = *p == '-', fraction = false;
     p += negative;

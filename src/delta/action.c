@@ -538,10 +538,18 @@ static enum status locate_failure(struct error *err, struct str file, size_t lin
 
 enum status delta_commit_parse(struct buf *text, int64_t version, struct str file_name, struct delta_commit *out, struct error *err)
 {
+    struct arena arena = ARENA_INIT;
+    return delta_commit_parse_in(&arena, text, version, file_name, out, err);
+}
+
+enum status delta_commit_parse_in(struct arena *arena, struct buf *text, int64_t version, struct str file_name, struct delta_commit *out,
+                                  struct error *err)
+{
     enum status status = STATUS_OK;
     struct arena tape = ARENA_INIT;
-    *out = (struct delta_commit){.version = version, .in_commit_timestamp_ms = INT64_MIN, .text = *text};
+    *out = (struct delta_commit){.version = version, .in_commit_timestamp_ms = INT64_MIN, .text = *text, .arena = *arena};
     *text = (struct buf){.max_bytes = text->max_bytes};
+    *arena = ARENA_INIT;
     struct str rest = buf_view(&out->text);
     for (size_t number = 1; rest.len && status == STATUS_OK; number++) {
         const char *end = memchr(rest.ptr, '\n', rest.len);

@@ -1,4 +1,4 @@
-/* delta/backfill.c: row ids for the files of a table that did not track its rows so far (protocol: "Row Tracking").
+/* delta/backfill.c: row ids for the files of a table that did not track its rows so far, and the way back (protocol: "Row Tracking").
  *
  * First the table takes up the feature, so that every file added from then on has ids; then the files that were there are added once more
  * with ids, some at a time.  Each commit stands on its own: a backfill that stops goes on where it stopped. */
@@ -10,6 +10,7 @@ struct backfill {
     struct ctx *ctx;
     struct delta_table *table;
     struct delta_snapshot *snapshot;
+    bool takes_away; /* the ids that are there */
 };
 
 static enum status refresh(struct backfill *b, struct error *err)
@@ -59,14 +60,16 @@ static enum status add_again(struct backfill *b, const struct delta_file_list *f
     enum status status = STATUS_OK;
     *count = 0;
     for (size_t i = 0; status == STATUS_OK && i < files->count && *count < FILES_PER_COMMIT; i++)
-        if (files->files[i].base_row_id < 0) {
-            status = delta_txn_track_rows(txn, &files->files[i], err);
+        if ((files->files[i].base_row_id >= 0) == b->takes_away) {
+            struct delta_file file = files->files[i];
+            file.base_row_id = -1;
+            status = delta_txn_track_rows(txn, &file, err);
             ++*count;
         }
     return status;
 }
 
-/* *count: files that were without ids. */
+/* *count: files that were without ids, or with them when they are taken away. */
 static enum status one_round(struct backfill *b, size_t *count, struct error *err)
 {
     struct delta_file_list files = {0};
@@ -78,7 +81,7 @@ static enum status one_round(struct backfill *b, size_t *count, struct error *er
     if (status == STATUS_OK)
         status = add_again(b, &files, txn, count, err);
     if (status == STATUS_OK && *count)
-        status = delta_txn_operation(txn, "ROW TRACKING BACKFILL", err);
+        status = delta_txn_operation(txn, b->takes_away ? "ROW TRACKING UNBACKFILL" : "ROW TRACKING BACKFILL", err);
     if (status == STATUS_OK && *count)
         status = commit(b, txn, err);
     delta_file_list_release(&files);
@@ -86,7 +89,7 @@ static enum status one_round(struct backfill *b, size_t *count, struct error *er
     return status;
 }
 
-/* Until no file is without ids.  Losing against another writer costs a round. */
+/* Until no such file is left.  Losing against another writer costs a round. */
 static enum status all_rounds(struct backfill *b, struct error *err)
 {
     enum status status = STATUS_OK;
@@ -118,6 +121,21 @@ enum status delta_row_tracking_backfill(struct ctx *ctx, struct delta_table *t, 
         status = all_rounds(&b, err);
     if (status != STATUS_OK)
         error_context(err, "while giving row ids to the files of table \"%s\"", t->name);
+    delta_snapshot_unref(b.snapshot);
+    return status;
+}
+
+enum status delta_row_tracking_unbackfill(struct ctx *ctx, struct delta_table *t, struct error *err)
+{
+    struct backfill b = {.ctx = ctx, .table = t, .takes_away = true};
+    enum status status = refresh(&b, err);
+    if (status == STATUS_OK && !delta_config_bool(&b.snapshot->head->metadata, "delta.rowTrackingSuspended", false))
+        status =
+            error_set(err, STATUS_INVALID_ARGUMENT, "the rows of table \"%s\" keep their ids while delta.rowTrackingSuspended is not set", t->name);
+    if (status == STATUS_OK)
+        status = all_rounds(&b, err);
+    if (status != STATUS_OK)
+        error_context(err, "while taking the row ids of table \"%s\" away", t->name);
     delta_snapshot_unref(b.snapshot);
     return status;
 }

@@ -44,12 +44,13 @@ static void put_commit_info(struct ctx *ctx, const struct delta_txn *txn, const 
     put_object_member(out, "operationParameters", &txn->parameters, &first);
     if (txn->base)
         put_number_member(out, "readVersion", txn->base->version, &first);
-    put_text_member(out, "isolationLevel", delta_txn_is_rearrangement(txn) ? STR("SnapshotIsolation") : STR("Serializable"), &first);
+    put_text_member(out, "isolationLevel", str_of(delta_isolation_name(delta_txn_isolation(txn))), &first);
     json_put_key(out, "isBlindAppend", &first);
     buf_z(out, delta_txn_is_blind_append(txn) ? "true" : "false");
     put_object_member(out, "operationMetrics", &txn->metrics, &first);
-    if (txn->user_metadata.ptr)
-        put_text_member(out, "userMetadata", txn->user_metadata, &first);
+    struct str user_metadata = txn->user_metadata.ptr ? txn->user_metadata : ctx->user_metadata;
+    if (user_metadata.ptr)
+        put_text_member(out, "userMetadata", user_metadata, &first);
     if (tracks_rows(txn)) {
         json_put_key(out, "tags", &first);
         bool rewrites = txn->remove_count && txn->fresh_count; /* rows that moved have new ids unless they carry theirs */

@@ -119,6 +119,8 @@ static enum status check_shape(struct reader *r, const struct delta_metadata *m,
         return error_oom(err);
     if (!same_partition_columns(keys, m->partition_column_count, end->partition_keys, end->metadata.partition_column_count))
         return refuse_shape(r, "the table had other partition columns", STR(""), err);
+    if (delta_mapping_mode(m) != DELTA_MAPPING_NONE && delta_mapping_mode(&end->metadata) == DELTA_MAPPING_NONE)
+        return refuse_shape(r, "columns were mapped", STR(""), err);
     for (uint32_t i = 0; i < r->end_schema->field_count; i++) {
         const struct delta_field *field = &r->end_schema->fields[i], *old = delta_field_find(physical, field->name);
         if (old && !fits(old->type, field->type))

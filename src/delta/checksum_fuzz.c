@@ -14,10 +14,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (sum.num_files < 0 || !sum.metadata.id.ptr)
             abort();
         for (size_t i = 0; i < sum.domain_count; i++)
-            if (delta_row_high_water(sum.domains[i].configuration, &mark) && mark < -1)
+            if (delta_row_high_water(sum.domains[i].configuration, &mark, NULL) == STATUS_OK && mark < -1)
                 abort();
     }
     delta_checksum_release(&sum);
-    delta_row_high_water(text, &mark);
+    delta_row_high_water(text, &mark, NULL);
     return 0;
 }

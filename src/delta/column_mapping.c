@@ -92,6 +92,7 @@ struct assigning {
     struct arena *arena;
     int64_t max_id;
     bool keeps_names; /* the files there are know the logical names */
+    bool nested;      /* elements, keys and values get ids too */
 };
 
 static int64_t highest_id(const struct delta_type *type)
@@ -103,6 +104,8 @@ static int64_t highest_id(const struct delta_type *type)
         highest = inner;
     for (uint32_t i = 0; type->id == DELTA_STRUCT && i < type->field_count; i++) {
         inner = delta_column_id(&type->fields[i]);
+        highest = inner > highest ? inner : highest;
+        inner = delta_nested_ids_highest(&type->fields[i]);
         highest = inner > highest ? inner : highest;
         inner = highest_id(type->fields[i].type);
         highest = inner > highest ? inner : highest;
@@ -138,7 +141,9 @@ static bool assign_field(struct assigning *a, struct delta_field *field)
     field->metadata = more;
     if (!has_id && !put_id(a, &more[field->metadata_count++]))
         return false;
-    return has_name || put_name(a, field->name, &more[field->metadata_count++]);
+    if (!has_name && !put_name(a, field->name, &more[field->metadata_count++]))
+        return false;
+    return !a->nested || delta_nested_ids_assign(a->arena, field, &a->max_id);
 }
 
 static bool assign_type(struct assigning *a, struct delta_type *type)
@@ -173,8 +178,9 @@ static enum status check_change(enum delta_mapping from, enum delta_mapping to, 
     if (from == to || (from == DELTA_MAPPING_NONE && to == DELTA_MAPPING_NAME))
         return STATUS_OK;
     error_set(err, STATUS_INVALID_ARGUMENT, "property \"" MODE_KEY "\" cannot change from '%s' to '%s'", mode_name(from), mode_name(to));
-    error_hint(err, from == DELTA_MAPPING_NONE ? "a table that has files can only go to 'name'"
-                                               : "the files of a table keep the names they have; create the table anew to change the mode");
+    error_hint(err, from == DELTA_MAPPING_NONE
+                        ? "a table that has files can only go to 'name'"
+                        : "the files of a table keep the names they have; SET TBLPROPERTIES (delta.columnMapping.mode = 'none') writes them anew");
     return STATUS_INVALID_ARGUMENT;
 }
 
@@ -189,7 +195,11 @@ enum status delta_mapping_assign(struct ctx *ctx, struct arena *arena, const str
                                  const struct delta_type *schema, struct delta_type **out, struct error *err)
 {
     enum delta_mapping mode = delta_mapping_mode(m), before = old ? delta_mapping_mode(old) : DELTA_MAPPING_NONE;
-    struct assigning a = {ctx, arena, configured_max(m), old && !replaced && before == DELTA_MAPPING_NONE};
+    struct assigning a = {.ctx = ctx,
+                          .arena = arena,
+                          .max_id = configured_max(m),
+                          .keeps_names = old && !replaced && before == DELTA_MAPPING_NONE,
+                          .nested = delta_iceberg_compat(m) == 2};
     enum status status = old && !replaced ? check_change(before, mode, err) : STATUS_OK;
     *out = NULL;
     if (status)

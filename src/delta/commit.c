@@ -46,7 +46,8 @@ static enum status check_change(const struct delta_txn *txn, struct error *err)
         delta_config_bool(old, "delta.appendOnly", false) || (txn->has_metadata && delta_config_bool(&txn->metadata, "delta.appendOnly", false));
     if (append_only && txn->removes_data)
         return error_set(err, STATUS_APPEND_ONLY, "rows of table \"%s\" cannot be changed or removed: it is append-only", name);
-    if (txn->has_metadata && !delta_same_partition_keys(old, &txn->metadata) && !txn->removes_all && txn->base->file_count > 0)
+    bool all_go = txn->removes_all || (int64_t)txn->remove_count >= txn->base->file_count;
+    if (txn->has_metadata && !all_go && !delta_same_partition_keys(old, &txn->metadata))
         return error_set(err, STATUS_INVALID_ARGUMENT, "the partition columns of table \"%s\" can only change when all its files are replaced", name);
     return STATUS_OK;
 }
@@ -167,8 +168,8 @@ static enum status follow_place(struct committer *c, const struct delta_commit *
         int64_t mark;
         if (!delta_is_row_tracking_domain(winner->domains[i].domain.domain) || winner->domains[i].removed)
             continue;
-        if (!delta_row_high_water(winner->domains[i].domain.configuration, &mark))
-            return error_set(err, STATUS_CORRUPT_LOG, "the row id high-water mark of version %lld cannot be read", (long long)winner->version);
+        if (delta_row_high_water(winner->domains[i].domain.configuration, &mark, err))
+            return error_context(err, "while reading version %lld of table \"%s\"", (long long)winner->version, c->txn->table->name);
         if (mark > p->row_high_water)
             p->row_high_water = mark;
     }
@@ -204,21 +205,34 @@ static void advance_tip(struct committer *c, const struct delta_commit *commit, 
     c->tip = next;
 }
 
+/* From here on our change is one under the winner's metadata and protocol. */
+static enum status follow_head(struct committer *c, const struct delta_commit *winner, struct error *err)
+{
+    enum status status = know(c, winner->has_metadata ? &winner->metadata : NULL, winner->has_protocol ? &winner->protocol : NULL, err);
+    if (!status && winner->has_metadata)
+        c->txn->followed_metadata = &c->metadata;
+    if (!status && winner->has_protocol)
+        c->txn->followed_protocol = &c->protocol;
+    return status;
+}
+
 /* The winner's commit lies between us and our base: go past it, or stop. */
 static enum status pass(struct committer *c, const struct delta_commit *winner, struct error *err)
 {
     c->may_have_landed = false;
     if (!c->txn->base)
         return error_set(err, STATUS_TABLE_EXISTS, "table \"%s\" was created by another writer", c->txn->table->name);
-    enum status status = delta_conflict_check(c->txn, &c->metadata, &c->protocol, winner, err);
-    if (!status && winner->has_protocol)
-        status = know(c, NULL, &winner->protocol, err);
+    const struct delta_rivalry rivalry = {.ctx = c->ctx, .txn = c->txn, .metadata = &c->metadata, .protocol = &c->protocol, .winner = winner};
+    bool rebased = false;
+    enum status status = delta_conflict_check(&rivalry, &rebased, err);
+    if (!status)
+        status = follow_head(c, winner, err);
     if (status)
         return status;
     int64_t file_us = commit_time_us(c, winner->version);
     advance_tip(c, winner, file_us);
     status = follow_place(c, winner, file_us, err);
-    if (status || !delta_body_depends_on_place(c->txn))
+    if (status || !(rebased || winner->has_metadata || delta_body_depends_on_place(c->txn)))
         return status;
     return delta_txn_put_body(c->ctx, c->txn, &c->place, &c->body, err);
 }
@@ -341,15 +355,54 @@ static enum status begin(struct committer *c, struct error *err)
     return status;
 }
 
+/* In a transaction the change only becomes what its statements see; the table stands where it stood. */
+static enum status stage(struct ctx *ctx, struct delta_txn *txn, struct delta_commit_result *result, struct error *err)
+{
+    enum status status = check_change(txn, err);
+    if (!status)
+        status = delta_stage_take(ctx, txn, &result->snapshot, err);
+    if (!status)
+        *result = (struct delta_commit_result){
+            .outcome = DELTA_COMMITTED, .version = delta_stage_version(txn->table), .attempts = 1, .snapshot = result->snapshot};
+    return status;
+}
+
+/* The caller's application is noted in its commit.  *done: the base has seen this version of it, and the change is not to be made once more. */
+static enum status note_application(struct ctx *ctx, struct delta_txn *txn, bool *done, struct error *err)
+{
+    *done = false;
+    if (!ctx->app_id.ptr)
+        return STATUS_OK;
+    *done = txn->base && delta_snapshot_txn_version(txn->base, ctx->app_id) >= ctx->app_version;
+    for (size_t i = 0; i < txn->app_count; i++)
+        if (str_eq(txn->app_ids[i], ctx->app_id))
+            return STATUS_OK;
+    return *done ? STATUS_OK : delta_txn_app(txn, ctx->app_id, ctx->app_version, err);
+}
+
 enum status delta_txn_commit(struct ctx *ctx, struct delta_txn *txn, struct delta_commit_result *result, struct error *err)
 {
+    bool done = false;
+    if (txn->table->stage) {
+        *result = (struct delta_commit_result){.outcome = DELTA_CONFLICT, .version = -1};
+        return stage(ctx, txn, result, err);
+    }
+    enum status noted = note_application(ctx, txn, &done, err);
+    if (noted || done) {
+        *result = (struct delta_commit_result){.outcome = noted ? DELTA_CONFLICT : DELTA_COMMITTED, .version = noted ? -1 : txn->base->version};
+        return noted;
+    }
     struct committer c = {.ctx = ctx, .txn = txn};
     struct error failure = ERROR_INIT; /* the loop needs one even when the caller does not */
     *result = (struct delta_commit_result){.outcome = DELTA_CONFLICT, .version = -1};
+    INJECTION_POINT(ctx, "commit");
     enum status status = begin(&c, &failure);
     if (!status)
         status = commit_loop(&c, &failure);
-    txn->finished |= status == STATUS_OK || status == STATUS_COMMIT_UNKNOWN;
+    INJECTION_POINT(ctx, "committed");
+    txn->finished |= status == STATUS_OK || status == STATUS_COMMIT_UNKNOWN || txn->spare_vector_count;
+    if (status != STATUS_COMMIT_UNKNOWN) /* else its vectors may belong to the table */
+        delta_txn_discard_vectors(ctx, txn, status == STATUS_OK);
     if (!status) {
         result->outcome = DELTA_COMMITTED;
         after_commit(&c, result);
@@ -358,6 +411,8 @@ enum status delta_txn_commit(struct ctx *ctx, struct delta_txn *txn, struct delt
     }
     result->version = c.place.version;
     result->attempts = c.attempts;
+    txn->followed_metadata = NULL;
+    txn->followed_protocol = NULL;
     if (status)
         error_move(err, &failure);
     error_release(&failure);

@@ -77,6 +77,8 @@ void delta_type_text(const struct delta_type *type, struct buf *out);
 enum status delta_type_from_sql(struct arena *arena, struct str text, struct delta_type **out, struct error *err);
 const struct delta_field *delta_field_find(const struct delta_type *schema, struct str name); /* case-insensitive; NULL */
 struct str delta_field_meta(const struct delta_field *field, const char *key);                /* decoded when a JSON string, else raw; NULL ptr */
+/* Takes the entries whose key begins with prefix off every field at any depth of a schema that the caller owns. */
+void delta_schema_drop_meta(struct delta_type *schema, struct str prefix);
 /* A field metadata entry holding the string `text`, copied into the arena; false when out of memory. */
 bool delta_property_text(struct arena *arena, struct str key, struct str text, struct delta_property *out);
 /* Column names unique without case, no void inside arrays…, at least one column when for_write. */
@@ -165,6 +167,8 @@ enum status delta_protocol_check_write(const struct delta_protocol *p, const str
                                        struct error *err);
 /* Table properties: known delta.* keys are validated, unknown ones are UNKNOWN_PROPERTY with the nearest name. */
 enum status delta_property_check(struct str key, struct str value, struct error *err);
+/* True for keys that this program keeps and that cannot be set by hand: delta.columnMapping.maxColumnId… */
+bool delta_property_is_internal(struct str key);
 /* "interval 7 days", "7 days" -> milliseconds */
 bool delta_interval_ms(struct str text, int64_t *out);
 /* "134217728", "128MB", "1 GiB" -> bytes; units are powers of 1024 */
@@ -249,6 +253,9 @@ enum delta_mapping delta_mapping_mode(const struct delta_metadata *m); /* unknow
  * mapped, else the logical name. */
 struct str delta_physical_name(enum delta_mapping mode, const struct delta_field *field);
 int64_t delta_column_id(const struct delta_field *field); /* delta.columnMapping.id; -1 when absent */
+/* The id of a list's element or a map's key or value: path is the physical name of the nearest field above it, then the steps from there
+ * ("col-1.value.element"; protocol "Iceberg Compatibility V2").  -1 when it has none. */
+int64_t delta_nested_id(const struct delta_field *field, struct str path);
 /* The schema as files have it: every field, nested ones too, under its physical name; metadata as it was.  NULL when out of memory. */
 struct delta_type *delta_physical_schema(struct arena *arena, enum delta_mapping mode, const struct delta_type *schema);
 /* The table's columns as its rewritten files have them: with the hidden columns behind where rows are tracked, else schema itself.  In the arena;
@@ -313,6 +320,11 @@ enum status delta_dv_read(struct ctx *ctx, struct store *store, const struct del
  * the arena).  The file is durable on return; on failure nothing is left. */
 enum status delta_dv_write(struct ctx *ctx, struct store *store, const struct delta_rows *const *sets, size_t count, struct arena *arena,
                            struct delta_dv *out, struct error *err);
+/* Names of the table's files that another table can have: relative ones become "file:/…" and storage "p"; texts in the arena.  Inline vectors and
+ * absolute names stay as they are. */
+bool delta_path_is_absolute(struct str path);
+enum status delta_absolute_path(struct arena *arena, struct store *store, struct str path, struct str *out, struct error *err);
+enum status delta_dv_absolute(struct arena *arena, struct store *store, const struct delta_dv *dv, struct delta_dv *out, struct error *err);
 /* Removes the file of a descriptor that delta_dv_write made and no commit took; what cannot be removed stays an orphan. */
 void delta_dv_discard(struct ctx *ctx, struct store *store, const struct delta_dv *dv);
 
@@ -430,6 +442,29 @@ struct delta_commit_info {
 enum status delta_history(struct ctx *ctx, struct delta_table *t, int64_t limit, struct arena *arena, struct delta_commit_info **out, size_t *count,
                           struct error *err);
 
+/* ==== removed files (VACUUM) ============================================================ */
+
+/* The store key of a file of the table, by its path in the log, appended; false when the file lies elsewhere (a shallow clone's) or the path cannot
+ * be read. */
+bool delta_file_key(struct store *store, struct str path, struct buf *out);
+/* The same for the file of a deletion vector; false when it has none of its own in the table. */
+bool delta_dv_key(struct store *store, const struct delta_dv *dv, struct buf *out);
+struct delta_settled {
+    int64_t first;   /* the oldest commit in the log, -1: none */
+    int64_t settled; /* the newest commit that is at least as old as the cutoff, -1: none */
+};
+enum status delta_log_settled(struct ctx *ctx, struct delta_snapshot *s, int64_t cutoff_ms, struct delta_settled *out, struct error *err);
+struct delta_removed {
+    struct str path; /* as in the log */
+    const struct delta_dv *dv;
+    int64_t deletion_timestamp_ms; /* 0 when absent */
+};
+typedef enum status (*delta_removed_fn)(void *user, const struct delta_removed *removed, struct error *err);
+/* The remove actions of the commits from…to, and those that the newest checkpoint keeps (protocol "Action Reconciliation"): texts are borrowed until
+ * the callback returns.  A file may come several times, and may be back in the table. */
+enum status delta_removed_by(struct ctx *ctx, struct delta_snapshot *s, int64_t from, int64_t to, delta_removed_fn fn, void *user, struct error *err);
+enum status delta_tombstones(struct ctx *ctx, struct delta_snapshot *s, delta_removed_fn fn, void *user, struct error *err);
+
 /* ==== change data feed (protocol "Change Data Files", "Reading Change Data Files") ====== */
 
 #define DELTA_CHANGE_TYPE_COLUMN "_change_type"           /* STRING: insert, delete, update_preimage, update_postimage */
@@ -498,7 +533,8 @@ enum status delta_txn_set_metadata(struct delta_txn *txn, const struct delta_met
 enum status delta_txn_drop_feature(struct delta_txn *txn, enum delta_feature_id id, struct error *err);
 enum status delta_txn_add(struct delta_txn *txn, const struct delta_add *add, struct error *err);
 /* Gives a file of the base snapshot (found by delta_scan with want_stats) another deletion vector, which must hold every row that the old one
- * did: remove and add of one path in the commit; statistics stay with tightBounds=false. */
+ * did: remove and add of one path in the commit; statistics stay with tightBounds=false.  When another writer gave the file a vector of other rows
+ * first, delta_txn_commit joins the two. */
 enum status delta_txn_set_dv(struct delta_txn *txn, const struct delta_file *file, const struct delta_dv *dv, struct error *err);
 /* A change data file (protocol "Add CDC File"); path as for delta_add, below _change_data/. */
 enum status delta_txn_cdc(struct delta_txn *txn, struct str path, const struct str *partition_values, int64_t size_bytes, struct error *err);
@@ -518,8 +554,13 @@ enum status delta_txn_add_again(struct delta_txn *txn, const struct delta_file *
 enum status delta_txn_remove(struct delta_txn *txn, const struct delta_file *file, bool data_change, struct error *err);
 enum status delta_txn_remove_all(struct delta_txn *txn, struct error *err); /* every file of the base: overwrite; counts as reading all */
 enum status delta_txn_app(struct delta_txn *txn, struct str app_id, int64_t version, struct error *err); /* txn action; the app id counts as read */
-/* What the change read: decides conflicts.  Default: nothing (blind append). */
+/* What the change read of its base: decides conflicts.  Default: nothing (blind append).  reads_all: the files as they are, so that even one that
+ * only moves rows is in the way. */
 void delta_txn_reads_all(struct delta_txn *txn);
+/* Rows that have what the predicate says (NULL: any), whichever files they are in; it may be weaker than what was asked of them.  takes_all: every
+ * row that was read is removed or replaced by this change, so that other rows of the same files may change at the same time. May be called more than
+ * once. */
+enum status delta_txn_reads(struct delta_txn *txn, const struct delta_pred *pred, bool takes_all, struct error *err);
 /* commitInfo: operation name as Spark spells it ("WRITE", "CREATE TABLE", …), parameters and metrics. Values are copied;
  * parameter values are JSON texts as Spark writes them (strings hold quoted JSON). */
 enum status delta_txn_operation(struct delta_txn *txn, const char *operation, struct error *err);
@@ -540,9 +581,26 @@ struct delta_commit_result {
  * Status is OK only for COMMITTED; CONFLICT gives COMMIT_CONFLICT, UNKNOWN gives COMMIT_UNKNOWN, both also in *result. */
 enum status delta_txn_commit(struct ctx *ctx, struct delta_txn *txn, struct delta_commit_result *result, struct error *err);
 
+/* ==== several changes, one commit ======================================================= */
+
+/* A table of its own that begins as this version of another, for one session's transaction.  What is committed to it is seen through it at once and
+ * by nobody else; delta_stage_commit makes one commit of the real table out of all of it, and a table that is given up before leaves orphan files
+ * only.  Its versions go on from the pinned one, but cannot be asked for by number, and results name the pinned one.
+ * NOT_SUPPORTED, and nothing staged: a change of partitioning or of metadata domains; and where the table has a change data feed or tracks its rows,
+ * a change of rows that are new in the stage, for one commit cannot tell of both. */
+enum status delta_stage_open(struct ctx *ctx, struct delta_snapshot *pinned, struct delta_table **out, struct error *err);
+int64_t delta_stage_version(const struct delta_table *t); /* the pinned version; -1 for a table that is no stage */
+size_t delta_stage_change_count(const struct delta_table *t);
+/* Rows were read that what is written may depend on: another writer's commit conflicts. */
+void delta_stage_reads_all(struct delta_table *t);
+/* As delta_txn_commit, with all changes as one; the version is the pinned one when nothing is left of them.  Once. */
+enum status delta_stage_commit(struct ctx *ctx, struct delta_table *t, struct delta_commit_result *result, struct error *err);
+
 /* Makes a table ready for delta.enableRowTracking: takes up the feature rowTracking and gives every file its row ids, in commits of a bounded
  * size that add files once more with dataChange=false.  A file that another writer removes meanwhile is left to the next round. */
 enum status delta_row_tracking_backfill(struct ctx *ctx, struct delta_table *t, struct error *err);
+/* The way back, for a table whose delta.rowTrackingSuspended is set: every file loses its row ids. */
+enum status delta_row_tracking_unbackfill(struct ctx *ctx, struct delta_table *t, struct error *err);
 
 /* Writes a checkpoint of the snapshot and _last_checkpoint: classic, or V2 with sidecars when delta.checkpointPolicy says so.  Idempotent.
  * Then takes expired files off the log (protocol "Metadata Cleanup"); a failure of that is only logged. */

@@ -123,6 +123,7 @@ struct delta_table {
     struct delta_snapshot *latest;          /* with files */
     struct delta_snapshot *tip;             /* newer than latest; NULL: none */
     struct delta_checkpoint_worker *worker; /* checkpoint.c; NULL until the first background checkpoint */
+    struct delta_stage *stage;              /* stage.c; NULL: a table whose commits go to its log */
 };
 
 /* ---- actions of one commit --------------------------------------------------------------- */
@@ -206,6 +207,9 @@ struct delta_commit {
 /* Parses newline-delimited actions; unknown actions and fields are ignored; a torn or malformed line is CORRUPT_LOG naming
  * file, line and byte.  text is taken. (action.c) */
 enum status delta_commit_parse(struct buf *text, int64_t version, struct str file_name, struct delta_commit *out, struct error *err);
+/* The same with the memory of an arena, which is taken too. */
+enum status delta_commit_parse_in(struct arena *arena, struct buf *text, int64_t version, struct str file_name, struct delta_commit *out,
+                                  struct error *err);
 void delta_commit_release(struct delta_commit *c);
 /* Parses one {"metaData":…}, {"protocol":…}, {"txn":…}… line the same way and adds it to a commit struct, which may start
  * out as DELTA_COMMIT_INIT.  The line is copied.  CORRUPT_LOG does not name a file: the caller adds where it came from. (action.c) */
@@ -214,6 +218,8 @@ enum status delta_commit_add_action(struct delta_commit *c, struct str line, str
 
 /* Reads and parses <version>.json. STORE_NOT_FOUND when there is none. (log.c) */
 enum store_result delta_commit_read(struct ctx *ctx, struct delta_table *t, int64_t version, struct delta_commit *out, struct error *err);
+/* The same over a commit that is no longer used, or a zeroed one, whose memory is used again. */
+enum store_result delta_commit_read_over(struct ctx *ctx, struct delta_table *t, int64_t version, struct delta_commit *c, struct error *err);
 
 /* The commits first…last, read ahead by a few threads when they are many (commit_stream.c). */
 struct delta_commit_stream;
@@ -221,6 +227,8 @@ struct delta_commit_stream *delta_commit_stream_new(struct ctx *ctx, struct delt
                                                     int64_t last); /* NULL when out of memory */
 /* As delta_commit_read, which is what happens when versions are not taken one after another. */
 enum store_result delta_commit_stream_next(struct delta_commit_stream *s, int64_t version, struct delta_commit *out, struct error *err);
+/* Instead of delta_commit_release: the memory is used for later commits. */
+void delta_commit_stream_give_back(struct delta_commit_stream *s, struct delta_commit *commit);
 void delta_commit_stream_free(struct delta_commit_stream *s); /* accepts NULL */
 
 /* Action lines, written (action.c).  Each appends one line with its newline. */
@@ -325,8 +333,9 @@ struct delta_path_key {
     uint64_t hash;
     struct buf scratch;
 };
-bool delta_path_key_init(struct delta_path_key *key, struct str path);   /* false when memory is out */
-bool delta_dv_equal(const struct delta_dv *a, const struct delta_dv *b); /* same unique id; NULL = none */
+bool delta_path_key_init(struct delta_path_key *key, struct str path);                       /* false when memory is out */
+bool delta_path_key_init_hashed(struct delta_path_key *key, struct str path, uint64_t hash); /* hash: hash_str(path), as written */
+bool delta_dv_equal(const struct delta_dv *a, const struct delta_dv *b);                     /* same unique id; NULL = none */
 /* Code of a text, new ones are added (copied to the arena); NULL ptr is 0.  False when memory is out. */
 bool delta_dictionary_code(struct delta_dictionary *d, struct arena *arena, struct str value, uint32_t *code);
 
@@ -346,8 +355,8 @@ enum status delta_segment_append_row(struct delta_segment *g, const struct delta
 /* While filling: the row that is appended next will be the newest of its path; *previous is the one that was, or -1.
  * Used for all rows of a segment or for none; when the append fails the segment must be given up. */
 enum status delta_segment_index_next(struct delta_segment *g, const struct delta_path_key *key, int64_t *previous, struct error *err);
-/* Starts fetching the slot of a path that will be asked for soon: slots of a large index are far away. */
-void delta_segment_index_prefetch(const struct delta_segment *g, struct str path);
+/* Starts fetching the slot of a path that will be asked for soon: slots of a large index are far away.  Returns hash_str(path). */
+uint64_t delta_segment_index_prefetch(const struct delta_segment *g, struct str path);
 /* The newest row of a path, or *row = -1. Builds the index at the first call. */
 enum status delta_segment_lookup(struct delta_segment *g, const struct delta_path_key *key, int64_t *row, struct error *err);
 /* The same for one path; -1 also when memory is out (err is set then). */
@@ -433,6 +442,8 @@ bool delta_ids_fill(struct delta_ids *ids, const struct delta_app_version *apps,
 /* An empty snapshot with room for layers, held once; NULL when out of memory.  delta_snapshot_drop frees what was put in. */
 struct delta_snapshot *delta_snapshot_new(struct delta_table *t, int64_t version, size_t layer_cap);
 void delta_snapshot_set_ids(struct delta_snapshot *s, struct delta_ids *ids); /* takes ids */
+/* The same version as one of another place's, sharing everything; held once, without a hold on t.  s has its files. NULL when out of memory. */
+struct delta_snapshot *delta_snapshot_for(const struct delta_snapshot *s, struct delta_table *t);
 /* A hold that does not hold the table: its user must know that the table lives. */
 struct delta_snapshot *delta_snapshot_hold(struct delta_snapshot *s);
 void delta_snapshot_drop(struct delta_snapshot *s); /* gives up a hold that does not hold the table */
@@ -495,8 +506,25 @@ enum status delta_protocol_without(struct arena *arena, const struct delta_proto
                                    struct error *err);
 /* True for keys that steer the protocol and are not stored: delta.feature.*, delta.minReaderVersion, delta.minWriterVersion. */
 bool delta_property_is_protocol(struct str key);
-/* True for keys that this program keeps and that cannot be set by hand: delta.columnMapping.maxColumnId… */
-bool delta_property_is_internal(struct str key);
+
+/* ---- tables that can be shown as Iceberg (iceberg_compat.c) ---------------------------------------------- */
+
+/* 1 or 2: by which of the features icebergCompatV1 and icebergCompatV2 the table keeps; 0: neither is on. */
+int delta_iceberg_compat(const struct delta_metadata *m);
+/* INVALID_ARGUMENT when the metadata, which takes the place of old (NULL: a new table), breaks the rules that it turns on. */
+enum status delta_iceberg_check(const struct delta_metadata *old, const struct delta_protocol *p, const struct delta_metadata *m,
+                                const struct delta_type *schema, struct error *err);
+/* The same for a file that a commit adds. */
+enum status delta_iceberg_check_add(const struct delta_metadata *m, struct str path, struct str stats, bool has_vector, struct error *err);
+/* INVALID_ARGUMENT naming the first column with a change on record in delta.typeChanges that is not allowed ("…, a type change that <why>"). */
+enum status delta_type_changes_allowed(const struct delta_type *schema, bool (*allows)(const struct delta_type *from, const struct delta_type *to),
+                                       const char *why, struct error *err);
+
+/* ---- ids of elements, keys and values (nested_ids.c) ------------------------------------------------------- */
+
+/* Gives those below the field, down to the next fields, the ids that they do not have yet, beginning after *max_id.  False when memory is out. */
+bool delta_nested_ids_assign(struct arena *arena, struct delta_field *field, int64_t *max_id);
+int64_t delta_nested_ids_highest(const struct delta_field *field); /* 0: there are none */
 
 /* ---- generated partition columns (generated.c) ---------------------------------------------------------- */
 
@@ -596,6 +624,29 @@ struct delta_fresh_add {
     size_t offset; /* in txn->adds */
     int64_t rows;
 };
+/* Rows of the base that were read. */
+struct delta_read {
+    const struct delta_pred *pred; /* what they had; NULL: any row */
+    bool takes_all;                /* all of them are removed or replaced by the change */
+};
+/* A file that gets another deletion vector: where its lines are, so that they can be made anew when another writer gave it one as well. */
+struct delta_vector_change {
+    struct delta_file file; /* as it is before this change; texts in the txn's arena */
+    struct delta_dv own_base, dv;
+    bool has_base;
+    size_t remove_start, remove_len, add_start, add_len; /* in txn->removes and txn->adds */
+    bool is_rebased;                                     /* dv was made by the commit loop */
+    /* While a winner is passed: */
+    bool is_taken;                        /* he removes the file as it was */
+    const struct delta_action_add *rival; /* and adds it so */
+};
+/* A vector that a rebased one took the place of. */
+struct delta_spare_vector {
+    struct delta_dv dv;
+    bool is_ours; /* made by the commit loop */
+};
+/* What a commit keeps apart from others (delta.isolationLevel). */
+enum delta_isolation { DELTA_SERIALIZABLE, DELTA_WRITE_SERIALIZABLE, DELTA_SNAPSHOT_ISOLATION };
 /* Actions are kept as the lines they will be: a commit joins a few buffers. */
 struct delta_txn {
     struct ctx *ctx; /* of delta_txn_begin */
@@ -612,11 +663,22 @@ struct delta_txn {
     size_t data_change_count; /* adds and removes with dataChange */
     bool removes_data;        /* some remove has dataChange */
     bool removes_all;
-    bool reads_all;
+    bool reads_all; /* the files as they are */
+    struct delta_read *reads;
+    size_t read_count, read_cap;
+    struct delta_touched read_files; /* of the reads that take not all; filled when a winner takes files away */
+    bool read_files_known;
+    struct delta_vector_change *vectors;
+    size_t vector_count, vector_cap;
+    struct delta_spare_vector *spare_vectors;
+    size_t spare_vector_count, spare_vector_cap;
+    const struct delta_metadata *followed_metadata; /* of a winner, while the change is committed; NULL: the base's */
+    const struct delta_protocol *followed_protocol;
     struct str *app_ids; /* read and written */
     size_t app_cap;
-    struct str *removed;     /* percent-decoded paths */
-    uint32_t *removed_slots; /* open addressing over removed: index + 1 */
+    struct str *removed;       /* percent-decoded paths */
+    uint32_t *removed_slots;   /* open addressing over removed: index + 1 */
+    uint32_t *removed_vectors; /* by index: its vector change + 1; 0: the file goes */
     size_t removed_cap, removed_slot_count;
     struct delta_domain *domains; /* configuration NULL ptr: taken away */
     size_t domain_count, domain_cap;
@@ -633,7 +695,8 @@ const struct delta_metadata *delta_txn_metadata(const struct delta_txn *txn);
 const struct delta_protocol *delta_txn_protocol(const struct delta_txn *txn);
 void delta_txn_put_domains(const struct delta_txn *txn, struct buf *out);
 bool delta_is_row_tracking_domain(struct str domain);
-bool delta_row_high_water(struct str configuration, int64_t *mark); /* false when it cannot be read */
+/* CORRUPT_LOG when it cannot be read. */
+enum status delta_row_high_water(struct str configuration, int64_t *mark, struct error *err);
 /* -1: no row has an id yet. */
 enum status delta_snapshot_row_high_water(const struct delta_snapshot *s, int64_t *mark, struct error *err);
 void delta_write_row_high_water(struct buf *out, int64_t mark);
@@ -641,6 +704,18 @@ void delta_write_row_high_water(struct buf *out, int64_t mark);
 #define DELTA_ROW_VERSION_COLUMN "delta.rowTracking.materializedRowCommitVersionColumnName"
 bool delta_in_commit_times(const struct delta_metadata *m);
 bool delta_gives_row_ids(const struct delta_metadata *m, const struct delta_protocol *p);
+
+/* ---- changes put together (stage.c) ---- */
+void delta_stage_free(struct delta_stage *g); /* accepts NULL */
+/* A change of a staged table becomes its next version, *out.  What txn gathered is taken. */
+enum status delta_stage_take(struct ctx *ctx, struct delta_txn *txn, struct delta_snapshot **out, struct error *err);
+/* VERSION_NOT_FOUND for versions that a staged table does not show. */
+enum status delta_stage_check_version(const struct delta_table *t, int64_t version, struct error *err);
+/* Lines that a change before wrote (txn.c): an add with the place where the ids of fresh_rows new rows go (SIZE_MAX: nowhere), a remove of a file of
+ * the base, and one that is neither. */
+enum status delta_txn_take_add(struct delta_txn *txn, struct str line, size_t fresh_at, int64_t fresh_rows, bool data_change, struct error *err);
+enum status delta_txn_take_remove(struct delta_txn *txn, struct str path, struct str line, bool data_change, struct error *err);
+enum status delta_txn_take_line(struct delta_txn *txn, struct str line, struct error *err);
 
 /* Where in the log a change is to stand, and what the version before it says that it has to go on from. */
 struct delta_place {
@@ -656,11 +731,55 @@ bool delta_body_depends_on_place(const struct delta_txn *txn);
 /* A file of the base (found by delta_scan with want_stats) added once more as it is, dataChange=false, to get row ids; counts as removed too:
  * a winner that removes it is in the way. */
 enum status delta_txn_track_rows(struct delta_txn *txn, const struct delta_file *file, struct error *err);
+/* One of the protocol's own domains goes with the feature that it belongs to (domain.c). */
+enum status delta_txn_drop_row_tracking_domain(struct delta_txn *txn, struct error *err);
 
 /* What the winner's change is checked against: the table as it was just before it. */
-enum status delta_conflict_check(const struct delta_txn *txn, const struct delta_metadata *metadata, const struct delta_protocol *protocol,
-                                 const struct delta_commit *winner, struct error *err);
+struct delta_rivalry {
+    struct ctx *ctx;
+    struct delta_txn *txn;
+    const struct delta_metadata *metadata;
+    const struct delta_protocol *protocol;
+    const struct delta_commit *winner;
+};
+/* OK: the change can come after the winner.  *rebased: some of its lines are others now. */
+enum status delta_conflict_check(const struct delta_rivalry *r, bool *rebased, struct error *err);
+/* COMMIT_CONFLICT under the name that Spark gives it: who won, by what, and (read not NULL) what of it this change had read. */
+enum status delta_conflict(const struct delta_rivalry *r, const char *name, const char *what, struct str thing, const struct delta_read *read,
+                           struct error *err);
+/* Whether a change that was made under metadata `from` is as good under `to`, which a winner set: *why says what is in the way (follow.c). */
+enum status delta_metadata_can_follow(const struct delta_txn *txn, const struct delta_metadata *from, const struct delta_metadata *to,
+                                      const char **why, struct error *err);
 bool delta_txn_removes_path(const struct delta_txn *txn, const struct delta_path_key *key);
+/* The vector change of a path; NULL when there is none. */
+struct delta_vector_change *delta_txn_vector(struct delta_txn *txn, const struct delta_path_key *key);
+/* Another vector for the file of a vector change, which is now as `file` says; texts are copied. */
+enum status delta_txn_replace_vector(struct delta_txn *txn, struct delta_vector_change *v, const struct delta_file *file, const struct delta_dv *dv,
+                                     struct error *err);
+/* Joins this change's vectors with those that the winner gave the same files, for the changes that have a rival (rebase.c).  COMMIT_CONFLICT when
+ * both took one row, or when the winner gave rows back. */
+enum status delta_txn_rebase_vectors(const struct delta_rivalry *r, bool *rebased, struct error *err);
+/* Removes vectors that were made on the way and that no commit names: after a commit those that were replaced, after a failure all. */
+void delta_txn_discard_vectors(struct ctx *ctx, struct delta_txn *txn, bool committed);
+enum delta_isolation delta_txn_isolation(const struct delta_txn *txn);
+const char *delta_isolation_name(enum delta_isolation level);
+/* ---- reads (reads.c) ----------------------------------------------------------------------------------------- */
+
+void delta_pred_text(const struct delta_pred *p, struct buf *out);
+/* The adds of a commit as a segment with statistics. */
+enum status delta_segment_of_adds(const struct delta_head *head, const struct delta_commit *commit, struct delta_segment **out, struct error *err);
+/* Whether one vector (NULL: none) holds every row of the other. */
+enum status delta_dv_holds(struct ctx *ctx, struct store *store, const struct delta_dv *large, const struct delta_dv *small, bool *holds,
+                           struct error *err);
+/* An add of the commit that can bring a row of a read, and that read; *found NULL: none. */
+enum status delta_reads_find_add(struct ctx *ctx, const struct delta_txn *txn, const struct delta_commit *commit,
+                                 const struct delta_action_add **found, const struct delta_read **read, struct error *err);
+/* A remove of the commit of a file that was read and does not go as a whole read; *found NULL: none. */
+enum status delta_reads_find_remove(struct ctx *ctx, struct delta_txn *txn, const struct delta_commit *commit,
+                                    const struct delta_action_remove **found, const struct delta_read **read, struct error *err);
+/* The commit moved rows: the files they are in now count as read where the old ones did. */
+enum status delta_reads_follow_move(struct ctx *ctx, struct delta_txn *txn, const struct delta_commit *commit, struct error *err);
+
 /* Only adds, and nothing was read. */
 bool delta_txn_is_blind_append(const struct delta_txn *txn);
 /* Nothing that changes rows: conflicts with other files' changes do not matter (Spark: SnapshotIsolation). */
@@ -703,5 +822,8 @@ void delta_log_cleanup(struct ctx *ctx, struct delta_snapshot *s);
 /* Starts a checkpoint in the table's background worker when version is a multiple of delta.checkpointInterval. */
 void delta_checkpoint_maybe(struct ctx *ctx, struct delta_snapshot *s);
 void delta_checkpoint_worker_stop(struct delta_table *t); /* called by delta_table_unref */
+
+/* The store key of the file that holds a vector of storage "u" (dv.c); false when the text is no such name. */
+bool delta_dv_file_key(struct str text, struct buf *key);
 
 #endif

@@ -16,6 +16,8 @@ const struct delta_metadata *delta_txn_metadata(const struct delta_txn *txn)
 {
     if (txn->has_metadata)
         return &txn->metadata;
+    if (txn->followed_metadata)
+        return txn->followed_metadata;
     return txn->base ? &txn->base->head->metadata : NULL;
 }
 
@@ -23,7 +25,7 @@ const struct delta_protocol *delta_txn_protocol(const struct delta_txn *txn)
 {
     if (txn->has_protocol || !txn->base)
         return &txn->protocol;
-    return &txn->base->head->protocol;
+    return txn->followed_protocol ? txn->followed_protocol : &txn->base->head->protocol;
 }
 
 static enum status check_feature(const struct delta_txn *txn, enum delta_feature_id id, struct error *err)
@@ -76,6 +78,12 @@ enum status delta_txn_clear_domains(struct delta_txn *txn, struct error *err)
     for (size_t i = 0; txn->base && i < txn->base->domain_count && status == STATUS_OK; i++)
         status = set_domain(txn, txn->base->domains[i].domain, STR_NULL, err);
     return status;
+}
+
+enum status delta_txn_drop_row_tracking_domain(struct delta_txn *txn, struct error *err)
+{
+    bool there = txn->base && delta_snapshot_domain(txn->base, STR(ROW_TRACKING)).ptr;
+    return there ? set_domain(txn, STR(ROW_TRACKING), STR_NULL, err) : STATUS_OK;
 }
 
 void delta_txn_put_domains(const struct delta_txn *txn, struct buf *out)
@@ -202,24 +210,28 @@ enum status delta_snapshot_clustering(const struct delta_snapshot *s, struct are
 
 bool delta_is_row_tracking_domain(struct str domain) { return str_eq(domain, STR(ROW_TRACKING)); }
 
-bool delta_row_high_water(struct str configuration, int64_t *mark)
+enum status delta_row_high_water(struct str configuration, int64_t *mark, struct error *err)
 {
     struct arena arena = ARENA_INIT;
     struct json json;
     uint32_t node = 0;
-    bool ok = json_parse(&arena, configuration, &json, NULL) == STATUS_OK && json.nodes[0].type == JSON_OBJECT &&
-              (node = json_member(&json, 0, "rowIdHighWaterMark")) && json_i64(&json, node, mark) && *mark >= -1;
+    enum status status = json_parse(&arena, configuration, &json, NULL);
+    bool ok = status == STATUS_OK && json.nodes[0].type == JSON_OBJECT && (node = json_member(&json, 0, "rowIdHighWaterMark")) &&
+              json_i64(&json, node, mark) && *mark >= -1;
     arena_release(&arena);
-    return ok;
+    if (status == STATUS_OUT_OF_MEMORY)
+        return error_oom(err);
+    return ok ? STATUS_OK : error_set(err, STATUS_CORRUPT_LOG, "the row id high-water mark cannot be read");
 }
 
 enum status delta_snapshot_row_high_water(const struct delta_snapshot *s, int64_t *mark, struct error *err)
 {
     struct str text = delta_snapshot_domain(s, STR(ROW_TRACKING));
     *mark = -1;
-    if (!text.ptr || delta_row_high_water(text, mark))
+    if (!text.ptr)
         return STATUS_OK;
-    return error_set(err, STATUS_CORRUPT_LOG, "the row id high-water mark of table \"%s\" cannot be read", s->table->name);
+    enum status status = delta_row_high_water(text, mark, err);
+    return status ? error_context(err, "while reading the row ids of table \"%s\"", s->table->name) : STATUS_OK;
 }
 
 void delta_write_row_high_water(struct buf *out, int64_t mark)

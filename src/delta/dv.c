@@ -33,7 +33,7 @@ static void put_be32(struct buf *out, uint32_t v)
 /* ---- names ------------------------------------------------------------------------------------ */
 
 /* The store key of a vector in a file of the table; false when the descriptor's text is none. */
-static bool relative_key(struct str text, struct buf *key)
+bool delta_dv_file_key(struct str text, struct buf *key)
 {
     struct buf uuid = BUF_INIT;
     if (text.len < UUID_CHARS)
@@ -51,6 +51,13 @@ static bool relative_key(struct str text, struct buf *key)
     key->failed |= uuid.failed;
     buf_release(&uuid);
     return ok;
+}
+
+bool delta_dv_key(struct store *store, const struct delta_dv *dv, struct buf *out)
+{
+    if (str_eq(dv->storage, STR("u")))
+        return delta_dv_file_key(dv->path, out);
+    return str_eq(dv->storage, STR("p")) && delta_file_key(store, dv->path, out);
 }
 
 /* "file:///a/b c" and "/a/b%20c" -> "/a/b c"; false for other schemes. */
@@ -111,7 +118,7 @@ static enum status read_framed(struct dv_reader *r, struct store *store, struct 
 
 static enum status read_relative(struct dv_reader *r, struct str *blob)
 {
-    if (!relative_key(r->dv->path, &r->name))
+    if (!delta_dv_file_key(r->dv->path, &r->name))
         return error_set(r->err, STATUS_CORRUPT_LOG, "a deletion vector has the name \"%.*s\", which does not end in a UUID in Z85",
                          STR_ARG(r->dv->path));
     return read_framed(r, r->store, buf_view(&r->name), blob);
@@ -279,7 +286,7 @@ enum status delta_dv_write(struct ctx *ctx, struct store *store, const struct de
 void delta_dv_discard(struct ctx *ctx, struct store *store, const struct delta_dv *dv)
 {
     struct buf key = BUF_INIT;
-    if (str_eq(dv->storage, STR("u")) && relative_key(dv->path, &key) && !key.failed)
+    if (str_eq(dv->storage, STR("u")) && delta_dv_file_key(dv->path, &key) && !key.failed)
         store_remove(store, ctx, buf_view(&key), NULL);
     buf_release(&key);
 }

@@ -210,10 +210,10 @@ static const struct str *values_in_order(struct delta_fold *f, const struct delt
     return f->partition_scratch;
 }
 
-static enum status fold_add(struct delta_fold *f, const struct delta_action_add *add, struct error *err)
+static enum status fold_add(struct delta_fold *f, const struct delta_action_add *add, uint64_t path_hash, struct error *err)
 {
     struct place at;
-    if (!delta_path_key_init(&f->key, add->path))
+    if (!delta_path_key_init_hashed(&f->key, add->path, path_hash))
         return error_oom(err);
     at.layer = f->older_count;
     enum status status = delta_segment_index_next(f->segment, &f->key, &at.row, err);
@@ -252,12 +252,16 @@ enum status delta_fold_commit(struct delta_fold *f, const struct delta_commit *c
 {
     enum status status = STATUS_OK;
     size_t first_row = f->segment->count;
+    uint64_t ahead[PREFETCH_AHEAD]; /* hashes of the paths that come next */
     for (size_t i = 0; status == STATUS_OK && i < commit->remove_count; i++)
         status = fold_remove(f, &commit->removes[i], err);
+    for (size_t i = 0; i < PREFETCH_AHEAD && i < commit->add_count; i++)
+        ahead[i] = delta_segment_index_prefetch(f->segment, commit->adds[i].path);
     for (size_t i = 0; status == STATUS_OK && i < commit->add_count; i++) {
+        uint64_t hash = ahead[i % PREFETCH_AHEAD];
         if (i + PREFETCH_AHEAD < commit->add_count)
-            delta_segment_index_prefetch(f->segment, commit->adds[i + PREFETCH_AHEAD].path);
-        status = fold_add(f, &commit->adds[i], err);
+            ahead[i % PREFETCH_AHEAD] = delta_segment_index_prefetch(f->segment, commit->adds[i + PREFETCH_AHEAD].path);
+        status = fold_add(f, &commit->adds[i], hash, err);
     }
     if (commit->add_count > 0)
         for (size_t i = 0; status == STATUS_OK && i < commit->remove_count; i++)

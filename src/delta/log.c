@@ -22,20 +22,32 @@ enum status delta_store_failure(enum store_result result, const char *what, stru
 
 enum store_result delta_commit_read(struct ctx *ctx, struct delta_table *t, int64_t version, struct delta_commit *out, struct error *err)
 {
-    char key[64];
-    struct buf text = {.max_bytes = commit_max_bytes};
     *out = (struct delta_commit){0};
+    return delta_commit_read_over(ctx, t, version, out, err);
+}
+
+enum store_result delta_commit_read_over(struct ctx *ctx, struct delta_table *t, int64_t version, struct delta_commit *out, struct error *err)
+{
+    char key[64];
+    struct buf text = out->text;
+    struct arena arena = out->arena;
+    *out = (struct delta_commit){0};
+    text.max_bytes = commit_max_bytes;
+    buf_clear(&text);
+    arena_clear(&arena);
     delta_log_key(key, version, ".json");
     enum store_result result = store_read(t->store, ctx, str_of(key), &text, err);
     if (result == STORE_UNKNOWN) {
         delta_store_failure(result, key, err);
         result = STORE_FAILED;
     }
-    if (result == STORE_OK && (buf_check(&text, err) != STATUS_OK || delta_commit_parse(&text, version, str_of(key), out, err) != STATUS_OK))
+    if (result == STORE_OK &&
+        (buf_check(&text, err) != STATUS_OK || delta_commit_parse_in(&arena, &text, version, str_of(key), out, err) != STATUS_OK))
         result = STORE_FAILED;
     if (result == STORE_FAILED)
         error_context(err, "while reading version %lld of table \"%s\"", (long long)version, t->name);
     buf_release(&text);
+    arena_release(&arena);
     return result;
 }
 

@@ -10,6 +10,7 @@ enum property_kind {
     KIND_SIZE,
     KIND_COLUMNS,
     KIND_TEXT,
+    KIND_TEXT_OFF,
     KIND_INTERNAL,
     KIND_AUTO_COMPACT,
     KIND_CHECKPOINT_POLICY,
@@ -34,11 +35,12 @@ static const struct {
     [KIND_SIZE] = {"a size such as '128MB' or a number of bytes", {NULL}},
     [KIND_COLUMNS] = {"a list of column names", {NULL}},
     [KIND_TEXT] = {"text", {NULL}},
+    [KIND_TEXT_OFF] = {"text", {NULL}},
     [KIND_INTERNAL] = {"left to the program", {NULL}},
     [KIND_AUTO_COMPACT] = {"true, false, auto, legacy", {"true", "false", "auto", "legacy"}},
     [KIND_CHECKPOINT_POLICY] = {"classic or v2", {"classic", "v2"}},
     [KIND_COLUMN_MAPPING_MODE] = {"none, name or id", {"none", "name", "id"}},
-    [KIND_ISOLATION_LEVEL] = {"Serializable", {"Serializable"}},
+    [KIND_ISOLATION_LEVEL] = {"Serializable, WriteSerializable or SnapshotIsolation", {"Serializable", "WriteSerializable", "SnapshotIsolation"}},
     [KIND_READER_VERSION] = {"1, 2 or 3", {"1", "2", "3"}},
     [KIND_WRITER_VERSION] = {"a whole number from 1 to 7", {"1", "2", "3", "4", "5", "6", "7"}},
     [KIND_PARQUET_CODEC] = {"zstd, snappy, gzip, lz4, lz4_raw, brotli, none or uncompressed",
@@ -168,6 +170,7 @@ static bool value_fits(enum property_kind kind, struct str value)
     case KIND_COLUMNS:
         return str_trim(value).len > 0;
     case KIND_TEXT:
+    case KIND_TEXT_OFF:
         return true;
     case KIND_PARQUET_VERSION:
         return is_parquet_version(value);
@@ -284,8 +287,9 @@ enum status delta_property_check(struct str key, struct str value, struct error 
                          (int)(value.len < 200 ? value.len : 200), value.ptr);
     if (!asks_for_feature(p, value))
         return STATUS_OK;
-    if (p->kind == KIND_BOOL_OFF)
-        return error_set(err, STATUS_UNSUPPORTED_FEATURE, "property \"%s\" = 'true' is not supported", p->key);
+    if (p->kind == KIND_BOOL_OFF || p->kind == KIND_TEXT_OFF)
+        return error_set(err, STATUS_UNSUPPORTED_FEATURE, "property \"%s\" = '%.*s' is not supported", p->key,
+                         (int)(value.len < 200 ? value.len : 200), value.ptr);
     if (p->feature != DELTA_FEATURE_COUNT && delta_feature_info(p->feature)->write != DELTA_SUPPORT_YES)
         return unbuilt(key, value, delta_feature_info(p->feature)->name, err);
     return STATUS_OK;

@@ -64,7 +64,7 @@ static void wrong_values(void **state)
     expect("delta.logRetentionDuration", "1 month", STATUS_INVALID_ARGUMENT, "interval");
     expect("delta.logRetentionDuration", "", STATUS_INVALID_ARGUMENT, "interval");
     expect("delta.targetFileSize", "big", STATUS_INVALID_ARGUMENT, "size");
-    expect("delta.isolationLevel", "WriteSerializable", STATUS_INVALID_ARGUMENT, "Serializable");
+    expect("delta.isolationLevel", "ReadCommitted", STATUS_INVALID_ARGUMENT, "WriteSerializable");
     expect("delta.minReaderVersion", "4", STATUS_INVALID_ARGUMENT, "1, 2 or 3");
     expect("delta.parquet.format.version", "3.0.0", STATUS_INVALID_ARGUMENT, "2.x.y");
     expect("delta.columnMapping.maxColumnId", "5", STATUS_INVALID_ARGUMENT, "cannot be set");
@@ -83,8 +83,8 @@ static void unknown_names_get_the_nearest(void **state)
 static void what_is_not_built_is_refused_by_name(void **state)
 {
     static const char *const rows[][3] = {
-        {"delta.enableIcebergCompatV2", "true", "icebergCompatV2"},
-        {"delta.universalFormat.enabledFormats", "iceberg", "icebergCompatV2"},
+        {"delta.enableIcebergCompatV3", "true", "icebergCompatV3"},
+        {"delta.universalFormat.enabledFormats", "iceberg", "enabledFormats"},
         {"delta.compatibility.symlinkFormatManifest.enabled", "true", "symlinkFormatManifest"},
         {"delta.feature.geospatial", "supported", "geospatial"},
     };

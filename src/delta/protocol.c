@@ -224,7 +224,7 @@ enum status delta_protocol_check_write(const struct delta_protocol *p, const str
 
 bool delta_materializes_partitions(const struct delta_metadata *m)
 {
-    return m->materializes_partitions || delta_config(m, "delta.feature.materializePartitionColumns").ptr ||
+    return m->materializes_partitions || delta_iceberg_compat(m) || delta_config(m, "delta.feature.materializePartitionColumns").ptr ||
            delta_config_bool(m, "delta.enableMaterializePartitionColumnsFeature", false) ||
            delta_config_bool(m, "delta.writePartitionColumnsToParquet", false);
 }

@@ -224,7 +224,7 @@ static enum status replay_actions(struct replay *r, struct delta_commit *c, bool
         status = note_remove(r, &c->removes[i], err);
     if (status != STATUS_OK)
         error_context(err, "while replaying version %lld of table \"%s\"", (long long)c->version, r->table->name);
-    delta_commit_release(c);
+    delta_commit_stream_give_back(r->commits, c);
     return status;
 }
 

@@ -477,6 +477,23 @@ const struct delta_field *delta_field_find(const struct delta_type *schema, stru
     return NULL;
 }
 
+void delta_schema_drop_meta(struct delta_type *schema, struct str prefix)
+{
+    if (schema->key)
+        delta_schema_drop_meta(schema->key, prefix);
+    if (schema->element)
+        delta_schema_drop_meta(schema->element, prefix);
+    for (uint32_t i = 0; schema->id == DELTA_STRUCT && i < schema->field_count; i++) {
+        struct delta_field *field = &schema->fields[i];
+        uint32_t kept = 0;
+        for (uint32_t k = 0; k < field->metadata_count; k++)
+            if (!str_starts(field->metadata[k].key, prefix))
+                field->metadata[kept++] = field->metadata[k];
+        field->metadata_count = kept;
+        delta_schema_drop_meta(field->type, prefix);
+    }
+}
+
 struct str delta_field_meta(const struct delta_field *field, const char *key)
 {
     for (uint32_t i = 0; i < field->metadata_count; i++) {

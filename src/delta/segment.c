@@ -11,20 +11,24 @@ enum { FIRST_ROWS = 16, FIRST_SLOTS = 32 };
 
 /* Two spellings of one path are equal when their decoded forms are (RFC 3986 section 6.2.2.2); without a '%' a path is
  * its own decoded form, and one that does not decode stands for itself. */
-bool delta_path_key_init(struct delta_path_key *key, struct str path)
+bool delta_path_key_init_hashed(struct delta_path_key *key, struct str path, uint64_t hash)
 {
     key->text = path;
-    if (path.len && memchr(path.ptr, '%', path.len)) {
-        buf_clear(&key->scratch);
-        bool decodes = uri_decode(&key->scratch, path);
-        if (key->scratch.failed)
-            return false;
-        if (decodes)
-            key->text = buf_view(&key->scratch);
+    key->hash = hash;
+    if (!path.len || !memchr(path.ptr, '%', path.len))
+        return true;
+    buf_clear(&key->scratch);
+    bool decodes = uri_decode(&key->scratch, path);
+    if (key->scratch.failed)
+        return false;
+    if (decodes) {
+        key->text = buf_view(&key->scratch);
+        key->hash = hash_str(key->text);
     }
-    key->hash = hash_str(key->text);
     return true;
 }
+
+bool delta_path_key_init(struct delta_path_key *key, struct str path) { return delta_path_key_init_hashed(key, path, hash_str(path)); }
 
 static bool same_path(struct str stored, const struct delta_path_key *key, struct buf *scratch)
 {
@@ -498,10 +502,12 @@ enum status delta_segment_index_next(struct delta_segment *g, const struct delta
     return STATUS_OK;
 }
 
-void delta_segment_index_prefetch(const struct delta_segment *g, struct str path)
+uint64_t delta_segment_index_prefetch(const struct delta_segment *g, struct str path)
 {
+    uint64_t hash = hash_str(path);
     if (g->index_slots)
-        __builtin_prefetch(&g->index[(uint32_t)(hash_str(path) >> 32) & (g->index_slots - 1)], 1);
+        __builtin_prefetch(&g->index[(uint32_t)(hash >> 32) & (g->index_slots - 1)], 1);
+    return hash;
 }
 
 enum { BUILD_ROWS = 64 };

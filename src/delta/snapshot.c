@@ -268,6 +268,7 @@ void delta_table_unref(struct delta_table *t)
     delta_checkpoint_worker_stop(t);
     delta_snapshot_drop(t->latest);
     delta_snapshot_drop(t->tip);
+    delta_stage_free(t->stage);
     store_unref(t->store);
     pthread_mutex_destroy(&t->lock);
     mem_free(t->name);
@@ -356,6 +357,24 @@ static void copy_layers(struct delta_snapshot *to, const struct delta_snapshot *
         to->layers[i].dead = delta_bitmap_ref(from->layers[i].dead);
     }
     to->layer_count = from->layer_count;
+}
+
+struct delta_snapshot *delta_snapshot_for(const struct delta_snapshot *s, struct delta_table *t)
+{
+    struct delta_snapshot *copy = delta_snapshot_new(t, s->version, s->layer_count);
+    if (!copy)
+        return NULL;
+    copy_layers(copy, s);
+    copy->head = delta_head_ref(s->head);
+    if (s->ids)
+        delta_snapshot_set_ids(copy, ids_ref(s->ids));
+    copy->timestamp_us = s->timestamp_us;
+    copy->file_count = s->file_count;
+    copy->size_bytes = s->size_bytes;
+    copy->checkpoint_version = s->checkpoint_version;
+    copy->dv_count = s->dv_count;
+    copy->deleted_rows = s->deleted_rows;
+    return copy;
 }
 
 static void drop_dead_layers(struct delta_snapshot *s)
@@ -512,7 +531,7 @@ static enum status load_new(struct ctx *ctx, struct delta_table *t, int64_t vers
 enum status delta_snapshot_latest(struct ctx *ctx, struct delta_table *t, struct delta_snapshot **out, struct error *err)
 {
     struct delta_snapshot *s = known_latest(t);
-    bool found = true, news = s == NULL;
+    bool found = !t->stage, news = s == NULL;
     enum status status = STATUS_OK;
     *out = NULL;
     if (s)
@@ -538,6 +557,9 @@ enum status delta_snapshot_latest(struct ctx *ctx, struct delta_table *t, struct
 enum status delta_snapshot_at_version(struct ctx *ctx, struct delta_table *t, int64_t version, struct delta_snapshot **out, struct error *err)
 {
     *out = NULL;
+    enum status status = delta_stage_check_version(t, version, err);
+    if (status != STATUS_OK)
+        return status;
     struct delta_snapshot *s = known_latest(t);
     if (s && s->version == version) {
         delta_table_ref(t);

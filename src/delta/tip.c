@@ -157,7 +157,7 @@ static enum status open_tip(struct ctx *ctx, struct delta_table *t, struct delta
 enum status delta_snapshot_tip(struct ctx *ctx, struct delta_table *t, struct delta_snapshot **out, struct error *err)
 {
     struct delta_snapshot *s = delta_table_newest(t);
-    bool found = true;
+    bool found = !t->stage;
     enum status status = s ? STATUS_OK : open_tip(ctx, t, &s, err);
     *out = NULL;
     if (status != STATUS_OK)

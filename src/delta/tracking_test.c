@@ -508,6 +508,53 @@ static void a_backfill_gives_ids_to_old_files(void **state)
     fixture_close(&f);
 }
 
+static void ids_are_taken_away_and_the_feature_goes(void **state)
+{
+    struct fixture f;
+    struct error err = ERROR_INIT;
+    struct delta_file_list list;
+    fixture_open(&f);
+    put_commit(&f, 0, FIRST_COMMIT ADD("a", 3) ADD("b%20c", 4));
+    expect_ok(delta_row_tracking_backfill(&f.ctx, f.table, &err), &err);
+    struct delta_txn *txn = begin(&f);
+    set_property(&f, txn, "delta.enableRowTracking", "true", STATUS_OK, NULL);
+    commit(&f, txn);
+    assert_int_equal(delta_row_tracking_unbackfill(&f.ctx, f.table, &err), STATUS_INVALID_ARGUMENT);
+    error_release(&err);
+    txn = begin(&f);
+    set_property(&f, txn, "delta.enableRowTracking", "false", STATUS_OK, NULL);
+    commit(&f, txn);
+    txn = begin(&f);
+    set_property(&f, txn, "delta.rowTrackingSuspended", "true", STATUS_OK, NULL);
+    commit(&f, txn);
+    expect_ok(delta_row_tracking_unbackfill(&f.ctx, f.table, &err), &err);
+    expect_in(&f, 6, "\"operation\":\"ROW TRACKING UNBACKFILL\"", true);
+    expect_in(&f, 6, "\"dataChange\":true", false);
+    expect_ok(delta_row_tracking_unbackfill(&f.ctx, f.table, &err), &err); /* nothing left to do */
+    assert_false(has_log(&f, 7, ".json"));
+    struct delta_snapshot *s = latest(&f);
+    expect_ok(delta_scan(&f.ctx, s, NULL, true, &list, &err), &err);
+    assert_int_equal(list.count, 2);
+    for (size_t i = 0; i < list.count; i++)
+        assert_true(list.files[i].base_row_id < 0 && list.files[i].row_commit_version < 0 && list.files[i].record_count > 0);
+    delta_file_list_release(&list);
+    txn = begin(&f);
+    struct delta_metadata m = *delta_snapshot_metadata(s);
+    m.configuration_count = 0;
+    expect_ok(delta_txn_set_metadata(txn, &m, delta_snapshot_schema(s), &err), &err);
+    expect_ok(delta_txn_drop_feature(txn, DELTA_FEATURE_ROW_TRACKING, &err), &err);
+    commit(&f, txn);
+    delta_snapshot_unref(s);
+    expect_in(&f, 7, "\"domain\":\"delta.rowTracking\"", true);
+    expect_in(&f, 7, "\"removed\":true", true);
+    expect_in(&f, 7, "materializedRow", false);
+    s = latest(&f);
+    assert_false(delta_protocol_has(delta_snapshot_protocol(s), DELTA_FEATURE_ROW_TRACKING));
+    assert_null(delta_snapshot_domain(s, STR("delta.rowTracking")).ptr);
+    delta_snapshot_unref(s);
+    fixture_close(&f);
+}
+
 /* A file that goes while it gets its ids must not come back. */
 static void a_backfill_does_not_bring_files_back(void **state)
 {
@@ -594,6 +641,7 @@ int main(void)
         cmocka_unit_test(ids_pass_through_checkpoints_and_merges),
         cmocka_unit_test(a_backfill_gives_ids_to_old_files),
         cmocka_unit_test(a_backfill_does_not_bring_files_back),
+        cmocka_unit_test(ids_are_taken_away_and_the_feature_goes),
         cmocka_unit_test(hidden_columns_stand_behind_the_others),
         cmocka_unit_test(a_winner_that_begins_to_track_is_in_the_way),
     };

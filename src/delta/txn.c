@@ -44,6 +44,11 @@ void delta_txn_free(struct delta_txn *txn)
     mem_free(txn->app_ids);
     mem_free(txn->removed);
     mem_free(txn->removed_slots);
+    mem_free(txn->removed_vectors);
+    mem_free(txn->reads);
+    mem_free(txn->vectors);
+    mem_free(txn->spare_vectors);
+    delta_touched_release(&txn->read_files);
     arena_release(&txn->arena);
     delta_snapshot_unref(txn->base);
     delta_table_unref(txn->table);
@@ -172,7 +177,9 @@ static enum status derive_protocol(struct delta_txn *txn, const struct delta_met
 {
     const struct delta_protocol *old = txn->base ? &txn->base->head->protocol : NULL;
     enum status status = delta_protocol_derive(&txn->arena, old, requested, schema, out, changed, err);
-    return status ? status : delta_protocol_check_write(out, requested, schema, err);
+    if (!status)
+        status = delta_protocol_check_write(out, requested, schema, err);
+    return status ? status : delta_iceberg_check(txn->base ? &txn->base->head->metadata : NULL, out, requested, schema, err);
 }
 
 /* ---- properties that the program keeps ------------------------------------------------------------- */
@@ -294,6 +301,10 @@ enum status delta_txn_drop_feature(struct delta_txn *txn, enum delta_feature_id 
     struct delta_protocol left;
     const struct delta_protocol *from = txn->has_protocol || !txn->base ? &txn->protocol : &txn->base->head->protocol;
     enum status status = delta_protocol_without(&txn->arena, from, id, &left, err);
+    if (!status && id == DELTA_FEATURE_ROW_TRACKING) {
+        drop_properties(&txn->metadata, STR("delta.rowTracking"));
+        status = delta_txn_drop_row_tracking_domain(txn, err);
+    }
     if (status)
         return status;
     txn->protocol = left;
@@ -364,6 +375,20 @@ static void put_encoded_path(struct buf *out, struct str path)
     buf_release(&encoded);
 }
 
+static enum status put_fresh(struct delta_txn *txn, size_t offset, int64_t rows, struct error *err)
+{
+    if (txn->fresh_count == txn->fresh_cap) {
+        size_t cap = txn->fresh_cap ? txn->fresh_cap * 2 : FIRST_PATHS;
+        struct delta_fresh_add *grown = mem_realloc(txn->fresh, cap * sizeof *grown);
+        if (!grown)
+            return error_oom(err);
+        txn->fresh = grown;
+        txn->fresh_cap = cap;
+    }
+    txn->fresh[txn->fresh_count++] = (struct delta_fresh_add){.offset = offset, .rows = rows};
+    return STATUS_OK;
+}
+
 /* Notes where the ids of new rows will go (body.c), which needs their number. */
 static enum status note_fresh(struct delta_txn *txn, struct str path, struct str stats, struct error *err)
 {
@@ -374,17 +399,7 @@ static enum status note_fresh(struct delta_txn *txn, struct str path, struct str
     if (!status && rows < 0)
         return error_set(err, STATUS_INVALID_ARGUMENT, "file \"%.*s\" has no statistics that say how many rows it has: they cannot be tracked",
                          STR_ARG(path));
-    if (!status && txn->fresh_count == txn->fresh_cap) {
-        size_t cap = txn->fresh_cap ? txn->fresh_cap * 2 : FIRST_PATHS;
-        struct delta_fresh_add *grown = mem_realloc(txn->fresh, cap * sizeof *grown);
-        if (!grown)
-            return error_oom(err);
-        txn->fresh = grown;
-        txn->fresh_cap = cap;
-    }
-    if (!status)
-        txn->fresh[txn->fresh_count++] = (struct delta_fresh_add){.offset = txn->adds.len, .rows = rows};
-    return status;
+    return status ? status : put_fresh(txn, txn->adds.len, rows, err);
 }
 
 static enum status put_row_ids(struct delta_txn *txn, const struct delta_add *add, struct error *err)
@@ -415,7 +430,9 @@ enum status delta_txn_add(struct delta_txn *txn, const struct delta_add *add, st
                add->data_change ? "true" : "false");
     put_stats(out, add->stats);
     put_tags(out, add->tags, add->tag_count);
-    enum status status = put_row_ids(txn, add, err);
+    enum status status = delta_iceberg_check_add(m, add->path, add->stats, false, err);
+    if (!status)
+        status = put_row_ids(txn, add, err);
     buf_z(out, "}}\n");
     enum status written = line_check(out, start, status ? NULL : err);
     if (status || written) {
@@ -454,6 +471,10 @@ static bool grow_removed(struct delta_txn *txn)
     if (!removed)
         return false;
     txn->removed = removed;
+    uint32_t *vectors = mem_realloc(txn->removed_vectors, cap * sizeof *vectors);
+    if (!vectors)
+        return false;
+    txn->removed_vectors = vectors;
     uint32_t *slots = mem_calloc(slot_count, sizeof *slots);
     if (!slots)
         return false;
@@ -518,8 +539,10 @@ static enum status put_remove(struct delta_txn *txn, const struct delta_file *fi
     return line_check(out, start, err);
 }
 
-static void count_removed(struct delta_txn *txn, size_t slot, bool data_change)
+/* vector: of its vector change + 1; 0: the file goes. */
+static void count_removed(struct delta_txn *txn, size_t slot, uint32_t vector, bool data_change)
 {
+    txn->removed_vectors[txn->remove_count] = vector;
     txn->removed_slots[slot] = (uint32_t)++txn->remove_count;
     txn->data_change_count += data_change;
     txn->removes_data |= data_change;
@@ -535,7 +558,7 @@ enum status delta_txn_remove(struct delta_txn *txn, const struct delta_file *fil
     if (status || known)
         return status;
     if (!(status = put_remove(txn, file, data_change, err)))
-        count_removed(txn, slot, data_change);
+        count_removed(txn, slot, 0, data_change);
     return status;
 }
 
@@ -610,7 +633,9 @@ static enum status put_add_again(struct delta_txn *txn, const struct delta_file 
     const struct delta_metadata *m = delta_txn_metadata(txn);
     struct buf *out = &txn->adds;
     size_t start = out->len, fresh = txn->fresh_count;
-    enum status status = STATUS_OK;
+    enum status status = delta_iceberg_check_add(m, file->path, file->stats, dv != NULL, err);
+    if (status)
+        return status;
     buf_z(out, "{\"add\":{\"path\":");
     json_put_string(out, file->path);
     buf_char(out, ',');
@@ -637,25 +662,140 @@ static enum status put_add_again(struct delta_txn *txn, const struct delta_file 
     return STATUS_OK;
 }
 
+static bool grow_vectors(struct delta_txn *txn)
+{
+    if (txn->vector_count < txn->vector_cap)
+        return true;
+    size_t cap = txn->vector_cap ? txn->vector_cap * 2 : FIRST_PATHS;
+    struct delta_vector_change *grown = mem_realloc(txn->vectors, cap * sizeof *grown);
+    if (!grown)
+        return false;
+    txn->vectors = grown;
+    txn->vector_cap = cap;
+    return true;
+}
+
+static bool copy_dv(struct delta_txn *txn, const struct delta_dv *from, struct delta_dv *to)
+{
+    *to = *from;
+    to->storage = arena_str(&txn->arena, from->storage);
+    to->path = arena_str(&txn->arena, from->path);
+    return to->storage.ptr && to->path.ptr;
+}
+
+static bool copy_values(struct delta_txn *txn, const struct str *from, const struct str **to)
+{
+    uint32_t count = txn->base->head->metadata.partition_column_count;
+    struct str *values = ARENA_ARRAY(&txn->arena, struct str, count + 1);
+    for (uint32_t i = 0; values && from && i < count; i++)
+        if (!copy_optional(txn, from[i], &values[i]))
+            return false;
+    *to = values;
+    return values != NULL;
+}
+
+/* v->file is what the caller's file says, in the txn's arena; on failure v may be half of that. */
+static bool keep_file(struct delta_txn *txn, const struct delta_file *file, struct delta_vector_change *v)
+{
+    v->file = *file;
+    v->has_base = file->dv != NULL;
+    if (!copy_optional(txn, file->path, &v->file.path) || !copy_optional(txn, file->stats, &v->file.stats) ||
+        !copy_values(txn, file->partition_values, &v->file.partition_values))
+        return false;
+    return !file->dv || copy_dv(txn, file->dv, &v->own_base);
+}
+
+/* The lines of a file's new vector, at the end of both buffers. */
+static enum status put_vector_lines(struct delta_txn *txn, const struct delta_file *file, const struct delta_dv *dv, struct delta_vector_change *v,
+                                    struct error *err)
+{
+    v->remove_start = txn->removes.len;
+    v->add_start = txn->adds.len;
+    enum status status = put_remove(txn, file, true, err);
+    if (status)
+        return status;
+    if ((status = put_add_again(txn, file, dv, true, true, err))) {
+        txn->removes.len = v->remove_start;
+        return status;
+    }
+    v->remove_len = txn->removes.len - v->remove_start;
+    v->add_len = txn->adds.len - v->add_start;
+    return STATUS_OK;
+}
+
 enum status delta_txn_set_dv(struct delta_txn *txn, const struct delta_file *file, const struct delta_dv *dv, struct error *err)
 {
-    size_t slot = 0, start = txn->removes.len;
+    struct delta_vector_change v = {0};
+    size_t slot = 0;
     bool known;
     enum status status = check_dv(txn, file, dv, err);
     if (!status)
         status = note_removed(txn, file->path, &slot, &known, err);
     if (!status && known)
         status = error_set(err, STATUS_INTERNAL, "file \"%.*s\" is changed twice in one change", STR_ARG(file->path));
+    if (!status && (!grow_vectors(txn) || !keep_file(txn, file, &v) || !copy_dv(txn, dv, &v.dv)))
+        status = error_oom(err);
     if (!status)
-        status = put_remove(txn, file, true, err);
+        status = put_vector_lines(txn, file, dv, &v, err);
     if (status)
         return status;
-    if ((status = put_add_again(txn, file, dv, true, true, err))) {
-        txn->removes.len = start;
-        return status;
-    }
-    count_removed(txn, slot, true);
+    v.file.dv = NULL; /* own_base moves with the struct */
+    txn->vectors[txn->vector_count++] = v;
+    count_removed(txn, slot, (uint32_t)txn->vector_count, true);
     return STATUS_OK;
+}
+
+struct delta_vector_change *delta_txn_vector(struct delta_txn *txn, const struct delta_path_key *key)
+{
+    size_t slot;
+    if (!txn->vector_count || !find_removed(txn, key, &slot))
+        return NULL;
+    uint32_t vector = txn->removed_vectors[txn->removed_slots[slot] - 1];
+    return vector ? &txn->vectors[vector - 1] : NULL;
+}
+
+static void cut(struct buf *b, size_t start, size_t len)
+{
+    memmove(b->ptr + start, b->ptr + start + len, b->len - start - len + 1);
+    b->len -= len;
+}
+
+/* Takes the lines of v out, with the places that lay behind them. */
+static void cut_vector_lines(struct delta_txn *txn, const struct delta_vector_change *v)
+{
+    size_t kept = 0, remove_start = v->remove_start, remove_len = v->remove_len, add_start = v->add_start, add_len = v->add_len;
+    cut(&txn->removes, remove_start, remove_len);
+    cut(&txn->adds, add_start, add_len);
+    for (size_t i = 0; i < txn->vector_count; i++) {
+        struct delta_vector_change *other = &txn->vectors[i];
+        other->remove_start -= other->remove_start > remove_start ? remove_len : 0;
+        other->add_start -= other->add_start > add_start ? add_len : 0;
+    }
+    for (size_t i = 0; i < txn->fresh_count; i++) {
+        struct delta_fresh_add fresh = txn->fresh[i];
+        if (fresh.offset >= add_start && fresh.offset < add_start + add_len)
+            continue;
+        fresh.offset -= fresh.offset > add_start ? add_len : 0;
+        txn->fresh[kept++] = fresh;
+    }
+    txn->fresh_count = kept;
+    txn->add_count--;
+    txn->data_change_count--;
+}
+
+enum status delta_txn_replace_vector(struct delta_txn *txn, struct delta_vector_change *v, const struct delta_file *file, const struct delta_dv *dv,
+                                     struct error *err)
+{
+    struct delta_vector_change next = {.is_rebased = true};
+    if (!keep_file(txn, file, &next) || !copy_dv(txn, dv, &next.dv))
+        return error_oom(err);
+    if (next.has_base)
+        next.file.dv = &next.own_base;
+    cut_vector_lines(txn, v);
+    enum status status = put_vector_lines(txn, &next.file, dv, &next, err);
+    next.file.dv = NULL;
+    *v = next;
+    return status;
 }
 
 enum status delta_txn_add_again(struct delta_txn *txn, const struct delta_file *file, bool data_change, struct error *err)
@@ -673,7 +813,7 @@ enum status delta_txn_track_rows(struct delta_txn *txn, const struct delta_file 
     if (status || known)
         return status;
     if (!(status = put_add_again(txn, file, file->dv, false, false, err)))
-        txn->removed_slots[slot] = (uint32_t)++txn->remove_count;
+        count_removed(txn, slot, 0, false);
     return status;
 }
 
@@ -786,9 +926,66 @@ enum status delta_txn_user_metadata(struct delta_txn *txn, struct str text, stru
     return STATUS_OK;
 }
 
-bool delta_txn_is_blind_append(const struct delta_txn *txn) { return !txn->reads_all && txn->remove_count == 0; }
+/* ---- lines of changes before (stage.c) --------------------------------------------------------------- */
+
+enum status delta_txn_take_line(struct delta_txn *txn, struct str line, struct error *err)
+{
+    size_t start = txn->adds.len;
+    buf_str(&txn->adds, line);
+    return line_check(&txn->adds, start, err);
+}
+
+enum status delta_txn_take_add(struct delta_txn *txn, struct str line, size_t fresh_at, int64_t fresh_rows, bool data_change, struct error *err)
+{
+    size_t start = txn->adds.len;
+    enum status status = fresh_at != SIZE_MAX ? put_fresh(txn, start + fresh_at, fresh_rows, err) : STATUS_OK;
+    if (!status)
+        status = delta_txn_take_line(txn, line, err);
+    if (status)
+        return status;
+    txn->add_count++;
+    txn->data_change_count += data_change;
+    return STATUS_OK;
+}
+
+enum status delta_txn_take_remove(struct delta_txn *txn, struct str path, struct str line, bool data_change, struct error *err)
+{
+    size_t slot = 0, start = txn->removes.len;
+    bool known;
+    enum status status = note_removed(txn, path, &slot, &known, err);
+    if (status || known)
+        return status;
+    buf_str(&txn->removes, line);
+    if (!str_ends(line, STR("\n")))
+        buf_char(&txn->removes, '\n');
+    if (!(status = line_check(&txn->removes, start, err)))
+        count_removed(txn, slot, 0, data_change);
+    return status;
+}
+
+bool delta_txn_is_blind_append(const struct delta_txn *txn) { return !txn->reads_all && txn->read_count == 0 && txn->remove_count == 0; }
 
 bool delta_txn_is_rearrangement(const struct delta_txn *txn)
 {
     return txn->data_change_count == 0 && txn->app_count == 0 && !txn->has_metadata && !txn->has_protocol;
+}
+
+/* A change of the table's definition is serializable whatever its rows are allowed. */
+enum delta_isolation delta_txn_isolation(const struct delta_txn *txn)
+{
+    const struct delta_metadata *m = delta_txn_metadata(txn);
+    struct str level = m ? delta_config(m, "delta.isolationLevel") : STR_NULL;
+    if (txn->base && delta_txn_is_rearrangement(txn))
+        return DELTA_SNAPSHOT_ISOLATION;
+    if (txn->has_metadata || txn->has_protocol)
+        return DELTA_SERIALIZABLE;
+    if (str_ieq(level, STR("WriteSerializable")))
+        return DELTA_WRITE_SERIALIZABLE;
+    return str_ieq(level, STR("SnapshotIsolation")) ? DELTA_SNAPSHOT_ISOLATION : DELTA_SERIALIZABLE;
+}
+
+const char *delta_isolation_name(enum delta_isolation level)
+{
+    static const char *const names[] = {"Serializable", "WriteSerializable", "SnapshotIsolation"};
+    return names[level];
 }

@@ -288,8 +288,8 @@ static void refuses_bad_metadata(void **state)
     expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: VARIANT, b: INT>", .partition = "a"}, STATUS_INVALID_ARGUMENT, "\"a\"");
     expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: INT>", .keys = {"delta.apendOnly"}, .values = {"true"}}, STATUS_UNKNOWN_PROPERTY,
                             "apendOnly");
-    expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: INT>", .keys = {"delta.enableIcebergCompatV1"}, .values = {"true"}},
-                            STATUS_UNSUPPORTED_FEATURE, "icebergCompatV1");
+    expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: INT>", .keys = {"delta.enableIcebergCompatV3"}, .values = {"true"}},
+                            STATUS_UNSUPPORTED_FEATURE, "icebergCompatV3");
     expect_metadata_refused(&(struct wish){.schema = "STRUCT<a: INT>", .keys = {"x", "x"}, .values = {"1", "2"}}, STATUS_INVALID_ARGUMENT, "twice");
 }
 
@@ -950,22 +950,6 @@ static void vectors_that_cannot_be(void **state)
     fixture_close(&f);
 }
 
-/* Two writers that give one file different vectors: the second must look again. */
-static void vectors_conflict_by_path(void **state)
-{
-    struct fixture f;
-    open_with_vectors(&f);
-    struct delta_txn *first = begin(&f), *second = begin(&f), *third = begin(&f);
-    set_vector(&f, first, 2);
-    set_vector(&f, second, 3);
-    set_vector(&f, third, 2);
-    assert_int_equal(commit(&f, first), 2);
-    expect_conflict(&f, second, 2, "ConcurrentDeleteDelete");
-    expect_conflict(&f, third, 2, "ConcurrentDeleteDelete");
-    expect_vector(&f, 2);
-    fixture_close(&f);
-}
-
 static void vectors_without_memory(void **state)
 {
     struct fixture f;
@@ -1001,7 +985,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vectors_follow_each_other),
         cmocka_unit_test(vectors_that_cannot_be),
-        cmocka_unit_test(vectors_conflict_by_path),
         cmocka_unit_test(vectors_without_memory),
         cmocka_unit_test(creates_a_table),
         cmocka_unit_test(writes_every_action),

@@ -264,6 +264,11 @@ static enum status read_primitive(struct sql_reader *r, struct str word, struct 
             return read_time_zone(r, type);
         return read_arguments(r, sql_types[i].arguments, type);
     }
+    if (str_ieq(word, STR("interval"))) {
+        error_set(r->err, STATUS_NOT_SUPPORTED, "a Delta table has no columns of intervals");
+        error_hint(r->err, "months can be kept as INT, microseconds as BIGINT");
+        return STATUS_NOT_SUPPORTED;
+    }
     enum status status = fail_at(r, r->at, word.len ? "an unknown type name" : "a type name is missing");
     struct str near = word.len ? nearest_type(word) : STR_NULL;
     if (near.ptr)

@@ -77,7 +77,15 @@ static enum status read_type(struct arena *arena, const struct json *j, uint32_t
     return status;
 }
 
-static enum status check_changes(struct arena *arena, const struct delta_field *field, struct str changes, struct error *err)
+/* Which changes may be on record, and what to say of others. */
+struct change_rule {
+    bool (*allows)(const struct delta_type *from, const struct delta_type *to);
+    enum status code;
+    const char *why;
+};
+
+static enum status check_changes(struct arena *arena, const struct change_rule *rule, const struct delta_field *field, struct str changes,
+                                 struct error *err)
 {
     struct json j;
     enum status status = json_parse(arena, changes, &j, NULL);
@@ -91,42 +99,53 @@ static enum status check_changes(struct arena *arena, const struct delta_field *
         status = read_type(arena, &j, i, "fromType", &from, err);
         if (!status)
             status = read_type(arena, &j, i, "toType", &to, err);
-        if (!status && !delta_type_can_widen(from, to) && !delta_type_equal(from, to)) {
+        if (!status && !rule->allows(from, to) && !delta_type_equal(from, to)) {
             struct buf text = BUF_INIT;
             delta_type_text(from, &text);
             buf_z(&text, " to ");
             delta_type_text(to, &text);
-            status = error_set(err, STATUS_UNSUPPORTED_FEATURE, "column \"%.*s\" went from %.*s, a type change that is not supported",
-                               STR_ARG(field->name), STR_ARG(buf_view(&text)));
+            status = error_set(err, rule->code, "column \"%.*s\" went from %.*s, a type change that %s", STR_ARG(field->name),
+                               STR_ARG(buf_view(&text)), rule->why);
             buf_release(&text);
         }
     }
     return status;
 }
 
-static enum status check_type(struct arena *arena, const struct delta_type *type, struct error *err)
+static enum status check_type(struct arena *arena, const struct change_rule *rule, const struct delta_type *type, struct error *err)
 {
     enum status status = STATUS_OK;
     if (type->key)
-        status = check_type(arena, type->key, err);
+        status = check_type(arena, rule, type->key, err);
     if (!status && type->element)
-        status = check_type(arena, type->element, err);
+        status = check_type(arena, rule, type->element, err);
     for (uint32_t i = 0; type->id == DELTA_STRUCT && i < type->field_count && !status; i++) {
         struct str changes = delta_field_meta(&type->fields[i], CHANGES_KEY);
         if (changes.ptr)
-            status = check_changes(arena, &type->fields[i], changes, err);
+            status = check_changes(arena, rule, &type->fields[i], changes, err);
         if (!status)
-            status = check_type(arena, type->fields[i].type, err);
+            status = check_type(arena, rule, type->fields[i].type, err);
     }
+    return status;
+}
+
+static enum status check_schema(const struct delta_type *schema, const struct change_rule *rule, struct error *err)
+{
+    struct arena arena = ARENA_INIT;
+    enum status status = check_type(&arena, rule, schema, err);
+    arena_release(&arena);
     return status;
 }
 
 enum status delta_type_changes_check(const struct delta_type *schema, struct error *err)
 {
-    struct arena arena = ARENA_INIT;
-    enum status status = check_type(&arena, schema, err);
-    arena_release(&arena);
-    return status;
+    return check_schema(schema, &(struct change_rule){delta_type_can_widen, STATUS_UNSUPPORTED_FEATURE, "is not supported"}, err);
+}
+
+enum status delta_type_changes_allowed(const struct delta_type *schema, bool (*allows)(const struct delta_type *from, const struct delta_type *to),
+                                       const char *why, struct error *err)
+{
+    return check_schema(schema, &(struct change_rule){allows, STATUS_INVALID_ARGUMENT, why}, err);
 }
 
 bool delta_field_was_float(const struct delta_field *field)

@@ -169,9 +169,9 @@ enum { DIGITS_MAX = 38 };
 static bool register_decimals(duckdb_connection connection)
 {
     bool ok = true;
-    for (uint8_t precision = 1; precision <= DIGITS_MAX; precision++)
-        for (uint8_t scale = 1; scale <= precision; scale++) {
-            duckdb_logical_type from = duckdb_create_decimal_type(precision, scale);
+    for (int precision = 1; precision <= DIGITS_MAX; precision++)
+        for (int scale = 1; scale <= precision; scale++) {
+            duckdb_logical_type from = duckdb_create_decimal_type((uint8_t)precision, (uint8_t)scale);
             for (size_t i = 0; i < VV_ARRAY_COUNT(targets); i++)
                 ok = ok && register_one(connection, from, &targets[i], cast_decimal);
             duckdb_destroy_logical_type(&from);

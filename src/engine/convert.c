@@ -158,11 +158,14 @@ static void put_variant(enum convert_match match, const struct delta_type *from,
     const struct delta_field *metadata = from->id == DELTA_STRUCT ? delta_field_find(from, STR("metadata")) : NULL;
     const struct delta_field *binary = from->id == DELTA_STRUCT ? delta_field_find(from, STR("value")) : NULL;
     if (match == CONVERT_BY_POSITION)
-        buf_printf(sql, "CASE WHEN %.*s IS NULL THEN NULL ELSE variant_to_parquet_variant(%.*s) END", STR_ARG(value), STR_ARG(value));
+        buf_printf(sql, "varve_variant_encode(%.*s)", STR_ARG(value));
     else if (from->id == DELTA_VARIANT)
         buf_printf(sql, "CASE WHEN %.*s IS NULL THEN NULL ELSE %.*s END", STR_ARG(value), STR_ARG(value));
     else if (metadata && binary && from->field_count == 2)
-        buf_printf(sql, "variant_bytes_to_variant(%.*s.metadata || %.*s.\"value\")", STR_ARG(value), STR_ARG(value));
+        buf_printf(sql,
+                   "CASE WHEN %.*s IS NULL OR %.*s.\"value\" IS NULL THEN NULL ELSE "
+                   "coalesce(variant_bytes_to_variant(%.*s.metadata || %.*s.\"value\"), varve_variant_null(%.*s.\"value\")) END",
+                   STR_ARG(value), STR_ARG(value), STR_ARG(value), STR_ARG(value), STR_ARG(value));
     else
         buf_z(sql, "CAST(error('a variant is stored in a form that is not known') AS VARIANT)");
 }
@@ -204,7 +207,7 @@ static void put_expressed(enum convert_match match, const struct delta_type *fro
         if (from->id != DELTA_STRING && from->id != DELTA_BINARY && from->id != DELTA_VARIANT)
             convert_put_cast(to, value, sql);
         else if (from->id == DELTA_VARIANT)
-            buf_printf(sql, "CASE WHEN %.*s IS NULL THEN NULL ELSE CAST(CAST(%.*s AS JSON) AS VARCHAR) END", STR_ARG(value), STR_ARG(value));
+            buf_printf(sql, "varve_variant_json(%.*s)", STR_ARG(value));
         else
             buf_printf(sql, "%s(%.*s)", to->id == DELTA_STRING ? "decode" : "encode", STR_ARG(value));
         break;
@@ -230,6 +233,14 @@ static void put_convert(enum convert_match match, const struct delta_type *from,
 void convert_put(enum convert_match match, const struct delta_type *from, const struct delta_type *to, bool exact, struct str value, struct buf *sql)
 {
     put_convert(match, from, to, exact, value, 0, sql);
+}
+
+void convert_put_column(enum convert_match match, const struct footer_column *column, const struct delta_type *to, struct str value, struct buf *sql)
+{
+    if (column->never_null && to->id == DELTA_VARIANT && column->type->id == DELTA_VARIANT)
+        buf_printf(sql, "coalesce(%.*s, varve_variant_null('\\x00'::BLOB))", STR_ARG(value));
+    else
+        convert_put(match, column->type, to, column->exact, value, sql);
 }
 
 /* ---- variants for those who have none ---------------------------------------------------------------- */

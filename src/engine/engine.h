@@ -37,6 +37,7 @@ struct engine_ref {
     struct str alias;                  /* NULL ptr when none */
     bool has_at;                       /* AT (VERSION|TIMESTAMP => expr) follows */
     bool is_changes;                   /* a call of table_changes or table_changes_by_path, which is in table; offset is the call's */
+    bool is_statement;                 /* a call of varve_statement, table_history, table_detail or table_files, the same way */
 };
 struct engine_parsed {
     struct engine_ref *refs; /* tables that are not CTEs of an enclosing scope, in order of offset */
@@ -104,8 +105,12 @@ struct engine_scan {
  * schema, remembered per path), no cast where none is needed so that filters reach the Parquet reader.  No files: a typed empty relation.
  * *hold must stay until the query that uses the text is over. A file that is not there or not Parquet: FILE_NOT_FOUND / CORRUPT_DATA naming it. */
 struct engine_hold;
+/* Appends where a data file is, as the engine opens it; path as the log has it, escaped.  False when its escapes are wrong. */
+bool engine_locate_file(struct store *store, struct str path, struct buf *out);
 enum status engine_scan_sql(struct ctx *ctx, struct engine *e, const struct engine_scan *scan, struct buf *sql, struct engine_hold **hold,
                             struct error *err);
+/* For each file of the scan whether every column that it has is stored just as the schema's type: read from its footer. */
+enum status engine_scan_types(struct ctx *ctx, struct engine *e, const struct engine_scan *scan, bool *same, struct error *err);
 void engine_hold_free(struct engine_hold *hold);                            /* accepts NULL; chains may be joined: */
 void engine_hold_join(struct engine_hold **head, struct engine_hold *more); /* takes more */
 /* Rows that a scan was given as `only` live as long as the hold: rows are taken, also on failure; false when memory is out. */
@@ -126,10 +131,19 @@ enum status engine_explain(struct ctx *ctx, struct engine *e, struct str sql, bo
 /* One int64 / one text from a one-row query: for small internal questions. *is_null when NULL. */
 enum status engine_query_i64(struct ctx *ctx, struct engine *e, struct str sql, int64_t *out, bool *is_null, struct error *err);
 
+/* Appends a query that yields the rows of select (whose holds are the caller's until that query has run) in the order of a Z curve over the columns:
+ * SQL expressions over its rows, which have the alias varve_rows.  Reads some rows of select once per column. */
+enum status engine_zorder_sql(struct ctx *ctx, struct engine *e, struct str select, const struct str *columns, size_t column_count,
+                              struct str session_settings, struct buf *out, struct error *err);
+
 /* Runs a SELECT and keeps its rows for later queries, in memory or, when they are many, in the spill directory.  Takes hold.  *relation (in the
  * arena) is how other texts name them; they have the pseudo-column rowid, BIGINT, from 0 without gaps.  They go with *kept. */
 enum status engine_keep_rows(struct ctx *ctx, struct engine *e, struct str select, struct engine_hold *hold, struct str session_settings,
                              struct arena *arena, struct str *relation, int64_t *row_count, struct engine_hold **kept, struct error *err);
+
+/* Keeps the rows of a stream, which it takes (also on failure), in the same way; *schema (in the arena) is theirs as Delta types. */
+enum status engine_keep_stream(struct ctx *ctx, struct engine *e, struct ArrowArrayStream *stream, struct arena *arena, struct str *relation,
+                               struct delta_type **schema, struct engine_hold **kept, struct error *err);
 
 /* ---- writing --------------------------------------------------------------------------------------- */
 
@@ -142,6 +156,7 @@ struct engine_write {
     uint32_t partition_column_count;
     enum delta_mapping mapping;  /* NAME, ID: files, statistics and directories have the schema's physical names */
     bool materialize_partitions; /* partition columns are in the files too, after the others */
+    bool shred_variants;         /* where it pays; by fields of objects, columns of the table only, not inside of others */
     struct store *store;         /* files are made under the store's root */
     int64_t target_file_bytes;   /* 0: 128 MiB */
     struct str compression;      /* "snappy" (default), "zstd", "uncompressed", "gzip", "lz4_raw" */
@@ -153,6 +168,7 @@ struct engine_written_file {
     const struct str *partition_values; /* Delta serialisation, NULL ptr = NULL */
     struct delta_column_stats *columns; /* leaves, by physical names */
     size_t column_count;
+    bool shredded; /* variants */
 };
 struct engine_written {
     struct engine_written_file *files;

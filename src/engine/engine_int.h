@@ -5,11 +5,14 @@
 #define VARVE_ENGINE_INT_H
 
 #include "base/dialect.h"
+#include "codec/codec.h"
 #include "engine/engine.h"
 
 #include <duckdb.h>
 
 #define DUCK_TYPE_VARIANT ((duckdb_type)41)
+
+struct engine_run;
 
 /* ---- watchdog.c: interrupts and progress ------------------------------------------------ */
 
@@ -73,6 +76,7 @@ enum status partition_call_sql(struct ctx *ctx, struct engine *e, const struct p
 
 /* The value of a call's constant argument, while the call is bound. */
 bool bind_constant(duckdb_bind_info info, idx_t argument, int64_t *out);
+char *bind_constant_text(duckdb_bind_info info, idx_t argument); /* NULL: none; duckdb_free */
 
 /* ---- row_filter.c: rows by their physical number ------------------------------------------- */
 
@@ -96,6 +100,13 @@ void row_filter_drop(struct engine *e, struct row_filter *f);
 enum status row_filter_keeps_sql(struct ctx *ctx, struct engine *e, const struct row_filter *f, struct buf *sql, struct error *err);
 enum status row_filter_position_sql(struct ctx *ctx, struct engine *e, const struct row_filter *f, struct buf *sql, struct error *err);
 
+/* ---- zorder.c -------------------------------------------------------------------------------- */
+
+struct zorder_function {
+    pthread_mutex_t lock;
+    bool registered;
+};
+
 /* row_ids.c: a scan with row_columns, as a scan without them. */
 enum status row_ids_sql(struct ctx *ctx, struct engine *e, const struct engine_scan *scan, struct buf *sql, struct engine_hold **hold,
                         struct error *err);
@@ -111,6 +122,7 @@ struct engine_hold {
 
 /* ---- convert.c: values of one type as values of another ------------------------------------------ */
 
+struct footer_column;
 /* How fields of structs find each other. */
 enum convert_match { CONVERT_BY_NAME, CONVERT_BY_PHYSICAL_NAME, CONVERT_BY_ID, CONVERT_BY_POSITION };
 enum convert_match convert_match_of(enum delta_mapping mapping);
@@ -118,7 +130,23 @@ enum convert_match convert_match_of(enum delta_mapping mapping);
 bool convert_is_needed(enum convert_match match, const struct delta_type *from, const struct delta_type *to);
 /* Appends an expression over `value` (SQL): value itself where the types are the same and exact says that `from` is what the engine has. */
 void convert_put(enum convert_match match, const struct delta_type *from, const struct delta_type *to, bool exact, struct str value, struct buf *sql);
+/* The same for a column of a file, the NULLs of whose variants may be JSON's. */
+void convert_put_column(enum convert_match match, const struct footer_column *column, const struct delta_type *to, struct str value, struct buf *sql);
 void convert_put_cast(const struct delta_type *to, struct str value, struct buf *sql);
+
+/* ---- variant.c ------------------------------------------------------------------------------------- */
+
+/* Registers the functions over variants with the instance of the connection; see the head of variant.c. */
+enum status variant_functions_register(duckdb_connection connection, struct error *err);
+
+/* ---- shred.c -------------------------------------------------------------------------------------- */
+
+enum status shred_functions_register(duckdb_connection connection, struct error *err);
+/* Looks at a column of variants in `source` (what stands after FROM) and appends its expression with columns for their common parts, named like the
+ * column.  *shreds is false, and nothing appended, where that would not pay or not be exact. */
+enum status shred_column_sql(struct engine_run *run, struct str source, struct str name, struct buf *sql, bool *shreds, struct error *err);
+/* Gives these columns of a Parquet file that no one reads yet the logical type VARIANT; *size_bytes: what the file has then. */
+enum status shred_annotate(const char *path, const struct str *columns, size_t count, int64_t *size_bytes, struct error *err);
 
 /* ---- footer.c: physical schemas of data files -------------------------------------------------- */
 
@@ -126,6 +154,7 @@ struct footer_column {
     struct str name;
     const struct delta_type *type; /* what the engine reads, as the nearest Delta type */
     bool exact;                    /* the engine's type is just that */
+    bool never_null;               /* of variants: the file has no SQL NULL, so that what the engine reads as one is JSON's null */
     int64_t id;                    /* field id, -1 when none; those of fields in `type` are in their metadata.  Only for mapping by id */
 };
 /* Files with equal footers. Never freed before the cache. */
@@ -279,6 +308,7 @@ struct engine {
     struct parsed_statements parsed;
     struct partition_registry partitions;
     struct row_filters row_filters;
+    struct zorder_function zorder;
     struct footer_cache footers;
     struct log_reader log_reader;
     struct functions functions;
@@ -337,6 +367,11 @@ static inline struct str vector_str(const duckdb_string_t *s)
 {
     uint32_t len = s->value.inlined.length;
     return (struct str){len <= 12 ? s->value.inlined.inlined : s->value.pointer.ptr, len};
+}
+static inline void vector_set_null(duckdb_vector vector, idx_t row)
+{
+    duckdb_vector_ensure_validity_writable(vector);
+    duckdb_validity_set_row_invalid(duckdb_vector_get_validity(vector), row);
 }
 
 #endif

@@ -124,7 +124,7 @@ static struct footer_class *class_of_schema(const struct delta_type *schema)
     for (uint32_t i = 0; ok && i < schema->field_count; i++) {
         struct footer_column *column = &class->columns[class->column_count++];
         *column = (struct footer_column){arena_str(&class->arena, schema->fields[i].name), delta_type_copy(&class->arena, schema->fields[i].type),
-                                         true, delta_column_id(&schema->fields[i])};
+                                         true, false, delta_column_id(&schema->fields[i])};
         class->has_ids |= column->id >= 0;
         ok = column->name.ptr && column->type;
     }
@@ -204,6 +204,23 @@ static void put_paths(const struct reading *r, struct buf *sql)
     buf_char(sql, ']');
 }
 
+static bool has_variants(const struct delta_type *schema)
+{
+    for (uint32_t i = 0; i < schema->field_count; i++)
+        if (schema->fields[i].type->id == DELTA_VARIANT)
+            return true;
+    return false;
+}
+
+/* Columns "<name>, metadata" that have a value in each row: the engine makes one NULL of JSON's null and SQL's, and here it is JSON's. */
+static void put_never_null(const struct reading *r, struct buf *sql)
+{
+    buf_z(sql, "SELECT file_name, path_in_schema FROM parquet_metadata(");
+    put_paths(r, sql);
+    buf_z(sql, ") WHERE path_in_schema LIKE '%, metadata' GROUP BY file_name, path_in_schema "
+               "HAVING count(stats_null_count) = count(*) AND sum(stats_null_count) = 0");
+}
+
 /* A hash per file that does not depend on the order in which rows arrive: column_id numbers them. */
 static enum status put_question(const struct reading *r, struct buf *sql, struct error *err)
 {
@@ -211,6 +228,19 @@ static enum status put_question(const struct reading *r, struct buf *sql, struct
                "precision, field_id, logical_type)) FROM parquet_schema(");
     put_paths(r, sql);
     buf_z(sql, ") GROUP BY file_name");
+    if (has_variants(r->scan->schema)) {
+        struct buf schema = BUF_INIT;
+        buf_append(&schema, sql->ptr, sql->len);
+        buf_clear(sql);
+        buf_printf(sql,
+                   "SELECT file_name, xor(s.h, coalesce(m.h, 0)) FROM (%.*s) AS s(file_name, h) LEFT JOIN (SELECT file_name, "
+                   "bit_xor(hash(path_in_schema)) FROM (",
+                   (int)schema.len, schema.ptr ? schema.ptr : "");
+        put_never_null(r, sql);
+        buf_z(sql, ") GROUP BY file_name) AS m(file_name, h) USING (file_name)");
+        sql->failed |= schema.failed;
+        buf_release(&schema);
+    }
     return buf_check(sql, err);
 }
 
@@ -382,6 +412,42 @@ static enum status describe_ids(const struct reading *r, struct str path, struct
 
 /* ---- columns ----------------------------------------------------------------------------------- */
 
+static void mark_never_null(struct footer_class *class, struct str path)
+{
+    static const char end[] = ", metadata";
+    struct str name = str_sub(path, 0, path.len - (sizeof end - 1));
+    for (size_t i = 0; i < class->column_count; i++)
+        if (str_eq(class->columns[i].name, name))
+            class->columns[i].never_null = class->columns[i].type->id == DELTA_VARIANT;
+}
+
+static enum status describe_nulls(const struct reading *r, struct str path, struct footer_class *class, struct error *err)
+{
+    struct reading one = *r;
+    struct buf sql = BUF_INIT;
+    size_t first = 0;
+    duckdb_result result;
+    duckdb_data_chunk chunk;
+    one.paths = &path;
+    one.unknown = &first;
+    one.unknown_count = 1;
+    put_never_null(&one, &sql);
+    enum status st = buf_check(&sql, err);
+    if (st == STATUS_OK)
+        st = run_query(&one.run, buf_view(&sql), &result, err);
+    if (st == STATUS_OK) {
+        while ((chunk = duckdb_fetch_chunk(result))) {
+            const duckdb_string_t *paths = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 1));
+            for (idx_t i = 0; i < duckdb_data_chunk_get_size(chunk); i++)
+                mark_never_null(class, vector_str(&paths[i]));
+            duckdb_destroy_data_chunk(&chunk);
+        }
+        duckdb_destroy_result(&result);
+    }
+    buf_release(&sql);
+    return st;
+}
+
 static enum status describe(const struct reading *r, struct str path, struct footer_class *class, struct error *err)
 {
     struct buf sql = BUF_INIT;
@@ -411,6 +477,8 @@ static enum status describe(const struct reading *r, struct str path, struct foo
     duckdb_destroy_prepare(&statement);
     if (!class->columns)
         return error_oom(err);
+    if (st == STATUS_OK && has_variants(r->scan->schema))
+        st = describe_nulls(r, path, class, err);
     return st == STATUS_OK && r->scan->mapping == DELTA_MAPPING_ID ? describe_ids(r, path, class, err) : st;
 }
 

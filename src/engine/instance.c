@@ -86,6 +86,7 @@ enum status engine_open(struct ctx *ctx, const struct engine_config *config, str
     pthread_mutex_init(&e->pool_lock, NULL);
     partition_registry_init(&e->partitions);
     row_filters_init(&e->row_filters);
+    pthread_mutex_init(&e->zorder.lock, NULL);
     footer_cache_init(&e->footers);
     log_reader_init(&e->log_reader, e);
     planner_init(&e->planner, &e->watchdog);
@@ -100,6 +101,10 @@ enum status engine_open(struct ctx *ctx, const struct engine_config *config, str
         st = set_globals(&run, err);
     if (st == STATUS_OK)
         st = casts_register(run.connection->duck, err);
+    if (st == STATUS_OK)
+        st = variant_functions_register(run.connection->duck, err);
+    if (st == STATUS_OK)
+        st = shred_functions_register(run.connection->duck, err);
     run_end(&run);
     if (st == STATUS_OK)
         *out = e;
@@ -132,6 +137,7 @@ void engine_close(struct engine *e)
     parsed_statements_release(&e->parsed);
     footer_cache_release(&e->footers);
     row_filters_release(&e->row_filters);
+    pthread_mutex_destroy(&e->zorder.lock);
     partition_registry_release(&e->partitions);
     functions_release(&e->functions);
     pthread_mutex_destroy(&e->pool_lock);

@@ -47,6 +47,16 @@ static void note_name(struct parse *p, struct str name)
 /* Table functions that stand for what a table's commits changed. */
 static bool is_changes_function(struct str name) { return str_ieq(name, STR("table_changes")) || str_ieq(name, STR("table_changes_by_path")); }
 
+/* Table functions that stand for the answer of a statement. */
+static bool is_statement_function(struct str name)
+{
+    static const char *const names[] = {"varve_statement", "table_history", "table_detail", "table_files"};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(names); i++)
+        if (str_ieq(name, str_of(names[i])))
+            return true;
+    return false;
+}
+
 /* Table functions that only look at their arguments; every other one reads something outside. */
 static bool is_pure_table_function(struct str name)
 {
@@ -222,12 +232,17 @@ static void add_ref(struct parse *p, uint32_t node, const struct scope *scope)
         *slot = ref;
 }
 
-static void add_changes(struct parse *p, uint32_t node)
+static void add_call(struct parse *p, uint32_t node)
 {
     uint32_t call = json_member(&p->tree, node, "function");
-    struct engine_ref ref = {.alias = name_part(p, node, "alias"), .is_changes = true};
+    struct engine_ref ref = {.alias = name_part(p, node, "alias")};
     int64_t offset;
-    if (!call || !is_changes_function(ref.table = tree_text(&p->tree, call, "function_name", p->arena)))
+    if (!call)
+        return;
+    ref.table = tree_text(&p->tree, call, "function_name", p->arena);
+    ref.is_changes = is_changes_function(ref.table);
+    ref.is_statement = is_statement_function(ref.table);
+    if (!ref.is_changes && !ref.is_statement)
         return;
     struct engine_ref *slot = json_i64(&p->tree, json_member(&p->tree, call, "query_location"), &offset) ? new_ref(p) : NULL;
     if (!slot) {
@@ -282,7 +297,7 @@ static void walk_object(struct parse *p, uint32_t object, const struct scope *sc
     if (tree_is(j, object, "type", "BASE_TABLE"))
         add_ref(p, object, scope);
     if (tree_is(j, object, "type", "TABLE_FUNCTION"))
-        add_changes(p, object);
+        add_call(p, object);
     uint32_t ctes = json_member(j, object, "cte_map");
     uint32_t map = ctes ? json_member(j, ctes, "map") : 0;
     if (tree_is(j, object, "type", "RECURSIVE_CTE_NODE"))

@@ -69,6 +69,17 @@ static void sees_change_feeds(void **state)
     assert_true(parse(f, "FROM table_changes('t', now())").is_volatile);
 }
 
+static void sees_statements(void **state)
+{
+    struct fixture *f = *state;
+    const char *sql = "SELECT * FROM varve_statement('x') a, table_history('t')";
+    struct engine_parsed p = parse(f, sql);
+    assert_int_equal(p.ref_count, 2);
+    assert_true(p.refs[0].is_statement && p.refs[1].is_statement && !p.refs[0].is_changes && p.is_volatile);
+    expect_ref(&p, 0, sql, "varve_statement", "varve_statement");
+    expect_ref(&p, 1, sql, "table_history", "table_history");
+}
+
 static void leaves_ctes_out(void **state)
 {
     struct fixture *f = *state;
@@ -211,10 +222,19 @@ static void tree_reads_what_duckdb_writes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_names_where_they_are), cmocka_unit_test(remembers_what_was_parsed), cmocka_unit_test(sees_time_travel),
-        cmocka_unit_test(sees_change_feeds),          cmocka_unit_test(leaves_ctes_out),           cmocka_unit_test(takes_every_kind_of_query),
-        cmocka_unit_test(knows_what_is_volatile),     cmocka_unit_test(finds_stars_and_metadata),  cmocka_unit_test(volatile_list_is_complete),
-        cmocka_unit_test(deep_and_long_statements),   cmocka_unit_test(errors_have_their_place),   cmocka_unit_test(tree_reads_what_duckdb_writes),
+        cmocka_unit_test(finds_names_where_they_are),
+        cmocka_unit_test(remembers_what_was_parsed),
+        cmocka_unit_test(sees_time_travel),
+        cmocka_unit_test(sees_statements),
+        cmocka_unit_test(sees_change_feeds),
+        cmocka_unit_test(leaves_ctes_out),
+        cmocka_unit_test(takes_every_kind_of_query),
+        cmocka_unit_test(knows_what_is_volatile),
+        cmocka_unit_test(finds_stars_and_metadata),
+        cmocka_unit_test(volatile_list_is_complete),
+        cmocka_unit_test(deep_and_long_statements),
+        cmocka_unit_test(errors_have_their_place),
+        cmocka_unit_test(tree_reads_what_duckdb_writes),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

@@ -299,27 +299,44 @@ static void *copy_call(void *user)
     return copy;
 }
 
-bool bind_constant(duckdb_bind_info info, idx_t index, int64_t *out)
+/* NULL when the argument is no constant. */
+static duckdb_value constant_argument(duckdb_bind_info info, idx_t index)
 {
     duckdb_client_context context = NULL;
     duckdb_expression argument = duckdb_scalar_function_bind_get_argument(info, index);
     duckdb_value value = NULL;
     duckdb_scalar_function_get_client_context(info, &context);
-    bool ok = argument && duckdb_expression_is_foldable(argument);
-    if (ok) {
+    if (argument && duckdb_expression_is_foldable(argument)) {
         duckdb_error_data data = duckdb_expression_fold(context, argument, &value);
-        ok = value && !(data && duckdb_error_data_has_error(data));
+        if (value && data && duckdb_error_data_has_error(data))
+            duckdb_destroy_value(&value);
         if (data)
             duckdb_destroy_error_data(&data);
     }
-    *out = ok ? duckdb_get_int64(value) : 0;
-    if (value)
-        duckdb_destroy_value(&value);
     if (argument)
         duckdb_destroy_expression(&argument);
     if (context)
         duckdb_destroy_client_context(&context);
+    return value;
+}
+
+bool bind_constant(duckdb_bind_info info, idx_t index, int64_t *out)
+{
+    duckdb_value value = constant_argument(info, index);
+    *out = value ? duckdb_get_int64(value) : 0;
+    bool ok = value != NULL;
+    if (value)
+        duckdb_destroy_value(&value);
     return ok;
+}
+
+char *bind_constant_text(duckdb_bind_info info, idx_t index)
+{
+    duckdb_value value = constant_argument(info, index);
+    char *text = value ? duckdb_get_varchar(value) : NULL;
+    if (value)
+        duckdb_destroy_value(&value);
+    return text;
 }
 
 static void bind_call(duckdb_bind_info info)

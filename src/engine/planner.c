@@ -38,6 +38,8 @@ static enum status open_planner(struct planner *p, struct error *err)
         st = planner_run(&ctx, p->connection, disable_optimizers, err);
     if (st == STATUS_OK)
         st = casts_register(p->connection, err);
+    if (st == STATUS_OK)
+        st = variant_functions_register(p->connection, err);
     duckdb_free(reason);
     duckdb_destroy_config(&config);
     return st;

@@ -104,7 +104,7 @@ static void put_expressed_column(const struct scan *s, const struct branch *b, c
         return;
     }
     put_source_name(s, b, field, column->name, &name);
-    convert_put(convert_match_of(s->in->mapping), column->type, field->type, column->exact, buf_view(&name), sql);
+    convert_put_column(convert_match_of(s->in->mapping), column, field->type, buf_view(&name), sql);
     sql->failed |= name.failed;
     buf_release(&name);
 }
@@ -428,28 +428,57 @@ static struct str without_scheme(struct str path)
     return str_starts(path, STR("//")) ? str_sub(path, 2, path.len - 2) : path;
 }
 
+bool engine_locate_file(struct store *store, struct str path, struct buf *out)
+{
+    struct buf key = BUF_INIT;
+    bool ok = uri_decode(&key, path);
+    if (ok && is_absolute(buf_view(&key)))
+        buf_str(out, without_scheme(buf_view(&key)));
+    else if (ok)
+        store_locate(store, buf_view(&key), out);
+    out->failed |= key.failed;
+    buf_release(&key);
+    return ok;
+}
+
+/* "s3" of "s3://bucket/x" (RFC 3986 section 3.1); empty for a path. */
+static struct str scheme_of(struct str path)
+{
+    size_t i = 0;
+    while (i < path.len && ((path.ptr[i] | 0x20) >= 'a' ? (path.ptr[i] | 0x20) <= 'z' : i && strchr("0123456789+.-", path.ptr[i]) && path.ptr[i]))
+        i++;
+    bool has = i && i + 1 < path.len && path.ptr[i] == ':' && path.ptr[i + 1] == '/';
+    return str_sub(path, 0, has ? i : 0);
+}
+
+static enum status check_scheme(const struct scan *s, struct str path, struct error *err)
+{
+    struct str scheme = scheme_of(path);
+    if (!scheme.len || str_eq(scheme, STR("file")))
+        return STATUS_OK;
+    return error_set(err, STATUS_NOT_SUPPORTED,
+                     "data file \"%.*s\" of table \"%.*s\" is in another kind of store, \"%.*s\": only local files are read", STR_ARG(path),
+                     STR_ARG(s->in->table_name), STR_ARG(scheme));
+}
+
 static enum status locate_files(struct scan *s, struct error *err)
 {
-    struct buf key = BUF_INIT, path = BUF_INIT;
+    struct buf path = BUF_INIT;
     enum status st = STATUS_OK;
     for (size_t i = 0; i < s->in->file_count && st == STATUS_OK; i++) {
         struct str encoded = s->in->files[i].path;
-        buf_clear(&key);
         buf_clear(&path);
-        if (!uri_decode(&key, encoded)) {
+        if ((st = check_scheme(s, encoded, err)) != STATUS_OK)
+            break;
+        if (!engine_locate_file(s->in->store, encoded, &path)) {
             st = error_set(err, STATUS_CORRUPT_LOG, "the log of table \"%.*s\" names a file \"%.*s\" whose escapes are wrong",
                            STR_ARG(s->in->table_name), STR_ARG(encoded));
             break;
         }
-        if (is_absolute(buf_view(&key)))
-            buf_str(&path, without_scheme(buf_view(&key)));
-        else
-            store_locate(s->in->store, buf_view(&key), &path);
         s->paths[i] = arena_str(&s->arena, buf_view(&path));
-        if (!s->paths[i].ptr || key.failed || path.failed)
+        if (!s->paths[i].ptr || path.failed)
             st = error_oom(err);
     }
-    buf_release(&key);
     buf_release(&path);
     return st;
 }
@@ -489,12 +518,8 @@ static enum status check_ids(const struct scan *s, struct error *err)
     return STATUS_OK;
 }
 
-static enum status put_relation(struct scan *s, struct error *err)
+static enum status find_classes(struct scan *s, struct error *err)
 {
-    if (s->in->file_count == 0) {
-        put_empty(s);
-        return STATUS_OK;
-    }
     s->paths = ARENA_ARRAY(&s->arena, struct str, s->in->file_count);
     s->classes = ARENA_ARRAY(&s->arena, const struct footer_class *, s->in->file_count);
     s->partition_fields = ARENA_ARRAY(&s->arena, const struct delta_field *, s->in->partition_column_count + 1);
@@ -507,7 +532,39 @@ static enum status put_relation(struct scan *s, struct error *err)
         st = footer_classes(s->ctx, s->engine, s->in, s->paths, s->classes, err);
     if (st == STATUS_OK && s->in->mapping == DELTA_MAPPING_ID)
         st = check_ids(s, err);
+    return st;
+}
+
+static enum status put_relation(struct scan *s, struct error *err)
+{
+    if (s->in->file_count == 0) {
+        put_empty(s);
+        return STATUS_OK;
+    }
+    enum status st = find_classes(s, err);
     return st == STATUS_OK ? put_branches(s, err) : st;
+}
+
+/* physical: the schema with the names that files have, nested ones too. */
+static bool has_types(const struct scan *s, const struct footer_class *class, const struct delta_type *physical)
+{
+    for (uint32_t i = 0; i < physical->field_count; i++) {
+        const struct footer_column *column = stored_column(s, class, &s->in->schema->fields[i]);
+        if (column && !is_partition(s, &s->in->schema->fields[i]) && (!column->exact || !delta_type_equal(column->type, physical->fields[i].type)))
+            return false;
+    }
+    return true;
+}
+
+enum status engine_scan_types(struct ctx *ctx, struct engine *e, const struct engine_scan *scan, bool *same, struct error *err)
+{
+    struct scan s = {.ctx = ctx, .engine = e, .in = scan};
+    const struct delta_type *physical = delta_physical_schema(&s.arena, scan->mapping, scan->schema);
+    enum status st = !physical ? error_oom(err) : scan->file_count ? find_classes(&s, err) : STATUS_OK;
+    for (size_t i = 0; st == STATUS_OK && i < scan->file_count; i++)
+        same[i] = has_types(&s, s.classes[i], physical);
+    arena_release(&s.arena);
+    return st;
 }
 
 enum status engine_scan_sql(struct ctx *ctx, struct engine *e, const struct engine_scan *scan, struct buf *sql, struct engine_hold **hold,

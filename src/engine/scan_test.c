@@ -222,6 +222,35 @@ static void rows_with_their_ids(void **state)
     pretended_free(t);
 }
 
+static void files_tell_their_types(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *t = pretend(f, "typed", "STRUCT<i: BIGINT, s: STRUCT<d: DECIMAL(9,2)>, l: ARRAY<INT>, p: INT>", "p");
+    bool same[5];
+    append(t, "SELECT 1::BIGINT, {'d': 1::DECIMAL(9,2)}, [1::INT], 1");
+    append_foreign(t, "narrow.parquet", "SELECT 1::INT AS i", &STR("1"));
+    append_foreign(t, "other scale.parquet", "SELECT 1::BIGINT AS i, {'d': 1::DECIMAL(9,3)} AS s", &STR("1"));
+    append_foreign(t, "element.parquet", "SELECT [1::BIGINT] AS l", &STR("1"));
+    append_foreign(t, "partition.parquet", "SELECT 1::BIGINT AS i, 1::TINYINT AS p, 5 AS stranger", &STR("1"));
+    struct engine_scan scan = {.table_name = STR("t"),
+                               .schema = t->schema,
+                               .partition_columns = t->partition_columns,
+                               .partition_column_count = t->partition_count,
+                               .store = t->store,
+                               .files = t->files,
+                               .file_count = t->file_count};
+    assert_int_equal(t->file_count, 5);
+    OK(f, engine_scan_types(&f->ctx, f->engine, &scan, same, &f->err));
+    assert_true(same[0] && !same[1] && !same[2] && !same[3] && same[4]);
+    scan.file_count = 0;
+    OK(f, engine_scan_types(&f->ctx, f->engine, &scan, same, &f->err));
+    add_file(t, STR("gone.parquet"), 10, &STR("1"));
+    scan.files = &t->files[5];
+    scan.file_count = 1;
+    FAILS(f, STATUS_FILE_NOT_FOUND, engine_scan_types(&f->ctx, f->engine, &scan, same, &f->err));
+    pretended_free(t);
+}
+
 static void missing_and_broken_files(void **state)
 {
     struct fixture *f = *state;
@@ -445,6 +474,27 @@ static void absolute_paths_and_urls(void **state)
     pretended_free(t);
 }
 
+static void other_stores_are_refused(void **state)
+{
+    static const char *const far[] = {"s3://b/x.parquet", "abfss://c@a.dfs.core.windows.net/x", "dbfs:/x", "s3a://b/x", "gs+x.y-z://b"};
+    static const char *const near[] = {"1:/x", ":/x", "p=a:/x", "file", "a:b", "s3:x"}; /* only not there */
+    struct fixture *f = *state;
+    struct pretended *t = pretend(f, "far", "STRUCT<i: INT>", NULL);
+    struct buf sql = BUF_INIT;
+    struct engine_hold *hold;
+    t->file_count = 1;
+    for (size_t i = 0; i < VV_ARRAY_COUNT(far); i++) {
+        t->files[0] = (struct delta_file){.path = str_of(far[i]), .size_bytes = 1};
+        FAILS(f, STATUS_NOT_SUPPORTED, scan_text(t, &sql, &hold));
+    }
+    for (size_t i = 0; i < VV_ARRAY_COUNT(near); i++) {
+        t->files[0] = (struct delta_file){.path = str_of(near[i]), .size_bytes = 1};
+        FAILS(f, STATUS_FILE_NOT_FOUND, scan_text(t, &sql, &hold));
+    }
+    buf_release(&sql);
+    pretended_free(t);
+}
+
 /* The stream keeps the dictionary that its plan needs, and gives it back. */
 static void hold_lives_as_long_as_the_stream(void **state)
 {
@@ -582,6 +632,7 @@ int main(void)
         cmocka_unit_test(partition_values_of_every_type),
         cmocka_unit_test(partition_values_in_bulk),
         cmocka_unit_test(rows_with_their_ids),
+        cmocka_unit_test(files_tell_their_types),
         cmocka_unit_test(missing_and_broken_files),
         cmocka_unit_test(vanishing_file),
         cmocka_unit_test(mapped_columns_by_name),
@@ -592,6 +643,7 @@ int main(void)
         cmocka_unit_test(intervals),
         cmocka_unit_test(variants_in_every_form),
         cmocka_unit_test(absolute_paths_and_urls),
+        cmocka_unit_test(other_stores_are_refused),
         cmocka_unit_test(hold_lives_as_long_as_the_stream),
         cmocka_unit_test(cache_is_bounded_and_right),
         cmocka_unit_test(many_threads),

@@ -23,6 +23,7 @@ struct writing {
     const struct delta_field **partition_fields;
     bool flat;                               /* no directories: a partition value is too long for a file name */
     const struct engine_written_file *whole; /* what is copied once more; NULL: the rows themselves are written */
+    struct str replaced;                     /* columns of the whole that are written otherwise: expressions with their names */
     unsigned copies;                         /* COPYs before this one: their files must not have the same names */
 };
 
@@ -126,41 +127,61 @@ static void put_rows_source(const struct writing *w, struct buf *sql)
     buf_char(sql, ')');
 }
 
-static void put_ids_below(const struct delta_type *type, bool *first, struct buf *sql);
+/* What has no metadata of its own has its id in that of the field above, under the way from there. */
+struct id_place {
+    const struct delta_field *field;
+    struct str path;
+};
 
-/* name: {…}, left out when nothing below has an id. */
-static void put_ids_of_child(const char *name, const struct delta_type *type, bool *first, struct buf *sql)
+static void put_ids_below(const struct delta_type *type, const struct id_place *at, bool *first, struct buf *sql);
+
+static void put_id(int64_t id, bool *first, struct buf *sql)
 {
-    struct buf inner = BUF_INIT;
+    if (id < 0)
+        return;
+    buf_printf(sql, "__duckdb_field_id: %lld", (long long)id);
+    *first = false;
+}
+
+/* name: {…}, left out when neither it nor anything below has an id. */
+static void put_ids_of_child(const char *name, const struct delta_type *type, const struct id_place *at, bool *first, struct buf *sql)
+{
+    struct buf inner = BUF_INIT, path = BUF_INIT;
     bool first_inner = true;
-    put_ids_below(type, &first_inner, &inner);
+    buf_printf(&path, "%.*s.%s", STR_ARG(at->path), name);
+    struct id_place below = {at->field, buf_view(&path)};
+    put_id(path.failed ? -1 : delta_nested_id(at->field, below.path), &first_inner, &inner);
+    put_ids_below(type, &below, &first_inner, &inner);
     if (!first_inner)
         buf_printf(sql, "%s%s: {%s}", *first ? "" : ", ", name, inner.failed ? "" : inner.ptr);
     *first = *first && first_inner;
-    sql->failed |= inner.failed;
+    sql->failed |= inner.failed || path.failed;
     buf_release(&inner);
+    buf_release(&path);
 }
 
 static void put_field_id(const struct delta_field *field, bool *first, struct buf *sql)
 {
     int64_t id = delta_column_id(field);
-    bool first_inner = false;
+    struct id_place at = {field, field->name};
+    bool first_inner = true;
     if (id < 0)
         return;
     buf_z(sql, *first ? "" : ", ");
     *first = false;
     engine_quote_identifier(field->name, sql);
-    buf_printf(sql, ": {__duckdb_field_id: %lld", (long long)id);
-    put_ids_below(field->type, &first_inner, sql);
+    buf_z(sql, ": {");
+    put_id(id, &first_inner, sql);
+    put_ids_below(field->type, &at, &first_inner, sql);
     buf_char(sql, '}');
 }
 
-static void put_ids_below(const struct delta_type *type, bool *first, struct buf *sql)
+static void put_ids_below(const struct delta_type *type, const struct id_place *at, bool *first, struct buf *sql)
 {
     if (type->key)
-        put_ids_of_child("key", type->key, first, sql);
+        put_ids_of_child("key", type->key, at, first, sql);
     if (type->element)
-        put_ids_of_child(type->id == DELTA_MAP ? "value" : "element", type->element, first, sql);
+        put_ids_of_child(type->id == DELTA_MAP ? "value" : "element", type->element, at, first, sql);
     for (uint32_t i = 0; type->id == DELTA_STRUCT && i < type->field_count; i++)
         put_field_id(&type->fields[i], first, sql);
 }
@@ -239,7 +260,10 @@ static enum status put_copy(const struct writing *w, struct buf *sql, struct err
 {
     buf_z(sql, "COPY (");
     if (w->whole) {
-        buf_z(sql, "SELECT * FROM read_parquet(");
+        buf_z(sql, "SELECT * ");
+        if (w->replaced.len)
+            buf_printf(sql, "REPLACE (%.*s) ", STR_ARG(w->replaced));
+        buf_z(sql, "FROM read_parquet(");
         put_literal_path(w, w->whole->path, sql);
         buf_z(sql, ", hive_partitioning=false)");
     } else {
@@ -510,16 +534,19 @@ static enum status prime(struct writing *w, struct error *err)
     struct delta_type *stored = delta_type_copy(arena, w->stored);
     struct str *paths = ARENA_ARRAY(arena, struct str, w->out->file_count + 1);
     int64_t *sizes = ARENA_ARRAY(arena, int64_t, w->out->file_count + 1);
+    size_t count = 0;
     if (!paths || !sizes || !stored || !spell_types(arena, stored))
         return error_oom(err);
     for (size_t i = 0; i < w->out->file_count; i++) {
+        if (w->out->files[i].shredded) /* the engine reads these as what they are */
+            continue;
         char *path = arena_printf(arena, "%.*s%.*s", STR_ARG(w->root), STR_ARG(w->out->files[i].path));
         if (!path)
             return error_oom(err);
-        paths[i] = str_of(path);
-        sizes[i] = w->out->files[i].size_bytes;
+        paths[count] = str_of(path);
+        sizes[count++] = w->out->files[i].size_bytes;
     }
-    footer_cache_prime(w->engine, w->in->mapping, stored, paths, sizes, w->out->file_count);
+    footer_cache_prime(w->engine, w->in->mapping, stored, paths, sizes, count);
     return STATUS_OK;
 }
 
@@ -727,6 +754,80 @@ static enum status split_large(struct writing *w, struct error *err)
     return st;
 }
 
+/* ---- shredding ---------------------------------------------------------------------------------------------- */
+
+/* The file's columns of variants that shredding pays for, their names, and the expressions. */
+static enum status find_shredded(struct writing *w, struct str path, struct buf *sql, struct str *columns, size_t *count, struct error *err)
+{
+    struct buf source = BUF_INIT, one = BUF_INIT;
+    enum status st = STATUS_OK;
+    buf_z(&source, "read_parquet(");
+    put_literal_path(w, path, &source);
+    buf_z(&source, ", hive_partitioning=false)");
+    *count = 0;
+    for (uint32_t i = 0; st == STATUS_OK && i < w->stored->field_count; i++) {
+        bool shreds = false;
+        if (w->stored->fields[i].type->id != DELTA_VARIANT)
+            continue;
+        buf_clear(&one);
+        st = shred_column_sql(&w->run, buf_view(&source), w->stored->fields[i].name, &one, &shreds, err);
+        if (st != STATUS_OK || !shreds)
+            continue;
+        buf_z(sql, *count ? ", " : "");
+        buf_str(sql, buf_view(&one));
+        columns[(*count)++] = w->stored->fields[i].name;
+    }
+    if (st == STATUS_OK && (source.failed || one.failed))
+        st = error_oom(err);
+    buf_release(&source);
+    buf_release(&one);
+    return st == STATUS_OK ? buf_check(sql, err) : st;
+}
+
+static enum status annotate_file(struct writing *w, struct engine_written_file *file, const struct str *columns, size_t count, struct error *err)
+{
+    struct buf path = BUF_INIT;
+    int64_t size = 0;
+    buf_str(&path, w->root);
+    buf_str(&path, file->path);
+    enum status st = buf_check(&path, err);
+    if (st == STATUS_OK)
+        st = shred_annotate(path.ptr, columns, count, &size, err);
+    buf_release(&path);
+    w->out->size_bytes += size - file->size_bytes;
+    file->size_bytes = size;
+    file->shredded = true;
+    return st;
+}
+
+/* The file once more with parts of its variants as columns; *pieces: into how many files. */
+static enum status shred_file(struct writing *w, size_t index, size_t *pieces, struct error *err)
+{
+    struct buf sql = BUF_INIT;
+    size_t count = 0;
+    struct str *columns = ARENA_ARRAY(&w->out->arena, struct str, w->stored->field_count + 1);
+    enum status st = columns ? find_shredded(w, w->out->files[index].path, &sql, columns, &count, err) : error_oom(err);
+    if (st == STATUS_OK && count) {
+        w->replaced = buf_view(&sql);
+        st = split_file(w, index, pieces, err);
+        w->replaced = STR_NULL;
+        for (size_t i = 0; st == STATUS_OK && i < *pieces; i++)
+            st = annotate_file(w, &w->out->files[index + i], columns, count, err);
+    }
+    buf_release(&sql);
+    return st;
+}
+
+static enum status shred_files(struct writing *w, struct error *err)
+{
+    enum status st = STATUS_OK;
+    for (size_t i = 0, pieces; st == STATUS_OK && i < w->out->file_count; i += pieces) {
+        pieces = 1;
+        st = shred_file(w, i, &pieces, err);
+    }
+    return st;
+}
+
 static enum status write_all(struct writing *w, struct error *err)
 {
     w->partition_fields = ARENA_ARRAY(&w->out->arena, const struct delta_field *, w->in->partition_column_count + 1);
@@ -740,6 +841,8 @@ static enum status write_all(struct writing *w, struct error *err)
     st = copy(w, err);
     if (st == STATUS_OK && w->in->partition_column_count)
         st = split_large(w, err);
+    if (st == STATUS_OK && w->in->shred_variants)
+        st = shred_files(w, err);
     if (st == STATUS_OK)
         st = ctx_check(w->ctx, err);
     if (st == STATUS_OK && w->out->file_count)

@@ -18,7 +18,7 @@ static enum status alter(struct ctx *ctx, struct exec_session *s, struct arena *
     struct engine *e = s->lake->engine;
     switch (st->alter) {
     case SQL_ALTER_SET_PROPERTIES:
-        return table_set_properties(ctx, table, st->properties, st->property_count, change, err);
+        return table_set_properties(ctx, e, table, st->properties, st->property_count, change, err);
     case SQL_ALTER_UNSET_PROPERTIES:
         return unset_properties(ctx, arena, st, table, change, err);
     case SQL_ALTER_ADD_COLUMNS:
@@ -43,6 +43,7 @@ static enum status alter(struct ctx *ctx, struct exec_session *s, struct arena *
         return table_cluster_by(ctx, table, st->paths, st->path_count, change, err);
     case SQL_ALTER_RENAME_TABLE:
     case SQL_ALTER_SET_LOCATION:
+    case SQL_ALTER_SCHEMA_COMMENT:
         break; /* changes of the catalog, not of the table */
     }
     return error_set(err, STATUS_INTERNAL, "a change of the catalog came to the table");
@@ -88,5 +89,12 @@ enum status exec_alter_table(struct ctx *ctx, struct exec_session *s, struct are
 enum status exec_comment_on(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                             struct error *err)
 {
-    return exec_alter_table(ctx, s, arena, st, out, err);
+    if (st->alter != SQL_ALTER_SCHEMA_COMMENT)
+        return exec_alter_table(ctx, s, arena, st, out, err);
+    enum status status = exec_check_catalog(st, err);
+    if (status == STATUS_OK)
+        status = catalog_comment_schema(ctx, s->lake->catalog, st->name.table, st->comment, err);
+    if (status != STATUS_OK && err && err->position < 0)
+        err->position = (int64_t)st->name.offset;
+    return status == STATUS_OK ? exec_answer(out, STR("comment set"), err) : status;
 }

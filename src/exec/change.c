@@ -82,6 +82,15 @@ static enum status open_rows(struct insertion *n, struct error *err)
     return status;
 }
 
+/* Rows that come from the table itself: the insert is one after the version that they were read from. */
+static enum status note_reads(struct insertion *n, struct table_insert *insert, struct error *err)
+{
+    const struct delta_pred **reads = NULL;
+    enum status status = exec_select_reads_of(n->select, n->table.table, &n->arena, &reads, &insert->read_count, &insert->base, err);
+    insert->reads = reads;
+    return status;
+}
+
 static enum status insert_once(struct insertion *n, struct table_change *change, struct error *err)
 {
     const struct statement *st = n->st;
@@ -96,10 +105,12 @@ static enum status insert_once(struct insertion *n, struct table_change *change,
                                       .by_name = st->by_name,
                                       .overwrite = st->overwrite,
                                       .dynamic = n->session->overwrites_partitions,
-                                      .merge_schema = property_flag(st, "mergeSchema"),
+                                      .merge_schema = st->change.schema_evolution || property_flag(st, "mergeSchema"),
                                       .overwrite_schema = property_flag(st, "overwriteSchema"),
                                       .operation = STR("WRITE")};
-        status = table_insert(n->ctx, n->session->lake->engine, &n->table, &n->source, &insert, change, err);
+        status = note_reads(n, &insert, err);
+        if (status == STATUS_OK)
+            status = table_insert(n->ctx, n->session->lake->engine, &n->table, &n->source, &insert, change, err);
     }
     exec_select_free(n->select);
     delta_snapshot_unref(n->snapshot);
@@ -114,6 +125,8 @@ enum status exec_insert(struct ctx *ctx, struct exec_session *s, struct arena *a
                         struct error *err)
 {
     static const struct str options[] = {STR("mergeSchema"), STR("overwriteSchema")};
+    if (st->replace_on || st->replace_using_count)
+        return exec_insert_replace_matching(ctx, s, arena, st, out, err);
     if (st->change.condition.ptr)
         return exec_insert_replace(ctx, s, arena, st, out, err);
     struct insertion n = {.ctx = ctx, .session = s, .arena = ARENA_INIT, .st = st};
@@ -123,14 +136,14 @@ enum status exec_insert(struct ctx *ctx, struct exec_session *s, struct arena *a
         struct error failure = ERROR_INIT;
         n = (struct insertion){.ctx = ctx, .session = s, .arena = n.arena, .st = st};
         status = insert_once(&n, &change, &failure);
-        bool again = status == STATUS_COMMIT_CONFLICT && attempt < INSERT_TRIES && ctx_check(ctx, NULL) == STATUS_OK;
-        if (!again) {
-            if (status != STATUS_OK)
-                error_move(err, &failure);
-            break;
-        }
+        bool again = status == STATUS_COMMIT_CONFLICT && attempt < INSERT_TRIES;
+        if (status != STATUS_OK && !again)
+            error_move(err, &failure);
         error_release(&failure);
-        status = STATUS_OK;
+        if (!again)
+            break;
+        atomic_fetch_add(&s->lake->counters.commit_conflicts, 1);
+        status = change_pause(ctx, attempt, err);
     }
     arena_release(&n.arena);
     return status == STATUS_OK ? exec_change_answer(out, &change, err) : status;
@@ -179,7 +192,7 @@ static enum status register_existing(struct exec_result *out, const struct state
                                      const struct catalog_table *table, const struct delta_snapshot *existing, struct error *err)
 {
     bool other_columns = wanted && wanted->field_count && !delta_type_equal(wanted, delta_snapshot_schema(existing));
-    if (st->query.ptr || other_columns) {
+    if (st->query.ptr || st->copy != SQL_COPY_NONE || other_columns) {
         error_set(err, STATUS_TABLE_EXISTS, "there is a Delta table at \"%s\" already, and the definition does not match it", table->location);
         return error_hint(err, "leave the columns and the query out to register it, or use CREATE OR REPLACE TABLE");
     }
@@ -192,7 +205,63 @@ struct creation {
     struct exec_select *select;
     struct table_source source;
     bool has_source;
+    /* LIKE and CLONE: */
+    struct catalog_table copied;
+    struct table_clone clone;
 };
+
+/* The table that LIKE or CLONE names, at its version. */
+static enum status creation_open_copied(struct ctx *ctx, struct exec_session *s, const struct statement *st, struct creation *c, struct error *err)
+{
+    static const enum table_clone_kind kinds[] = {
+        [SQL_COPY_DEFINITION] = TABLE_CLONE_DEFINITION, [SQL_COPY_SHALLOW] = TABLE_CLONE_SHALLOW, [SQL_COPY_DEEP] = TABLE_CLONE_DEEP};
+    enum status status = exec_open_named(ctx, s, &st->source, &c->copied, &c->clone.source, err);
+    c->clone.kind = kinds[st->copy];
+    c->clone.comment = st->comment;
+    c->clone.overrides = st->properties;
+    c->clone.override_count = st->property_count;
+    if (status == STATUS_OK)
+        c->clone.source_name = str_of(c->copied.qualified_name);
+    return status;
+}
+
+static void creation_close(struct creation *c)
+{
+    if (c->has_source)
+        engine_hold_free(c->source.hold);
+    exec_select_free(c->select);
+    if (c->clone.source) {
+        delta_snapshot_unref(c->clone.source);
+        catalog_table_release(&c->copied);
+    }
+}
+
+static enum status creation_commit(struct ctx *ctx, struct exec_session *s, struct catalog_table *table, struct creation *c,
+                                   struct delta_snapshot *existing, bool or_replace, struct table_change *change, struct error *err)
+{
+    struct table_source *source = c->has_source ? &c->source : NULL;
+    c->has_source = false;
+    return c->clone.source ? table_clone(ctx, table, &c->clone, existing, or_replace, change, err)
+                           : table_create(ctx, s->lake->engine, table, &c->def, source, existing, or_replace, change, err);
+}
+
+/* A clone answers with what Spark's does. */
+static enum status creation_answer(const struct creation *c, const struct table_change *change, struct exec_result *out, struct error *err)
+{
+    static const struct rowset_column columns[] = {{"source_table_size", "l"}, {"source_num_of_files", "l"}, {"num_removed_files", "l"},
+                                                   {"num_copied_files", "l"},  {"removed_files_size", "l"},  {"copied_files_size", "l"}};
+    const int64_t values[] = {change->bytes_after, change->files_after,   change->files_removed,
+                              change->files_added, change->bytes_removed, change->bytes_added};
+    if (!c->clone.source || c->clone.kind == TABLE_CLONE_DEFINITION)
+        return exec_change_answer(out, change, err);
+    struct rowset *rows = rowset_new(columns, VV_ARRAY_COUNT(columns));
+    if (!rows)
+        return error_oom(err);
+    for (size_t i = 0; i < VV_ARRAY_COUNT(values); i++)
+        rowset_i64(rows, values[i]);
+    out->version = change->version;
+    return rowset_stream(rows, &out->stream, err);
+}
 
 static enum status creation_open(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct creation *c,
                                  struct error *err)
@@ -206,20 +275,14 @@ static enum status creation_open(struct ctx *ctx, struct exec_session *s, struct
                                        .constraint_count = st->constraint_count,
                                        .cluster_by = st->paths,
                                        .cluster_by_count = st->path_count};
+    if (st->copy != SQL_COPY_NONE)
+        return creation_open_copied(ctx, s, st, c, err);
     enum status status = definition_schema(arena, st, &c->def.schema, err);
     if (status == STATUS_OK && st->query.ptr) {
         status = source_open(ctx, s, st, &c->select, &c->source, err);
         c->has_source = status == STATUS_OK;
     }
     return status;
-}
-
-static enum status replace_table(struct ctx *ctx, struct exec_session *s, struct catalog_table *table, struct delta_snapshot *existing,
-                                 struct creation *c, struct table_change *change, struct error *err)
-{
-    struct table_source *source = c->has_source ? &c->source : NULL;
-    c->has_source = false;
-    return table_create(ctx, s->lake->engine, table, &c->def, source, existing, true, change, err);
 }
 
 static enum status create_new(struct ctx *ctx, struct exec_session *s, const struct statement *st, const struct catalog_name *name,
@@ -234,11 +297,9 @@ static enum status create_new(struct ctx *ctx, struct exec_session *s, const str
     if (st->location.ptr && delta_snapshot_latest(ctx, table.table, &existing, NULL) == STATUS_OK && !st->or_replace) {
         status = register_existing(out, st, c->def.schema, &table, existing, err);
     } else {
-        struct table_source *source = c->has_source ? &c->source : NULL;
-        c->has_source = false;
-        status = table_create(ctx, s->lake->engine, &table, &c->def, source, existing, st->or_replace, &change, err);
+        status = creation_commit(ctx, s, &table, c, existing, st->or_replace, &change, err);
         if (status == STATUS_OK)
-            status = exec_change_answer(out, &change, err);
+            status = creation_answer(c, &change, out, err);
     }
     delta_snapshot_unref(existing);
     if (status != STATUS_OK)
@@ -284,9 +345,9 @@ enum status exec_create_table(struct ctx *ctx, struct exec_session *s, struct ar
     if (status != STATUS_OK)
         goto out;
     if (exists) {
-        status = replace_table(ctx, s, &table, existing, &creation, &change, err);
+        status = creation_commit(ctx, s, &table, &creation, existing, true, &change, err);
         if (status == STATUS_OK)
-            status = exec_change_answer(out, &change, err);
+            status = creation_answer(&creation, &change, out, err);
     } else {
         status = create_new(ctx, s, st, &name, &creation, out, err);
         if (status == STATUS_TABLE_EXISTS && st->if_not_exists) { /* another process was first */
@@ -295,9 +356,7 @@ enum status exec_create_table(struct ctx *ctx, struct exec_session *s, struct ar
         }
     }
 out:
-    if (creation.has_source)
-        engine_hold_free(creation.source.hold);
-    exec_select_free(creation.select);
+    creation_close(&creation);
     error_release(&absent);
     delta_snapshot_unref(existing);
     if (exists)
@@ -325,11 +384,12 @@ enum status exec_drop_table(struct ctx *ctx, struct exec_session *s, struct aren
 
 /* ---- schemas ---------------------------------------------------------------------------------------- */
 
-static enum status check_own_catalog(const struct statement *st, struct error *err)
+enum status exec_check_catalog(const struct statement *st, struct error *err)
 {
     if (!st->name.schema.ptr || str_ieq(st->name.schema, STR(CATALOG_NAME)))
         return STATUS_OK;
-    return error_set(err, STATUS_CATALOG_NOT_FOUND, "catalog \"%.*s\" does not exist", STR_ARG(st->name.schema));
+    error_set(err, STATUS_CATALOG_NOT_FOUND, "catalog \"%.*s\" does not exist", STR_ARG(st->name.schema));
+    return error_hint(err, "the catalog of a lake is \"%s\": leave the catalog's name out", CATALOG_NAME);
 }
 
 enum status exec_create_schema(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
@@ -337,7 +397,7 @@ enum status exec_create_schema(struct ctx *ctx, struct exec_session *s, struct a
 {
     (void)arena;
     bool existed = false;
-    enum status status = check_own_catalog(st, err);
+    enum status status = exec_check_catalog(st, err);
     if (status == STATUS_OK)
         status = catalog_create_schema(ctx, s->lake->catalog, st->name.table, st->comment, &existed, err);
     if (status != STATUS_OK)
@@ -354,7 +414,7 @@ enum status exec_drop_schema(struct ctx *ctx, struct exec_session *s, struct are
 {
     (void)arena;
     bool existed = false;
-    enum status status = check_own_catalog(st, err);
+    enum status status = exec_check_catalog(st, err);
     if (status == STATUS_OK)
         status = catalog_drop_schema(ctx, s->lake->catalog, st->name.table, st->cascade, &existed, err);
     if (status != STATUS_OK)

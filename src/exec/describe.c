@@ -25,29 +25,125 @@ static bool is_partition_column(const struct delta_metadata *m, struct str colum
     return false;
 }
 
-/* m: NULL for a view. */
-static enum status list_columns(const struct delta_type *schema, const struct delta_metadata *m, struct exec_result *out, struct error *err)
+static void put_columns(struct rowset *rows, struct buf *type, const struct delta_type *schema, const struct delta_metadata *m)
 {
-    static const struct rowset_column columns[] = {{"col_name", "u"}, {"data_type", "u"}, {"nullable", "b"}, {"partition", "b"}, {"comment", "u"}};
-    struct buf type = BUF_INIT;
-    struct rowset *rows = rowset_new(columns, VV_ARRAY_COUNT(columns));
-    for (uint32_t i = 0; rows && i < schema->field_count; i++) {
+    for (uint32_t i = 0; i < schema->field_count; i++) {
         const struct delta_field *f = &schema->fields[i];
-        buf_clear(&type);
-        delta_type_text(f->type, &type);
+        buf_clear(type);
+        delta_type_text(f->type, type);
         rowset_str(rows, f->name);
-        rowset_str(rows, buf_view(&type));
+        rowset_str(rows, buf_view(type));
         rowset_bool(rows, f->nullable);
         rowset_bool(rows, m && is_partition_column(m, f->name));
         rowset_str(rows, delta_field_meta(f, "comment"));
     }
-    enum status status = rows ? buf_check(&type, err) : error_oom(err);
+}
+
+/* A row that tells of the table, not of a column. */
+static void put_fact(struct rowset *rows, const char *name, struct str value)
+{
+    rowset_str(rows, str_of(name));
+    rowset_str(rows, value);
+    rowset_null(rows);
+    rowset_null(rows);
+    rowset_null(rows);
+}
+
+static void put_facts(struct rowset *rows, struct buf *text, const struct described *d)
+{
+    const struct delta_metadata *m = delta_snapshot_metadata(d->snapshot);
+    char created[40] = "";
+    if (m->created_time_ms != INT64_MIN)
+        timestamp_to_iso(m->created_time_ms * 1000, true, created);
+    put_fact(rows, "", STR(""));
+    put_fact(rows, "# Detailed Table Information", STR(""));
+    put_fact(rows, "Name", str_of(d->table.qualified_name));
+    put_fact(rows, "Type", d->table.managed ? STR("MANAGED") : STR("EXTERNAL"));
+    put_fact(rows, "Location", str_of(d->table.location));
+    put_fact(rows, "Provider", STR("delta"));
+    put_fact(rows, "Created Time", str_of(created));
+    put_fact(rows, "Comment", m->description);
+    buf_clear(text);
+    for (uint32_t i = 0; i < m->partition_column_count; i++)
+        buf_printf(text, "%s%.*s", i ? ", " : "", STR_ARG(m->partition_columns[i]));
+    put_fact(rows, "Partition Columns", text->len ? buf_view(text) : STR(""));
+    buf_clear(text);
+    for (uint32_t i = 0; i < m->configuration_count; i++)
+        buf_printf(text, "%s%.*s=%.*s", i ? "," : "[", STR_ARG(m->configuration[i].key), STR_ARG(m->configuration[i].value));
+    buf_z(text, m->configuration_count ? "]" : "[]");
+    put_fact(rows, "Table Properties", buf_view(text));
+}
+
+/* d: NULL for a view or a query. */
+static enum status list_columns(const struct delta_type *schema, const struct described *d, bool extended, struct exec_result *out, struct error *err)
+{
+    static const struct rowset_column columns[] = {{"col_name", "u"}, {"data_type", "u"}, {"nullable", "b"}, {"partition", "b"}, {"comment", "u"}};
+    struct buf text = BUF_INIT;
+    struct rowset *rows = rowset_new(columns, VV_ARRAY_COUNT(columns));
+    if (rows)
+        put_columns(rows, &text, schema, d ? delta_snapshot_metadata(d->snapshot) : NULL);
+    if (rows && d && extended)
+        put_facts(rows, &text, d);
+    enum status status = rows ? buf_check(&text, err) : error_oom(err);
     if (status == STATUS_OK)
         status = rowset_stream(rows, &out->stream, err);
     else
         rowset_free(rows);
+    buf_release(&text);
+    return status;
+}
+
+/* DESCRIBE t a.b: what is known of one column. */
+static enum status describe_column(const struct statement *st, const struct delta_type *schema, struct exec_result *out, struct error *err)
+{
+    static const struct rowset_column columns[] = {{"info_name", "u"}, {"info_value", "u"}};
+    const struct sql_path *path = &st->paths[0];
+    const struct delta_field *field = NULL;
+    struct buf type = BUF_INIT;
+    for (uint32_t i = 0; i < path->depth; i++) {
+        field = schema->id == DELTA_STRUCT ? delta_field_find(schema, path->parts[i]) : NULL;
+        if (!field) {
+            error_set(err, STATUS_COLUMN_NOT_FOUND, "\"%.*s\" has no column \"%.*s\"", STR_ARG(st->name.table), STR_ARG(path->parts[i]));
+            if (err)
+                err->position = (int64_t)path->offset;
+            return STATUS_COLUMN_NOT_FOUND;
+        }
+        schema = field->type;
+    }
+    struct rowset *rows = rowset_new(columns, VV_ARRAY_COUNT(columns));
+    delta_type_text(schema, &type);
+    enum status status = rows ? buf_check(&type, err) : error_oom(err);
+    if (status != STATUS_OK) {
+        rowset_free(rows);
+        return status;
+    }
+    const struct str facts[][2] = {
+        {STR("col_name"), field->name}, {STR("data_type"), buf_view(&type)}, {STR("comment"), delta_field_meta(field, "comment")}};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(facts); i++) {
+        rowset_str(rows, facts[i][0]);
+        rowset_str(rows, facts[i][1]);
+    }
+    status = rowset_stream(rows, &out->stream, err);
     buf_release(&type);
     return status;
+}
+
+static enum status describe_query(struct ctx *ctx, struct exec_session *s, const struct statement *st, struct exec_result *out, struct error *err)
+{
+    struct exec_select *select = NULL;
+    enum status status = exec_select_prepare(ctx, s, st->query, st->query_offset, &select, err);
+    if (status == STATUS_OK)
+        status = exec_select_bind(ctx, select, err);
+    if (status == STATUS_OK)
+        status = list_columns(exec_select_schema(select), NULL, false, out, err);
+    exec_select_free(select);
+    return status;
+}
+
+static enum status describe(const struct statement *st, const struct delta_type *schema, const struct described *d, struct exec_result *out,
+                            struct error *err)
+{
+    return st->path_count ? describe_column(st, schema, out, err) : list_columns(schema, d, st->extended, out, err);
 }
 
 enum status exec_describe_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
@@ -55,24 +151,73 @@ enum status exec_describe_table(struct ctx *ctx, struct exec_session *s, struct 
 {
     struct described d = {0};
     struct exec_select *view = NULL;
+    if (st->query.ptr)
+        return describe_query(ctx, s, st, out, err);
     enum status status = st->name.at.kind == SQL_AT_NONE ? exec_view_open(ctx, s, arena, &st->name, &view, err) : STATUS_OK;
     if (view)
-        status = list_columns(exec_select_schema(view), NULL, out, err);
+        status = describe(st, exec_select_schema(view), NULL, out, err);
     else if (status == STATUS_OK)
         status = described_open(ctx, s, st, &d, err);
     exec_select_free(view);
     if (status != STATUS_OK || !d.snapshot)
         return status;
-    status = list_columns(delta_snapshot_schema(d.snapshot), delta_snapshot_metadata(d.snapshot), out, err);
+    status = describe(st, delta_snapshot_schema(d.snapshot), &d, out, err);
     described_release(&d);
     return status;
+}
+
+enum status exec_describe_schema(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                                 struct error *err)
+{
+    static const struct rowset_column columns[] = {{"info_name", "u"}, {"info_value", "u"}};
+    struct catalog_schema schema;
+    enum status status = exec_check_catalog(st, err);
+    if (status == STATUS_OK)
+        status = catalog_describe_schema(ctx, s->lake->catalog, arena, st->name.table, &schema, err);
+    if (status != STATUS_OK) {
+        if (err && err->position < 0)
+            err->position = (int64_t)st->name.offset;
+        return status;
+    }
+    const struct str facts[][2] = {{STR("Catalog Name"), STR(CATALOG_NAME)},
+                                   {STR("Namespace Name"), schema.name},
+                                   {STR("Comment"), schema.comment},
+                                   {STR("Created"), schema.created}};
+    struct rowset *rows = rowset_new(columns, VV_ARRAY_COUNT(columns));
+    if (!rows)
+        return error_oom(err);
+    for (size_t i = 0; i < VV_ARRAY_COUNT(facts); i++) {
+        rowset_str(rows, facts[i][0]);
+        rowset_str(rows, facts[i][1]);
+    }
+    return rowset_stream(rows, &out->stream, err);
 }
 
 /* ---- DETAIL --------------------------------------------------------------------------------------- */
 
 static int64_t ms_to_us(int64_t ms) { return ms * 1000; }
 
-static void detail_row(struct rowset *rows, struct arena *arena, const struct described *d)
+/* Paths as texts, "s.x". */
+static enum status clustering_names(struct arena *arena, const struct described *d, struct str **out, size_t *count, struct error *err)
+{
+    struct delta_column_path *paths;
+    struct buf name = BUF_INIT;
+    enum status status = delta_snapshot_clustering(d->snapshot, arena, &paths, count, err);
+    if (status != STATUS_OK)
+        return status;
+    *out = ARENA_ARRAY(arena, struct str, *count + 1);
+    for (size_t i = 0; *out && i < *count && status == STATUS_OK; i++) {
+        buf_clear(&name);
+        for (uint32_t k = 0; k < paths[i].depth; k++)
+            buf_printf(&name, "%s%.*s", k ? "." : "", STR_ARG(paths[i].names[k]));
+        (*out)[i] = arena_str(arena, buf_view(&name));
+        status = (*out)[i].ptr ? buf_check(&name, err) : error_oom(err);
+    }
+    buf_release(&name);
+    return *out ? status : error_oom(err);
+}
+
+static void detail_row(struct rowset *rows, struct arena *arena, const struct described *d, const struct str *clustered, size_t clustered_count)
 {
     const struct delta_metadata *m = delta_snapshot_metadata(d->snapshot);
     const struct delta_protocol *p = delta_snapshot_protocol(d->snapshot);
@@ -99,7 +244,7 @@ static void detail_row(struct rowset *rows, struct arena *arena, const struct de
         rowset_i64(rows, ms_to_us(m->created_time_ms));
     rowset_i64(rows, delta_snapshot_timestamp_us(d->snapshot));
     rowset_list(rows, m->partition_columns, m->partition_column_count);
-    rowset_list(rows, NULL, 0);
+    rowset_list(rows, clustered, (uint32_t)clustered_count);
     rowset_i64(rows, delta_snapshot_file_count(d->snapshot));
     rowset_i64(rows, delta_snapshot_size_bytes(d->snapshot));
     rowset_map(rows, keys, values, m->configuration_count);
@@ -107,6 +252,7 @@ static void detail_row(struct rowset *rows, struct arena *arena, const struct de
     rowset_i64(rows, p->min_writer_version);
     rowset_list(rows, features, feature_count);
     rowset_i64(rows, delta_snapshot_version(d->snapshot));
+    rowset_i64(rows, delta_snapshot_size_bytes(d->snapshot));
 }
 
 enum status exec_describe_detail(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
@@ -127,18 +273,20 @@ enum status exec_describe_detail(struct ctx *ctx, struct exec_session *s, struct
                                                    {"minReaderVersion", "i"},
                                                    {"minWriterVersion", "i"},
                                                    {"tableFeatures", "+l:u"},
-                                                   {"version", "l"}};
+                                                   {"version", "l"},
+                                                   {"size_in_bytes", "l"}}; /* the name that DESCRIBE FILES has for it */
     struct described d = {0};
     enum status status = described_open(ctx, s, st, &d, err);
     if (status != STATUS_OK)
         return status;
-    struct rowset *rows = rowset_new(columns, VV_ARRAY_COUNT(columns));
-    if (rows) {
-        detail_row(rows, arena, &d);
-        status = rowset_stream(rows, &out->stream, err);
-    } else {
-        status = error_oom(err);
-    }
+    struct str *clustered;
+    size_t clustered_count;
+    status = clustering_names(arena, &d, &clustered, &clustered_count, err);
+    struct rowset *rows = status == STATUS_OK ? rowset_new(columns, VV_ARRAY_COUNT(columns)) : NULL;
+    if (rows)
+        detail_row(rows, arena, &d, clustered, clustered_count);
+    if (status == STATUS_OK)
+        status = rows ? rowset_stream(rows, &out->stream, err) : error_oom(err);
     described_release(&d);
     return status;
 }
@@ -271,6 +419,27 @@ static void history_row(struct rowset *rows, struct arena *arena, const struct d
     rowset_str(rows, field_text(&c, "txnId"));
 }
 
+/* DESCRIBE HISTORY t WHERE … is SELECT * FROM (DESCRIBE HISTORY t) WHERE …. */
+static enum status select_history(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                                  struct error *err)
+{
+    struct exec_select *select = NULL;
+    size_t at = (size_t)(st->tail.ptr - st->text.ptr);
+    char *text = arena_printf(arena, "SELECT * FROM (%.*s\n) AS varve_history ", (int)at, st->text.ptr);
+    struct str head = str_of(text);
+    char *whole = text ? arena_printf(arena, "%s%.*s", text, STR_ARG(st->tail)) : NULL;
+    struct sql_edit edit = {.out_end = head.len, .in_start = st->name.offset, .in_end = at};
+    struct exec_frame frame = {.origin = {.text = str_of(whole), .edits = &edit, .edit_count = 1}};
+    if (!whole)
+        return error_oom(err);
+    enum status status = exec_select_prepare_in(ctx, s, &frame, &select, err);
+    if (status == STATUS_OK)
+        status = exec_select_run(ctx, select, out, err);
+    exec_select_free(select);
+    out->kind = STATEMENT_DESCRIBE_HISTORY;
+    return status;
+}
+
 enum status exec_describe_history(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                                   struct error *err)
 {
@@ -283,6 +452,8 @@ enum status exec_describe_history(struct ctx *ctx, struct exec_session *s, struc
     struct catalog_table table = {0};
     struct delta_commit_info *commits = NULL;
     size_t count = 0;
+    if (st->tail.ptr)
+        return select_history(ctx, s, arena, st, out, err);
     enum status status = catalog_resolve(ctx, s->lake->catalog, &name, &table, err);
     if (status != STATUS_OK) {
         if (err && err->position < 0)

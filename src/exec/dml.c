@@ -29,8 +29,10 @@ static void put_edit(struct change_text *t, size_t out_start, size_t origin)
 static void put_origin(struct change_text *t, struct str part)
 {
     size_t start = t->edit_count ? t->edits[t->edit_count - 1].out_end + 1 : 0;
+    const struct statement *st = t->change->st;
+    bool inside = part.ptr >= st->text.ptr && part.ptr <= st->text.ptr + st->text.len; /* else it was made from the statement's names */
     if (!t->failed)
-        put_edit(t, start < t->out.len ? start : t->out.len, (size_t)(part.ptr - t->change->st->text.ptr));
+        put_edit(t, start < t->out.len ? start : t->out.len, inside ? (size_t)(part.ptr - st->text.ptr) : st->name.offset);
 }
 
 struct change_text change_text_begin(struct change *c)
@@ -385,11 +387,19 @@ static void change_close(struct change *c)
 
 enum status change_rewrite(struct change *c, struct table_change *out, struct error *err)
 {
+    const struct delta_pred **reads = NULL;
+    for (uint32_t i = 0; i < c->select_count; i++) {
+        struct delta_snapshot *same;
+        enum status status =
+            exec_select_reads_of(c->selects[i], delta_snapshot_table(c->snapshot), c->arena, &reads, &c->rewrite.read_count, &same, err);
+        if (status != STATUS_OK)
+            return status;
+    }
+    c->rewrite.reads = reads;
     return table_rewrite(c->ctx, c->session->lake->engine, c->table, &c->rewrite, out, err);
 }
 
-/* A random part of a pause that grows, so that writers who met do not meet again. */
-static enum status pause_before(struct ctx *ctx, int try, struct error *err)
+enum status change_pause(struct ctx *ctx, int try, struct error *err)
 {
     uint32_t random = 0;
     ctx->rng->fill(ctx->rng->self, &random, sizeof random);
@@ -441,7 +451,7 @@ enum status change_run(struct ctx *ctx, struct exec_session *s, struct arena *ar
         if (status != STATUS_COMMIT_CONFLICT || tries == TRIES)
             break;
         atomic_fetch_add(&s->lake->counters.commit_conflicts, 1);
-        if ((status = pause_before(ctx, tries, err)) != STATUS_OK)
+        if ((status = change_pause(ctx, tries, err)) != STATUS_OK)
             break;
         if (err)
             error_release(err);
@@ -536,6 +546,7 @@ static enum status match_rows(struct change *c, struct error *err)
 static enum status try_delete(struct change *c, struct table_change *out, struct error *err)
 {
     c->rewrite.operation = "DELETE";
+    c->rewrite.takes_all = true;
     c->rewrite.actions = &delete_action;
     c->rewrite.action_count = 1;
     c->rewrite.delete_all = !c->in->condition.ptr;
@@ -605,6 +616,7 @@ static enum status try_replace(struct change *c, struct table_change *out, struc
     if (!actions)
         return error_oom(err);
     c->rewrite.operation = "WRITE";
+    c->rewrite.takes_all = true;
     c->rewrite.actions = actions;
     c->rewrite.action_count = 2;
     actions[0] = delete_action;
@@ -625,8 +637,8 @@ enum status exec_insert_replace(struct ctx *ctx, struct exec_session *s, struct 
                                 struct error *err)
 {
     struct table_change change = {0};
-    if (st->property_count)
-        return error_set(err, STATUS_NOT_SUPPORTED, "INSERT … REPLACE WHERE takes no options");
+    if (st->property_count || st->change.schema_evolution)
+        return error_set(err, STATUS_NOT_SUPPORTED, "INSERT … REPLACE WHERE takes no options and no WITH SCHEMA EVOLUTION");
     enum status status = change_run(ctx, s, arena, st, try_replace, &change, err);
     return status == STATUS_OK ? change_rows_answer(out, &change, true, err) : status;
 }
@@ -660,6 +672,7 @@ static enum status try_update(struct change *c, struct table_change *out, struct
     if (!action)
         return error_oom(err);
     c->rewrite.operation = "UPDATE";
+    c->rewrite.takes_all = true;
     c->rewrite.actions = action;
     c->rewrite.action_count = 1;
     enum status status = change_predicate(c, c->in->condition, err);

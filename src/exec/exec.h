@@ -10,7 +10,8 @@
 #include "sql/sql.h"
 #include "table/table.h"
 
-struct exec_search; /* search.c: configured tables and their indexes */
+struct exec_transaction; /* transaction.c */
+struct exec_search;      /* search.c: configured tables and their indexes */
 
 /* One open lake: what all sessions share.  Made by the facade; plain data, thread safe by its parts. */
 struct exec_counters {
@@ -25,11 +26,26 @@ struct exec_lake {
     struct exec_counters counters;
     bool read_only;
 };
+/* What a session keeps under a name: a variable with its value as text (NULL: NULL), a temporary function or a prepared statement, a setting. */
+struct exec_item {
+    char *name, *text;
+    char *type;    /* of a variable: as the engine spells it */
+    char *initial; /* of a variable: the expression of its DEFAULT; NULL: none */
+};
+struct exec_items {
+    struct exec_item *items;
+    size_t count;
+};
+struct exec_expanding; /* select.c: how far variables and functions of a statement are written out */
 struct exec_session {
     struct exec_lake *lake;
-    char *schema;               /* current schema */
-    char *time_zone;            /* SET TimeZone; NULL: UTC */
-    bool overwrites_partitions; /* SET spark.sql.sources.partitionOverwriteMode = dynamic */
+    char *schema;                         /* current schema */
+    char *time_zone;                      /* SET TimeZone; NULL: UTC */
+    bool overwrites_partitions;           /* SET spark.sql.sources.partitionOverwriteMode = dynamic */
+    bool vacuums_unchecked;               /* SET spark.databricks.delta.retentionDurationCheck.enabled = false */
+    struct exec_transaction *transaction; /* between BEGIN and COMMIT; else NULL */
+    struct exec_items variables, functions, prepared, settings;
+    struct exec_expanding *expanding; /* while a function's body is looked into; else NULL */
 };
 enum status exec_session_init(struct exec_session *s, struct exec_lake *lake, struct error *err);
 void exec_session_release(struct exec_session *s);
@@ -54,6 +70,9 @@ void exec_result_release(struct exec_result *r);
 /* Runs one statement. ctx must outlive the result's stream. */
 enum status exec_statement(struct ctx *ctx, struct exec_session *s, struct str sql, struct exec_result *out, struct error *err);
 
+/* A value of a type as the engine spells it (text; NULL ptr: NULL) as it can stand in a statement.  In the arena. */
+enum status exec_parameter_literal(struct arena *arena, struct str type, struct str value, struct str *out, struct error *err);
+
 /* ---- SELECT in two steps, for the cache --------------------------------------------------- */
 
 /* A SELECT whose names and versions are resolved but whose files are not yet chosen. */
@@ -62,6 +81,8 @@ enum status exec_select_prepare(struct ctx *ctx, struct exec_session *s, struct 
                                 struct error *err);
 /* Appends what identifies the result: normalized text, every table id and version, identity, session settings.  false when it must not be cached. */
 bool exec_select_cache_key(const struct exec_select *p, struct ctx *ctx, struct buf *key);
+/* After the run: false when the answer depended on more than the key says, the session's variables or functions. */
+bool exec_select_is_cacheable(const struct exec_select *p);
 enum status exec_select_run(struct ctx *ctx, struct exec_select *p, struct exec_result *out, struct error *err);
 void exec_select_reads(const struct exec_select *p, struct exec_read **reads, size_t *count); /* copies; files fields are 0 before the run */
 void exec_select_free(struct exec_select *p);

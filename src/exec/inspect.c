@@ -133,6 +133,39 @@ static enum status put_listed(struct ctx *ctx, struct exec_session *s, const str
     return st;
 }
 
+/* A view's columns are known by planning it, which a list does not do: DESCRIBE does. */
+static void put_view(const struct catalog_entry *entry, struct buf *out)
+{
+    struct buf name = BUF_INIT;
+    bool first = true;
+    buf_printf(&name, "%.*s.%.*s", STR_ARG(entry->schema), STR_ARG(entry->table));
+    buf_char(out, '{');
+    put_text(out, "name", buf_view(&name), &first);
+    put_text(out, "schema_name", entry->schema, &first);
+    put_text(out, "view_name", entry->table, &first);
+    buf_char(out, '}');
+    out->failed |= name.failed;
+    buf_release(&name);
+}
+
+/* Of the entries the views, or what is none. */
+static enum status put_entries(struct ctx *ctx, struct exec_session *s, const struct catalog_entry *entries, size_t count, bool views, size_t *shown,
+                               struct buf *out, struct error *err)
+{
+    enum status st = STATUS_OK;
+    *shown = 0;
+    for (size_t i = 0; i < count && st == STATUS_OK; i++) {
+        if (entries[i].is_view != views)
+            continue;
+        buf_z(out, (*shown)++ ? "," : "");
+        if (views)
+            put_view(&entries[i], out);
+        else
+            st = put_listed(ctx, s, &entries[i], out, err);
+    }
+    return st;
+}
+
 enum status exec_tables_json(struct ctx *ctx, struct exec_session *s, struct buf *out, struct error *err)
 {
     struct arena arena = ARENA_INIT;
@@ -140,13 +173,15 @@ enum status exec_tables_json(struct ctx *ctx, struct exec_session *s, struct buf
     size_t count = 0;
     enum status st = catalog_check_lake(s->lake->catalog, err);
     if (st == STATUS_OK)
-        st = catalog_list_tables(ctx, s->lake->catalog, STR_NULL, &arena, &entries, &count, err);
+        st = catalog_list_relations(ctx, s->lake->catalog, STR_NULL, &arena, &entries, &count, err);
+    size_t tables = 0, views = 0;
     buf_z(out, "{\"tables\":[");
-    for (size_t i = 0; i < count && st == STATUS_OK; i++) {
-        buf_z(out, i ? "," : "");
-        st = put_listed(ctx, s, &entries[i], out, err);
-    }
-    buf_printf(out, "],\"total_tables\":%zu}", count);
+    if (st == STATUS_OK)
+        st = put_entries(ctx, s, entries, count, false, &tables, out, err);
+    buf_z(out, "],\"views\":[");
+    if (st == STATUS_OK)
+        st = put_entries(ctx, s, entries, count, true, &views, out, err);
+    buf_printf(out, "],\"total_tables\":%zu,\"total_views\":%zu}", tables, views);
     arena_release(&arena);
     return st;
 }

@@ -1,4 +1,4 @@
-/* exec/maintain.c: RESTORE, OPTIMIZE and REORG. */
+/* exec/maintain.c: RESTORE, OPTIMIZE, REORG and VACUUM. */
 #include "exec/exec_int.h"
 
 /* ---- RESTORE ----------------------------------------------------------------------------------- */
@@ -88,7 +88,11 @@ static enum status choose_files(struct change *c, struct table_optimize *optimiz
 
 static enum status try_optimize(struct change *c, struct table_change *out, struct error *err)
 {
-    struct table_optimize optimize = {.base = c->snapshot, .purge = c->st->kind == STATEMENT_REORG, .session_settings = c->rewrite.session_settings};
+    struct table_optimize optimize = {.base = c->snapshot,
+                                      .purge = c->st->kind == STATEMENT_REORG,
+                                      .zorder = c->st->paths,
+                                      .zorder_count = c->st->path_count,
+                                      .session_settings = c->rewrite.session_settings};
     enum status status = change_predicate(c, c->in->condition, err);
     optimize.predicate = status == STATUS_OK ? c->rewrite.parameters[0].value : STR_NULL;
     if (status == STATUS_OK && c->in->condition.ptr)
@@ -113,4 +117,62 @@ enum status exec_optimize(struct ctx *ctx, struct exec_session *s, struct arena 
         rowset_i64(rows, values[i]);
     out->version = change.version;
     return rowset_stream(rows, &out->stream, err);
+}
+
+/* ---- VACUUM ---------------------------------------------------------------------------------------------- */
+
+static void put_doomed(void *user, struct str key, int64_t size_bytes, int64_t modified_us)
+{
+    struct rowset *rows = user;
+    rowset_str(rows, key);
+    rowset_i64(rows, size_bytes);
+    rowset_i64(rows, modified_us);
+}
+
+/* A dry run answers with the files, one row each; else what was done is one row. */
+static enum status run_vacuum(struct ctx *ctx, struct catalog_table *t, struct table_vacuum *vacuum, struct exec_result *out, struct error *err)
+{
+    static const struct rowset_column files[] = {{"path", "u"}, {"size_bytes", "l"}, {"modified_at", "tsu:UTC"}};
+    static const struct rowset_column done[] = {{"path", "u"}, {"files_deleted", "l"}, {"bytes_deleted", "l"}};
+    struct table_change change = {0};
+    struct buf root = BUF_INIT;
+    struct rowset *rows = vacuum->dry_run ? rowset_new(files, VV_ARRAY_COUNT(files)) : rowset_new(done, VV_ARRAY_COUNT(done));
+    if (!rows)
+        return error_oom(err);
+    if (vacuum->dry_run) {
+        vacuum->tell = put_doomed;
+        vacuum->user = rows;
+    }
+    enum status status = table_vacuum(ctx, t, vacuum, &change, err);
+    if (!status && !vacuum->dry_run) {
+        store_locate(delta_table_store(t->table), STR(""), &root);
+        rowset_str(rows, buf_view(&root));
+        rowset_i64(rows, change.files_removed);
+        rowset_i64(rows, change.bytes_removed);
+        status = buf_check(&root, err);
+    }
+    buf_release(&root);
+    if (status) {
+        rowset_free(rows);
+        return status;
+    }
+    out->version = vacuum->dry_run ? -1 : change.version;
+    return rowset_stream(rows, &out->stream, err);
+}
+
+enum status exec_vacuum(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                        struct error *err)
+{
+    (void)arena;
+    struct catalog_table table = {0};
+    struct delta_snapshot *snapshot = NULL;
+    struct table_vacuum vacuum = {
+        .lite = st->vacuum.lite, .dry_run = st->change.dry_run, .retain_ms = st->vacuum.retain_ms, .unchecked = s->vacuums_unchecked};
+    enum status status = exec_open_named(ctx, s, &st->name, &table, &snapshot, err);
+    if (status != STATUS_OK)
+        return status;
+    delta_snapshot_unref(snapshot);
+    status = run_vacuum(ctx, &table, &vacuum, out, err);
+    catalog_table_release(&table);
+    return status;
 }

@@ -74,7 +74,10 @@ static enum status open_source(struct merging *m, struct error *err)
     struct change *c = m->c;
     struct change_text t = change_text_begin(c);
     change_put(&t, "SELECT * FROM ");
-    change_put_raw(&t, c->in->source);
+    if (c->st->kind == STATEMENT_INSERT)
+        change_put_part(&t, c->st->query);
+    else
+        change_put_raw(&t, c->in->source);
     enum status status = change_query(&t, false, &m->source, NULL, err);
     if (status != STATUS_OK)
         return status;
@@ -726,11 +729,22 @@ static bool needs_one_row_each(const struct merging *m)
     return matched > 1 || (matched == 1 && !plain_delete);
 }
 
+/* A row that matches and stays as it is keeps others from being inserted: what becomes of it matters.  Without inserts, or when every row that
+ * matches is changed, there is no such row. */
+static bool takes_all(const struct merging *m)
+{
+    for (uint32_t i = 0; i < m->c->in->clause_count; i++)
+        if (m->c->in->clauses[i].when == SQL_MERGE_MATCHED && !m->c->in->clauses[i].condition.ptr)
+            return true;
+    return !has_clause(m, SQL_MERGE_NOT_MATCHED);
+}
+
 static enum status try_merge(struct change *c, struct table_change *out, struct error *err)
 {
     struct merging m = {.c = c};
     m.insert_only = c->in->clause_count == 1 && c->in->clauses[0].when == SQL_MERGE_NOT_MATCHED;
     c->rewrite.is_merge = true;
+    c->rewrite.takes_all = takes_all(&m);
     c->rewrite.one_row_each = needs_one_row_each(&m);
     enum status status = describe(&m, err);
     if (status == STATUS_OK)
@@ -753,5 +767,133 @@ enum status exec_merge(struct ctx *ctx, struct exec_session *s, struct arena *ar
 {
     struct table_change change = {0};
     enum status status = change_run(ctx, s, arena, st, try_merge, &change, err);
+    return status == STATUS_OK ? change_rows_answer(out, &change, true, err) : status;
+}
+
+/* ---- INSERT … REPLACE ON, REPLACE USING -------------------------------------------------------------------------------------------- */
+
+/* The query's column that the new rows' column `name` comes from: the one of this name, or the one in its place. */
+static const struct delta_field *source_of(const struct merging *m, struct str name)
+{
+    const struct statement *st = m->c->st;
+    const struct delta_type *rows = m->source.schema, *table = m->c->schema;
+    uint32_t count = st->insert_columns ? st->insert_column_count : table->field_count;
+    if (st->by_name)
+        return delta_field_find(rows, name);
+    for (uint32_t i = 0; i < count && i < rows->field_count; i++)
+        if (str_ieq(st->insert_columns ? st->insert_columns[i] : table->fields[i].name, name))
+            return &rows->fields[i];
+    return NULL;
+}
+
+static enum status no_replace_column(const struct merging *m, struct str name, struct error *err)
+{
+    bool in_table = delta_field_find(m->c->schema, name) != NULL;
+    if (in_table)
+        error_set(err, STATUS_COLUMN_NOT_FOUND, "the new rows have no column \"%.*s\" for REPLACE USING", STR_ARG(name));
+    else
+        error_set(err, STATUS_COLUMN_NOT_FOUND, "table \"%s\" has no column \"%.*s\"", m->c->table->qualified_name, STR_ARG(name));
+    if (err)
+        err->position = name.ptr >= m->c->st->text.ptr && name.ptr < m->c->st->text.ptr + m->c->st->text.len ? name.ptr - m->c->st->text.ptr
+                                                                                                             : (int64_t)m->c->st->name.offset;
+    return STATUS_COLUMN_NOT_FOUND;
+}
+
+/* The condition that REPLACE USING stands for: NULL equals nothing. */
+static enum status using_condition(struct merging *m, struct str *out, struct error *err)
+{
+    struct change *c = m->c;
+    struct buf text = BUF_INIT;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < c->st->replace_using_count && status == STATUS_OK; i++) {
+        const struct delta_field *target = delta_field_find(c->schema, c->st->replace_using[i]);
+        const struct delta_field *source = target ? source_of(m, target->name) : NULL;
+        if (!source) {
+            status = no_replace_column(m, c->st->replace_using[i], err);
+            break;
+        }
+        buf_printf(&text, "%s%s.", i ? " AND " : "", c->alias.ptr);
+        engine_quote_identifier(target->name, &text);
+        buf_printf(&text, " = %s.", c->source_alias.ptr);
+        engine_quote_identifier(source->name, &text);
+    }
+    if (status == STATUS_OK)
+        status = buf_check(&text, err);
+    if (status == STATUS_OK && !(*out = arena_str(c->arena, buf_view(&text))).ptr)
+        status = error_oom(err);
+    buf_release(&text);
+    return status;
+}
+
+static enum status describe_replace(struct change *c, struct error *err)
+{
+    c->rewrite.operation = "WRITE";
+    enum status status = change_parameter(c, "mode", STR("Overwrite"), err);
+    if (status == STATUS_OK)
+        status = change_parameter(c, "partitionBy", STR("[]"), err);
+    return status == STATUS_OK ? change_parameter(c, "predicate", c->in->condition, err) : status;
+}
+
+/* The rows that some new row replaces, and the new rows. */
+static enum status replace_queries(struct merging *m, struct table_action *insert, struct error *err)
+{
+    struct change *c = m->c;
+    struct change_text t = change_text_begin(c);
+    change_put(&t, "SELECT " ENGINE_FILE_COLUMN ", " ENGINE_ROW_COLUMN ", CAST(NULL AS BIGINT) AS " TABLE_SOURCE_ROW
+                   ", CAST(0 AS INTEGER) AS " TABLE_ACTION);
+    put_target(&t);
+    put_source(&t, " SEMI JOIN ");
+    change_put(&t, " ON ");
+    change_put_part(&t, c->in->condition);
+    enum status status = change_query(&t, false, &c->rewrite.match, NULL, err);
+    if (status != STATUS_OK)
+        return status;
+    t = change_text_begin(c);
+    change_put(&t, "SELECT ");
+    for (uint32_t i = 0; i < m->source.schema->field_count; i++) {
+        change_put(&t, i ? ", " : "");
+        change_put_column(&t, c->source_alias, m->source.schema->fields[i].name);
+    }
+    put_source(&t, " FROM ");
+    return change_query(&t, false, &insert->rows, NULL, err);
+}
+
+static enum status try_replace_matching(struct change *c, struct table_change *out, struct error *err)
+{
+    struct merging m = {.c = c};
+    struct sql_change in = *c->in;
+    struct table_action *actions = ARENA_ARRAY(c->arena, struct table_action, 2);
+    enum status status = actions ? open_source(&m, err) : error_oom(err);
+    if (status == STATUS_OK && c->st->replace_using_count)
+        status = using_condition(&m, &in.condition, err);
+    c->in = &in;
+    if (status == STATUS_OK)
+        status = describe_replace(c, err);
+    if (status == STATUS_OK)
+        status = find_predicate(&m, err);
+    if (status == STATUS_OK) {
+        actions[0] = (struct table_action){.kind = TABLE_ACTION_DELETE};
+        actions[1] = (struct table_action){.kind = TABLE_ACTION_INSERT,
+                                           .columns = c->st->insert_columns,
+                                           .column_count = c->st->insert_column_count,
+                                           .by_name = c->st->by_name,
+                                           .replaces = true};
+        c->rewrite.actions = actions;
+        c->rewrite.action_count = 2;
+        status = replace_queries(&m, &actions[1], err);
+    }
+    if (status == STATUS_OK)
+        status = change_rewrite(c, out, err);
+    c->in = &c->st->change;
+    return status;
+}
+
+enum status exec_insert_replace_matching(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st,
+                                         struct exec_result *out, struct error *err)
+{
+    struct table_change change = {0};
+    if (st->property_count || st->change.schema_evolution)
+        return error_set(err, STATUS_NOT_SUPPORTED, "INSERT … REPLACE ON and REPLACE USING take no options and no WITH SCHEMA EVOLUTION");
+    enum status status = change_run(ctx, s, arena, st, try_replace_matching, &change, err);
     return status == STATUS_OK ? change_rows_answer(out, &change, true, err) : status;
 }

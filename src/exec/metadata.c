@@ -6,16 +6,23 @@
 enum { FILE_CONSTANTS = 4 };
 
 static struct delta_type text_type = {.id = DELTA_STRING}, long_type = {.id = DELTA_LONG}, time_type = {.id = DELTA_TIMESTAMP};
-/* The first are the file's; the last two only where rows are tracked. */
+/* What is the same for a file. */
+static const struct delta_field constants[FILE_CONSTANTS] = {{.name = STR("file_path"), .type = &text_type},
+                                                             {.name = STR("file_name"), .type = &text_type},
+                                                             {.name = STR("file_size"), .type = &long_type},
+                                                             {.name = STR("file_modification_time"), .type = &time_type}};
+/* In Spark's order; row_index, which Spark does not show unless it is named, comes after.  The last two only where rows are tracked. */
 static struct delta_field fields[] = {{.name = STR("file_path"), .type = &text_type},
                                       {.name = STR("file_name"), .type = &text_type},
                                       {.name = STR("file_size"), .type = &long_type},
+                                      {.name = STR("file_block_start"), .type = &long_type},
+                                      {.name = STR("file_block_length"), .type = &long_type},
                                       {.name = STR("file_modification_time"), .type = &time_type},
                                       {.name = STR("row_index"), .type = &long_type},
                                       {.name = STR("row_id"), .type = &long_type, .nullable = true},
                                       {.name = STR("row_commit_version"), .type = &long_type, .nullable = true}};
-static struct delta_type plain_type = {.id = DELTA_STRUCT, .fields = fields, .field_count = 5};
-static struct delta_type tracked_type = {.id = DELTA_STRUCT, .fields = fields, .field_count = 7};
+static struct delta_type plain_type = {.id = DELTA_STRUCT, .fields = fields, .field_count = 7};
+static struct delta_type tracked_type = {.id = DELTA_STRUCT, .fields = fields, .field_count = 9};
 
 static struct delta_type *with_fields(struct arena *arena, const struct delta_type *schema, const struct delta_field *more, uint32_t count)
 {
@@ -38,7 +45,22 @@ struct delta_type *exec_metadata_schema(struct arena *arena, const struct delta_
 
 /* ---- the scan ---------------------------------------------------------------------------------- */
 
-static struct str constant_name(struct arena *arena, uint32_t i) { return str_of(arena_printf(arena, "varve_%.*s", STR_ARG(fields[i].name))); }
+static struct str constant_name(struct arena *arena, uint32_t i) { return str_of(arena_printf(arena, "varve_%.*s", STR_ARG(constants[i].name))); }
+
+/* A URI, as Spark gives it: "file:/lake/t/part-….parquet". */
+static struct str address_of(struct arena *arena, struct store *store, struct str path)
+{
+    struct buf place = BUF_INIT, address = BUF_INIT;
+    bool ok = engine_locate_file(store, path, &place) && !place.failed;
+    if (ok && place.len && place.ptr[0] == '/')
+        buf_z(&address, "file:");
+    if (ok)
+        uri_encode_path(&address, buf_view(&place));
+    struct str out = ok && !address.failed ? arena_str(arena, buf_view(&address)) : STR_NULL;
+    buf_release(&place);
+    buf_release(&address);
+    return out;
+}
 
 /* The last part of the path, as the file is called. */
 static struct str name_of(struct arena *arena, struct str path)
@@ -50,28 +72,6 @@ static struct str name_of(struct arena *arena, struct str path)
     struct str name = arena_str(arena, uri_decode(&decoded, encoded) && !decoded.failed ? buf_view(&decoded) : encoded);
     buf_release(&decoded);
     return name;
-}
-
-/* As input_file_name() of Spark shows it: an address with its escapes.  A path of the log that is an address already stays. */
-static struct str address_of(struct arena *arena, struct store *store, struct str encoded)
-{
-    struct buf key = BUF_INIT, path = BUF_INIT, address = BUF_INIT;
-    bool decoded = uri_decode(&key, encoded);
-    bool is_address = memmem(encoded.ptr, encoded.len, ":/", 2) != NULL;
-    if (decoded && !is_address)
-        store_locate(store, buf_view(&key), &path);
-    if (path.len && path.ptr[0] == '/') {
-        buf_z(&address, "file:");
-        uri_encode_path(&address, buf_view(&path));
-    } else {
-        buf_str(&address, path.len ? buf_view(&path) : encoded);
-    }
-    bool failed = key.failed || path.failed || address.failed;
-    struct str out = failed ? STR_NULL : arena_str(arena, buf_view(&address));
-    buf_release(&key);
-    buf_release(&path);
-    buf_release(&address);
-    return out;
 }
 
 static struct str time_text(struct arena *arena, int64_t ms)
@@ -97,8 +97,8 @@ static bool add_constants(struct arena *arena, const struct engine_scan *scan, s
         values[count + 1] = name_of(arena, file->path);
         values[count + 2] = str_of(arena_printf(arena, "%lld", (long long)file->size_bytes));
         values[count + 3] = time_text(arena, file->modified_ms);
-        for (uint32_t k = 0; k < FILE_CONSTANTS; k++)
-            if (!values[count + k].ptr)
+        for (int k = 0; k < FILE_CONSTANTS; k++)
+            if (!values[count + (uint32_t)k].ptr)
                 return false;
         files[i] = *file;
         files[i].partition_values = values;
@@ -118,7 +118,7 @@ static bool widen(struct arena *arena, const struct delta_metadata *m, struct de
     if (count)
         memcpy(partitions, scan->partition_columns, count * sizeof *partitions);
     for (uint32_t i = 0; i < FILE_CONSTANTS; i++) {
-        more[i] = fields[i];
+        more[i] = constants[i];
         more[i].name = partitions[count + i] = constant_name(arena, i);
         if (!more[i].name.ptr)
             return false;
@@ -139,9 +139,9 @@ static void put_select(const struct delta_type *schema, const struct delta_row_c
         buf_z(sql, ", ");
     }
     buf_z(sql, "struct_pack(");
-    for (uint32_t i = 0; i < FILE_CONSTANTS; i++)
-        buf_printf(sql, "%.*s := varve_%.*s, ", STR_ARG(fields[i].name), STR_ARG(fields[i].name));
-    buf_z(sql, "row_index := " ENGINE_ROW_COLUMN);
+    /* a file is read as one block */
+    buf_z(sql, "file_path := varve_file_path, file_name := varve_file_name, file_size := varve_file_size, file_block_start := CAST(0 AS BIGINT), "
+               "file_block_length := varve_file_size, file_modification_time := varve_file_modification_time, row_index := " ENGINE_ROW_COLUMN);
     if (names) {
         buf_z(sql, ", row_id := ");
         engine_quote_identifier(names->id, sql);

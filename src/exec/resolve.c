@@ -37,7 +37,9 @@ enum status exec_open_table(struct ctx *ctx, struct exec_session *s, const struc
     enum status st = catalog_resolve(ctx, s->lake->catalog, name, table, err);
     if (st != STATUS_OK)
         return st;
-    st = snapshot_for(ctx, s, table->table, at, snapshot, err);
+    st = exec_transaction_join(ctx, s, table, err);
+    if (st == STATUS_OK)
+        st = snapshot_for(ctx, s, table->table, at, snapshot, err);
     if (st == STATUS_OK)
         st = delta_protocol_check_read(delta_snapshot_protocol(*snapshot), delta_snapshot_metadata(*snapshot), delta_snapshot_schema(*snapshot), err);
     if (st != STATUS_OK) {

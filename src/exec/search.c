@@ -241,6 +241,7 @@ struct target {
     size_t read_count;
     char *place;
     struct version_index *index;
+    bool has_versions;                    /* the table has others than the one that is searched */
     int64_t files_scanned, bytes_scanned; /* by this request */
     struct search_page page;
 };
@@ -262,6 +263,32 @@ static enum status target_index(struct ctx *ctx, struct target *t, struct error 
         }
     }
     pthread_mutex_unlock(&t->table->build_lock);
+    return st;
+}
+
+/* A first version that was asked for is not the only one when there is a newer one. */
+static enum status find_versions(struct ctx *ctx, struct exec_session *s, struct target *t, int64_t version, struct error *err)
+{
+    struct exec_select *newest = NULL;
+    struct exec_read *reads = NULL;
+    size_t count = 0;
+    struct buf sql = BUF_INIT;
+    t->has_versions = t->read.version > 0;
+    if (t->has_versions || version < 0)
+        return STATUS_OK;
+    table_query(t->config->table, -1, &sql);
+    enum status st = buf_check(&sql, err);
+    if (st == STATUS_OK)
+        st = exec_select_prepare(ctx, s, buf_view(&sql), 0, &newest, err);
+    if (st == STATUS_OK)
+        exec_select_reads(newest, &reads, &count);
+    for (size_t i = 0; i < count; i++) {
+        t->has_versions |= reads[i].version > 0;
+        mem_free(reads[i].name);
+    }
+    mem_free(reads);
+    exec_select_free(newest);
+    buf_release(&sql);
     return st;
 }
 
@@ -287,7 +314,7 @@ static enum status target_open(struct ctx *ctx, struct exec_session *s, const st
         for (size_t i = 0; i < place.len; i++)
             place.ptr[i] = place.ptr[i] ? place.ptr[i] : '\n';
         t->place = buf_detach(&place);
-        st = t->place ? STATUS_OK : error_oom(err);
+        st = t->place ? find_versions(ctx, s, t, version, err) : error_oom(err);
     }
     buf_release(&sql);
     buf_release(&place);
@@ -334,7 +361,7 @@ static void put_metadata(struct buf *out, const struct target *t, uint32_t row)
     json_put_key(out, "delta_version", &first);
     buf_i64(out, t->read.version);
     json_put_key(out, "time_travel_available", &first);
-    buf_z(out, t->read.version > 0 ? "true" : "false");
+    buf_z(out, t->has_versions ? "true" : "false");
     struct str name;
     for (size_t i = 0; (name = search_column_name(t->index->index, i)).ptr; i++) {
         struct str value = search_value(t->index->index, row, name);
@@ -473,6 +500,7 @@ static void reply_key(struct buf *key, struct ctx *ctx, const struct exec_search
     buf_printf(key, "%lld/%lld", (long long)r->page, (long long)r->limit);
     for (size_t i = 0; i < count; i++) {
         buf_char(key, '\0');
+        buf_z(key, targets[i].has_versions ? "+" : "");
         buf_z(key, targets[i].place);
     }
 }

@@ -22,17 +22,25 @@ struct select_ref {
     bool is_changes;       /* table_changes: of versions changes_from to the snapshot's */
     int64_t changes_from;
     bool with_metadata; /* the column _metadata is behind the table's own */
+    struct str rows;    /* the answer of a statement, kept by the engine: no table then */
+    struct engine_hold *kept;
     const struct delta_type *schema;
     struct str stand_in;
     struct delta_pred *pred;
+};
+/* A text that another one was made of, with the map to what it was made of itself. */
+struct text_before {
+    struct sql_text text;
+    const struct text_before *before;
 };
 struct exec_select {
     struct arena arena;
     struct exec_session *session;
     struct str query; /* copy of what the user wrote */
     size_t query_offset;
-    struct sql_text text;    /* the same in the engine's spelling, views written out */
-    struct sql_text spelled; /* before views were written out; text's edits lead to it. No text: there are none */
+    struct sql_text text;             /* the same in the engine's spelling, views written out */
+    const struct text_before *before; /* what text's edits lead to, when views, variables or functions were written out in it; NULL: the query */
+    bool is_expanded;                 /* variables or functions were: the answer is the session's own */
     struct engine_parsed parsed;
     struct str settings; /* of the session, for the engine, and the moment when the query asks for the time */
     struct select_ref *refs;
@@ -133,8 +141,8 @@ static void locate_error(const struct exec_select *p, const struct substitution 
         at = sql_text_origin(&map, at);
     }
     at = sql_text_origin(&p->text, at);
-    if (p->spelled.text.ptr)
-        at = sql_text_origin(&p->spelled, at);
+    for (const struct text_before *b = p->before; b; b = b->before)
+        at = sql_text_origin(&b->text, at);
     err->position = (int64_t)(p->frame ? sql_text_origin(&p->frame->origin, at) : at + p->query_offset);
 }
 
@@ -149,7 +157,7 @@ static const struct select_ref *same_table_before(const struct exec_select *p, c
 {
     for (size_t i = 0; i < p->ref_count; i++) {
         const struct select_ref *other = &p->refs[i];
-        if (other->place.table == ref->place.table && other->extent.at.kind == SQL_AT_NONE)
+        if (!other->rows.ptr && other->place.table == ref->place.table && other->extent.at.kind == SQL_AT_NONE)
             return other;
     }
     return NULL;
@@ -207,6 +215,20 @@ static enum status give_metadata(struct exec_select *p, struct select_ref *ref, 
     return ref->schema ? STATUS_OK : error_oom(err);
 }
 
+/* What a transaction has written is no change of a version yet. */
+static enum status commits_only(struct ctx *ctx, struct select_ref *ref, struct error *err)
+{
+    struct delta_snapshot *pinned = NULL;
+    if (!delta_stage_change_count(ref->place.table) || delta_snapshot_version(ref->snapshot) <= delta_stage_version(ref->place.table))
+        return STATUS_OK;
+    enum status st = delta_snapshot_at_version(ctx, ref->place.table, delta_stage_version(ref->place.table), &pinned, err);
+    if (st != STATUS_OK)
+        return st;
+    delta_snapshot_unref(ref->snapshot);
+    ref->snapshot = pinned;
+    return STATUS_OK;
+}
+
 /* The columns of the reference, and for changes where they begin. */
 static enum status shape_ref(struct ctx *ctx, struct exec_select *p, struct select_ref *ref, const struct sql_at *from, struct error *err)
 {
@@ -214,7 +236,9 @@ static enum status shape_ref(struct ctx *ctx, struct exec_select *p, struct sele
     ref->schema = delta_snapshot_schema(ref->snapshot)->field_count ? delta_snapshot_schema(ref->snapshot) : &no_columns;
     if (!ref->is_changes)
         return give_metadata(p, ref, err);
-    enum status st = exec_changes_from(ctx, p->session, ref->place.table, from, &ref->changes_from, err);
+    enum status st = commits_only(ctx, ref, err);
+    if (st == STATUS_OK)
+        st = exec_changes_from(ctx, p->session, ref->place.table, from, &ref->changes_from, err);
     if (st == STATUS_OK)
         st = delta_changes_schema(&p->arena, ref->snapshot, &schema, err);
     if (st == STATUS_OK)
@@ -261,9 +285,39 @@ static enum status resolve_ref(struct ctx *ctx, struct exec_select *p, const str
     p->ref_count++; /* from here on it is released with the others */
     if ((st = shape_ref(ctx, p, ref, &from, err)) != STATUS_OK)
         return st;
+    if (!(p->frame && p->frame->pinned) && !ref->is_changes && ref->extent.at.kind == SQL_AT_NONE)
+        delta_stage_reads_all(ref->place.table);
     ref->read.name = ref->place.qualified_name;
     ref->read.version = delta_snapshot_version(ref->snapshot);
     ref->read.timestamp_us = delta_snapshot_timestamp_us(ref->snapshot);
+    ref->stand_in = str_of(arena_printf(&p->arena, STAND_IN "%zu", p->ref_count - 1));
+    return ref->stand_in.ptr ? STATUS_OK : error_oom(err);
+}
+
+/* The statement is run now; what it says of a table is of this moment. */
+static enum status resolve_statement(struct ctx *ctx, struct exec_select *p, const struct engine_ref *parsed, struct error *err)
+{
+    struct select_ref *ref = &p->refs[p->ref_count];
+    struct sql_statement_call call;
+    struct delta_type *schema = NULL;
+    enum status st = sql_statement_call(&p->arena, p->text.text, parsed->offset, &call, err);
+    if (st != STATUS_OK)
+        return st;
+    ref->alias = parsed->alias;
+    ref->table = parsed->table;
+    ref->extent = (struct sql_ref_extent){.name_start = call.start, .name_end = call.end, .at_start = call.end, .at_end = call.end};
+    struct exec_session inside = *p->session;
+    if (call.schema.ptr && !(inside.schema = arena_printf(&p->arena, "%.*s", STR_ARG(call.schema))))
+        return error_oom(err);
+    st = exec_statement_rows(ctx, &inside, call.statement, &p->arena, &ref->rows, &schema, &ref->kept, err);
+    if (st != STATUS_OK) {
+        if (err)
+            err->position = (int64_t)call.start;
+        return st;
+    }
+    p->ref_count++;
+    p->parsed.is_volatile = true;
+    ref->schema = schema;
     ref->stand_in = str_of(arena_printf(&p->arena, STAND_IN "%zu", p->ref_count - 1));
     return ref->stand_in.ptr ? STATUS_OK : error_oom(err);
 }
@@ -291,6 +345,8 @@ static enum status resolve_refs(struct ctx *ctx, struct exec_select *p, struct e
     for (size_t i = 0; i < p->parsed.ref_count && st == STATUS_OK; i++) {
         if (is_file_reference(p->text.text, p->parsed.refs[i].offset))
             p->parsed.is_volatile = true;
+        else if (p->parsed.refs[i].is_statement)
+            st = resolve_statement(ctx, p, &p->parsed.refs[i], err);
         else if (!bound_name(p, &p->parsed.refs[i]))
             st = resolve_ref(ctx, p, &p->parsed.refs[i], err);
     }
@@ -335,6 +391,8 @@ static enum status view_text(struct ctx *ctx, struct exec_select *p, const struc
     enum status st = check_scope(scope, view->qualified, err);
     if (st != STATUS_OK)
         return st;
+    inside.variables = (struct exec_items){0}; /* a view means the same for everybody */
+    inside.functions = (struct exec_items){0};
     inside.schema = arena_printf(&p->arena, "%.*s", STR_ARG(view->schema));
     if (!inside.schema)
         return error_oom(err);
@@ -420,12 +478,36 @@ static enum status write_out(struct ctx *ctx, struct exec_select *p, const struc
     return STATUS_OK;
 }
 
+/* Plain names in a statement that a view reads the answer of mean the view's schema, too. */
+static enum status settle_statement(struct exec_select *p, const struct engine_ref *parsed, struct buf *text, size_t *start, size_t *end,
+                                    struct error *err)
+{
+    struct sql_statement_call call;
+    enum status st = sql_statement_call(&p->arena, p->text.text, parsed->offset, &call, err);
+    if (st != STATUS_OK || call.schema.ptr)
+        return st;
+    *start = call.start;
+    *end = call.end;
+    buf_z(text, SQL_STATEMENT_FUNCTION "(");
+    engine_quote_literal(call.statement, text);
+    buf_z(text, ", ");
+    engine_quote_literal(str_of(p->session->schema), text);
+    buf_char(text, ')');
+    if (!parsed->alias.ptr) {
+        buf_z(text, " AS ");
+        engine_quote_identifier(parsed->table, text);
+    }
+    return STATUS_OK;
+}
+
 static enum status adopt_text(struct ctx *ctx, struct exec_select *p, const struct substitution *sub, struct error *err)
 {
     struct str text = arena_str(&p->arena, buf_view(&sub->out));
-    if (!text.ptr)
+    struct text_before *before = ARENA_NEW(&p->arena, struct text_before);
+    if (!text.ptr || !before)
         return error_oom(err);
-    p->spelled = p->text;
+    *before = (struct text_before){.text = p->text, .before = p->before};
+    p->before = before;
     p->text = (struct sql_text){.text = text, .edits = sub->edits, .edit_count = sub->edit_count};
     return engine_parse(ctx, p->session->lake->engine, text, &p->arena, &p->parsed, err);
 }
@@ -442,7 +524,10 @@ static enum status write_out_views(struct ctx *ctx, struct exec_select *p, const
         size_t start = 0, end = 0;
         if (is_file_reference(in, parsed->offset) || bound_name(p, parsed))
             continue;
-        st = write_out(ctx, p, parsed, scope, &text, &start, &end, err);
+        if (parsed->is_statement)
+            st = scope->view.ptr ? settle_statement(p, parsed, &text, &start, &end, err) : STATUS_OK;
+        else
+            st = write_out(ctx, p, parsed, scope, &text, &start, &end, err);
         if (st == STATUS_OK)
             st = buf_check(&text, err);
         if (st == STATUS_OK && text.len)
@@ -513,25 +598,64 @@ enum status exec_select_prepare_in(struct ctx *ctx, struct exec_session *s, cons
     return prepare(ctx, s, frame->origin.text, 0, frame, &scope, out, err);
 }
 
+static void release_refs(struct exec_select *p)
+{
+    for (size_t i = 0; i < p->ref_count; i++) {
+        engine_hold_free(p->refs[i].kept);
+        delta_snapshot_unref(p->refs[i].snapshot);
+        catalog_table_release(&p->refs[i].place);
+    }
+    p->ref_count = 0;
+}
+
+struct str exec_select_text(const struct exec_select *p) { return p->text.text; }
+
+enum status exec_select_prepare_body(struct ctx *ctx, struct exec_session *s, const struct exec_frame *frame, struct str function,
+                                     struct exec_select **out, struct error *err)
+{
+    int written_out = 0;
+    const struct view_scope scope = {.view = function, .written_out = &written_out};
+    return prepare(ctx, s, frame->origin.text, 0, frame, &scope, out, err);
+}
+
+bool exec_select_is_cacheable(const struct exec_select *p) { return !p->parsed.is_volatile && !p->is_expanded; }
+
 bool exec_select_is_volatile(const struct exec_select *p) { return p->parsed.is_volatile; }
+
+enum status exec_select_reads_of(const struct exec_select *p, const struct delta_table *table, struct arena *arena, const struct delta_pred ***reads,
+                                 uint32_t *count, struct delta_snapshot **snapshot, struct error *err)
+{
+    const struct delta_pred **all = ARENA_ARRAY(arena, const struct delta_pred *, *count + p->ref_count + 1);
+    *snapshot = NULL;
+    if (!all)
+        return error_oom(err);
+    if (*count)
+        memcpy(all, *reads, *count * sizeof *all);
+    for (size_t i = 0; i < p->ref_count; i++) {
+        const struct select_ref *ref = &p->refs[i];
+        if (ref->place.table != table || ref->extent.at.kind != SQL_AT_NONE)
+            continue;
+        all[(*count)++] = ref->is_changes ? NULL : ref->pred;
+        *snapshot = ref->snapshot;
+    }
+    *reads = all;
+    return STATUS_OK;
+}
 
 void exec_select_free(struct exec_select *p)
 {
     if (!p)
         return;
-    for (size_t i = 0; i < p->ref_count; i++) {
-        delta_snapshot_unref(p->refs[i].snapshot);
-        catalog_table_release(&p->refs[i].place);
-    }
+    release_refs(p);
     arena_release(&p->arena);
     mem_free(p);
 }
 
 bool exec_select_cache_key(const struct exec_select *p, struct ctx *ctx, struct buf *key)
 {
-    if (p->parsed.is_volatile || sql_normalize(p->query, key, NULL) != STATUS_OK)
+    if (p->parsed.is_volatile || p->session->transaction || sql_normalize(p->query, key, NULL) != STATUS_OK)
         return false;
-    if (p->spelled.text.ptr) { /* a view may have been replaced */
+    if (p->before) { /* a view may have been replaced */
         buf_char(key, '\0');
         buf_str(key, p->text.text);
     }
@@ -556,22 +680,31 @@ void exec_select_reads(const struct exec_select *p, struct exec_read **reads, si
 {
     *count = 0;
     *reads = mem_calloc(p->ref_count ? p->ref_count : 1, sizeof(**reads));
-    if (!*reads)
-        return;
-    for (size_t i = 0; i < p->ref_count; i++) {
-        (*reads)[i] = p->refs[i].read;
-        (*reads)[i].name = mem_strndup(p->refs[i].read.name, strlen(p->refs[i].read.name));
+    for (size_t i = 0; *reads && i < p->ref_count; i++) {
+        if (p->refs[i].rows.ptr)
+            continue;
+        struct exec_read *read = &(*reads)[(*count)++];
+        *read = p->refs[i].read;
+        read->name = mem_strndup(p->refs[i].read.name, strlen(p->refs[i].read.name));
     }
-    *count = p->ref_count;
 }
 
 /* ---- plan -------------------------------------------------------------------------------------- */
 
-static enum status plan(struct ctx *ctx, struct exec_select *p, struct error *err)
+/* They are columns of the change data feed, which some take for columns of every table. */
+static void hint_change_columns(enum status st, struct error *err)
 {
-    if (p->planned)
-        return STATUS_OK;
-    int64_t start_us = ctx_monotonic_us(ctx);
+    bool asked = st == STATUS_COLUMN_NOT_FOUND && err && err->message &&
+                 (strstr(err->message, DELTA_COMMIT_VERSION_COLUMN) || strstr(err->message, DELTA_COMMIT_TIMESTAMP_COLUMN) ||
+                  strstr(err->message, DELTA_CHANGE_TYPE_COLUMN));
+    if (asked)
+        error_hint(err, "only changes have it: SELECT … FROM table_changes('name', first version); "
+                        "where rows are tracked, _metadata.row_commit_version says when a row last changed");
+}
+
+/* One try: the error has its place in p->text, or -1. */
+static enum status plan_once(struct ctx *ctx, struct exec_select *p, struct error *err)
+{
     struct substitution sub = {0};
     size_t bound_count = p->frame ? p->frame->bound_count : 0;
     struct engine_stand_in *stand_ins = ARENA_ARRAY(&p->arena, struct engine_stand_in, p->ref_count + bound_count + 1);
@@ -588,14 +721,107 @@ static enum status plan(struct ctx *ctx, struct exec_select *p, struct error *er
     if (st == STATUS_OK) {
         st = engine_bind_session(ctx, p->session->lake->engine, buf_view(&sub.out), p->settings, stand_ins, p->ref_count + bound_count, &p->arena,
                                  &p->schema, err);
-        if (st != STATUS_OK)
-            locate_error(p, &sub, err);
+        if (st != STATUS_OK && err && err->position >= 0) {
+            struct sql_text map = {.text = buf_view(&sub.out), .edits = sub.edits, .edit_count = sub.edit_count};
+            err->position = (int64_t)sql_text_origin(&map, (size_t)err->position);
+        }
+        hint_change_columns(st, err);
     }
     for (size_t i = 0; i < p->ref_count && st == STATUS_OK; i++)
         p->refs[i].pred = stand_ins[i].pred;
     for (size_t i = 0; i < bound_count && st == STATUS_OK; i++)
         p->frame->bound[i].pred = stand_ins[p->ref_count + i].pred;
     buf_release(&sub.out);
+    return st;
+}
+
+/* ---- variables and functions ----
+ *
+ * A column goes before a variable, and a function of the engine before one that was created.  So names are left to the engine, and only what it does
+ * not know is looked for: the place of its error is where the name stands. */
+
+static enum status put_expansion(struct ctx *ctx, struct exec_select *p, const struct exec_expansion *x, struct error *err)
+{
+    struct substitution sub = {.edits = ARENA_ARRAY(&p->arena, struct sql_edit, 1)};
+    struct buf text = BUF_INIT;
+    size_t at = 0;
+    enum status st = sub.edits ? STATUS_OK : error_oom(err);
+    buf_str(&text, x->text);
+    if (st == STATUS_OK)
+        st = buf_check(&text, err);
+    if (st == STATUS_OK) {
+        put_edit(p, &sub, &at, x->start, x->end, &text);
+        buf_append(&sub.out, p->text.text.ptr + at, p->text.text.len - at);
+        st = buf_check(&sub.out, err);
+    }
+    release_refs(p);
+    if (st == STATUS_OK && sub.out.len > EXEC_EXPANDED_BYTES_MAX)
+        st = error_set(err, STATUS_LIMIT_EXCEEDED, "the statement is longer than %d bytes once its functions are written out",
+                       EXEC_EXPANDED_BYTES_MAX);
+    if (st == STATUS_OK)
+        st = adopt_text(ctx, p, &sub, err);
+    if (st == STATUS_OK)
+        st = fix_settings(ctx, p, err);
+    if (st == STATUS_OK)
+        st = resolve_refs(ctx, p, err);
+    buf_release(&sub.out);
+    buf_release(&text);
+    p->is_expanded = true;
+    return st;
+}
+
+/* Writes out the name or call that the engine did not know; *found false when it is no variable and no function. */
+static enum status expand(struct ctx *ctx, struct exec_select *p, enum status why, const struct error *unknown, bool *found, struct error *err)
+{
+    struct sql_called called;
+    struct exec_expansion x = {0};
+    *found = false;
+    if (unknown->position < 0 || (size_t)unknown->position >= p->text.text.len)
+        return STATUS_OK;
+    enum status st = sql_read_called(&p->arena, p->text.text, (size_t)unknown->position, &called, NULL);
+    if (st != STATUS_OK)
+        return st == STATUS_OUT_OF_MEMORY ? error_oom(err) : STATUS_OK;
+    if (why == STATUS_FUNCTION_NOT_FOUND && called.is_call)
+        st = exec_expand_function(ctx, p->session, &p->arena, p->text.text, &called, &x, err);
+    else if (why == STATUS_COLUMN_NOT_FOUND || why == STATUS_BINDER || why == STATUS_TABLE_NOT_FOUND)
+        st = exec_expand_variable(p->session, &p->arena, p->text.text, &called, &x, err);
+    if (st != STATUS_OK && err)
+        err->position = unknown->position;
+    *found = x.found;
+    return st == STATUS_OK && x.found ? put_expansion(ctx, p, &x, err) : st;
+}
+
+static bool may_expand(enum status st)
+{
+    return st == STATUS_FUNCTION_NOT_FOUND || st == STATUS_COLUMN_NOT_FOUND || st == STATUS_BINDER || st == STATUS_TABLE_NOT_FOUND;
+}
+
+static enum status plan(struct ctx *ctx, struct exec_select *p, struct error *err)
+{
+    struct exec_expanding own = {0}, *expanding = p->session->expanding ? p->session->expanding : &own;
+    int64_t start_us = ctx_monotonic_us(ctx);
+    bool again = !p->planned;
+    enum status st = STATUS_OK;
+    while (again) {
+        struct error unknown = ERROR_INIT;
+        again = false;
+        st = plan_once(ctx, p, &unknown);
+        if (may_expand(st) && ++expanding->count <= EXEC_EXPANSIONS_MAX) {
+            enum status own_status = expand(ctx, p, st, &unknown, &again, err);
+            st = own_status != STATUS_OK ? own_status : st;
+            again = again && own_status == STATUS_OK;
+            if (own_status != STATUS_OK) {
+                locate_error(p, NULL, err);
+                error_release(&unknown);
+                break;
+            }
+        }
+        if (!again && st != STATUS_OK) {
+            locate_error(p, NULL, &unknown);
+            error_move(err, &unknown);
+        }
+        error_release(&unknown);
+    }
     p->planned = st == STATUS_OK;
     p->plan_us += ctx_monotonic_us(ctx) - start_us;
     return st;
@@ -644,6 +870,12 @@ static enum status relate_ref(struct ctx *ctx, struct exec_select *p, struct sel
 {
     struct engine_hold *one = NULL;
     struct buf sql = BUF_INIT;
+    if (ref->rows.ptr) {
+        *relation = ref->rows;
+        engine_hold_join(hold, ref->kept);
+        ref->kept = NULL;
+        return STATUS_OK;
+    }
     enum status st = ref->is_changes ? exec_changes_sql(ctx, p->session, ref->snapshot, ref->changes_from, ref->schema, &ref->read, &sql, &one, err)
                                      : put_table(ctx, p, ref, &sql, &one, err);
     if (st == STATUS_OK)
@@ -661,7 +893,7 @@ static enum status relate_ref(struct ctx *ctx, struct exec_select *p, struct sel
     return st;
 }
 
-/* How much of the name's start only tells functions of one name apart (sql/function.c). */
+/* How much of the name's start only tells functions of one name apart (sql/call.c). */
 static size_t prefix_len(struct str name, char before)
 {
     struct str prefix = STR(DIALECT_PREFIX);
@@ -813,6 +1045,8 @@ static void explain_refs(const struct exec_select *p, struct rowset *rows)
     for (size_t i = 0; i < p->ref_count; i++) {
         const struct exec_read *r = &p->refs[i].read;
         char line[512], since[48] = "";
+        if (p->refs[i].rows.ptr)
+            continue;
         if (p->refs[i].is_changes)
             snprintf(since, sizeof(since), "changes from version %lld to ", (long long)p->refs[i].changes_from);
         int len = snprintf(line, sizeof(line),

@@ -19,7 +19,7 @@ static bool like(struct str text, struct str pattern)
     return like(str_sub(text, 1, text.len - 1), rest);
 }
 
-static bool wanted(const struct statement *st, struct str name) { return !st->pattern.ptr || like(name, st->pattern); }
+bool exec_matches_pattern(const struct statement *st, struct str name) { return !st->pattern.ptr || like(name, st->pattern); }
 
 static enum status list(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, bool views_only,
                         struct exec_result *out, struct error *err)
@@ -39,7 +39,7 @@ static enum status list(struct ctx *ctx, struct exec_session *s, struct arena *a
     if (!rows)
         return error_oom(err);
     for (size_t i = 0; i < count; i++) {
-        if (!wanted(st, entries[i].table) || (views_only && !entries[i].is_view))
+        if (!exec_matches_pattern(st, entries[i].table) || (views_only && !entries[i].is_view))
             continue;
         rowset_str(rows, entries[i].schema);
         rowset_str(rows, entries[i].table);
@@ -68,7 +68,7 @@ static enum status one_text_column(const char *name, const struct str *values, s
     if (!rows)
         return error_oom(err);
     for (size_t i = 0; i < count; i++)
-        if (wanted(st, values[i]))
+        if (exec_matches_pattern(st, values[i]))
             rowset_str(rows, values[i]);
     return rowset_stream(rows, &out->stream, err);
 }
@@ -90,6 +90,19 @@ enum status exec_show_catalogs(struct ctx *ctx, struct exec_session *s, struct a
     (void)ctx, (void)s, (void)arena;
     struct str name = STR(CATALOG_NAME);
     return one_text_column("catalog", &name, 1, st, out, err);
+}
+
+enum status exec_show_current(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                              struct error *err)
+{
+    (void)ctx, (void)arena, (void)st;
+    static const struct rowset_column columns[] = {{"catalog", "u"}, {"namespace", "u"}};
+    struct rowset *rows = rowset_new(columns, VV_ARRAY_COUNT(columns));
+    if (!rows)
+        return error_oom(err);
+    rowset_str(rows, STR(CATALOG_NAME));
+    rowset_str(rows, str_of(s->schema));
+    return rowset_stream(rows, &out->stream, err);
 }
 
 enum status exec_show_columns(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,

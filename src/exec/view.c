@@ -9,9 +9,11 @@ static enum status at_name(const struct statement *st, enum status status, struc
 }
 
 /* The query must stand by itself, and in brackets, where it will be. */
-static enum status check_query(struct ctx *ctx, struct exec_session *s, const struct statement *st, struct error *err)
+static enum status check_query(struct ctx *ctx, struct exec_session *session, const struct statement *st, struct error *err)
 {
+    struct exec_session own = *session, *s = &own;
     struct exec_select *select = NULL;
+    own.variables = own.functions = (struct exec_items){0}; /* a view means the same for everybody */
     struct buf inside = BUF_INIT;
     enum status status = exec_select_prepare(ctx, s, st->query, st->query_offset, &select, err);
     if (status == STATUS_OK)

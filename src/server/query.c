@@ -1,6 +1,7 @@
 /* server/query.c: POST /api/query.
  *
- * The statement runs on a thread of its own and pushes bytes into a pipe of bounded size; the connection's thread pulls them
+ * A request may hold several statements, which run in one session; the answer is that of the last one, and the first that fails ends it.
+ * They run on a thread of their own and pushes bytes into a pipe of bounded size; the connection's thread pulls them
  * out.  The reply's status is chosen when the statement has finished, failed, or filled HOLD_BYTES, whichever is first, so that an error
  * before that is a problem document and small answers have a length.  A client that leaves cancels the statement.
  */
@@ -15,9 +16,14 @@
 #define HOLD_BYTES (64u << 10)
 #define CLIENT_POLL_MS 50
 
+struct bound_value {
+    char *name, *type, *value; /* as varve_bind takes them; owned */
+};
 struct query {
     struct request *request;
     char *sql;
+    struct bound_value *values; /* for the parameters of the statement */
+    size_t value_count;
     const char *format;
     bool envelope; /* JSON: {"columns":…,"rows":…,"info":…} */
     varve_format_options options;
@@ -143,14 +149,80 @@ static void push_info(struct query *q, const varve_info *info)
     free(t.ptr);
 }
 
+/* The place of an error is one in the whole script. */
+static void place_in_script(varve_error *error, const char *script, size_t start)
+{
+    int64_t line = 0, column = 0;
+    if (error->position < 0)
+        return;
+    for (size_t i = 0; i < start; i++) {
+        bool newline = script[i] == '\n';
+        line += newline;
+        column = newline ? 0 : column + (((unsigned char)script[i] & 0xC0) != 0x80);
+    }
+    error->position += (int64_t)start;
+    error->column += error->line == 1 ? column : 0;
+    error->line += line;
+}
+
+/* Runs the statements before the last one, whose answers nobody gets.  *start, *len: the last one; the whole text when there is only one. */
+static int run_before_last(struct query *q, size_t *start, size_t *len)
+{
+    size_t at = 0, next = 0, next_len = 0, all = strlen(q->sql);
+    bool complete = false;
+    int code = VARVE_OK;
+    *start = 0;
+    *len = all;
+    if (!varve_next_statement(q->sql, all, &at, &next, &next_len, &complete))
+        return VARVE_OK;
+    size_t first = next, first_len = next_len;
+    while (code == VARVE_OK && varve_next_statement(q->sql, all, &at, &next, &next_len, &complete)) {
+        char *text = strndup(q->sql + first, first_len);
+        varve_result *result = NULL;
+        code = text ? varve_query(q->session, text, &result, &q->error) : error_code("OUT_OF_MEMORY");
+        if (!text)
+            set_problem(&q->error, "OUT_OF_MEMORY", "memory ran out");
+        else if (code != VARVE_OK)
+            place_in_script(&q->error, q->sql, first);
+        varve_result_free(&result);
+        free(text);
+        first = *start = next;
+        first_len = *len = next_len;
+    }
+    return code;
+}
+
+/* What a transaction wrote that the script did not end is not there: that must not look like success. */
+static int check_ended(struct query *q)
+{
+    if (!varve_in_transaction(q->session))
+        return VARVE_OK;
+    set_problem(&q->error, "TRANSACTION_STATE",
+                "the request ended inside of a transaction, which is rolled back: send BEGIN … COMMIT in one request");
+    return q->error.code;
+}
+
 static void *run_statement(void *user)
 {
     struct query *q = user;
     varve_result *result = NULL;
-    int code = varve_query_write(q->session, q->sql, q->format, &q->options, before_rows, push_rows, q, &result, &q->error);
+    size_t start = 0, len = 0;
+    int code = run_before_last(q, &start, &len);
+    char *last = code == VARVE_OK ? strndup(q->sql + start, len) : NULL;
+    if (last) {
+        code = varve_query_write(q->session, last, q->format, &q->options, before_rows, push_rows, q, &result, &q->error);
+        if (code != VARVE_OK)
+            place_in_script(&q->error, q->sql, start);
+    } else if (code == VARVE_OK) {
+        set_problem(&q->error, "OUT_OF_MEMORY", "memory ran out");
+        code = q->error.code;
+    }
     if (code == VARVE_OK && q->envelope)
         push_info(q, varve_result_info(result));
     varve_result_free(&result);
+    free(last);
+    if (code == VARVE_OK)
+        code = check_ended(q);
     pthread_mutex_lock(&q->lock);
     q->finished = true;
     q->code = code;
@@ -217,6 +289,17 @@ static ssize_t read_rows(void *user, uint64_t position, char *out, size_t max)
     return n;
 }
 
+static void free_request(struct query *q)
+{
+    for (size_t i = 0; i < q->value_count; i++) {
+        free(q->values[i].name);
+        free(q->values[i].type);
+        free(q->values[i].value);
+    }
+    free(q->values);
+    free(q->sql);
+}
+
 static void query_free(void *user)
 {
     struct query *q = user;
@@ -232,7 +315,7 @@ static void query_free(void *user)
     pthread_mutex_destroy(&q->lock);
     pthread_cond_destroy(&q->changed);
     free(q->bytes);
-    free(q->sql);
+    free_request(q);
     free(q);
 }
 
@@ -321,32 +404,146 @@ static const char *skip_blank(const char *p, const char *end)
     return p;
 }
 
-/* {"sql": "…"} with nothing else in it. */
-static bool read_sql_object(const char *p, const char *end, struct reply_text *sql)
+/* ---- parameters: [1, "text", null, {"type": "DATE", "value": "2024-01-01"}] or {"name": 1} ---- */
+
+static char *copy_bytes(const char *bytes, size_t len) { return strndup(bytes, len); }
+
+static const char *read_text(const char *p, const char *end, char **out)
 {
-    struct reply_text key = {0};
+    struct reply_text text = {0};
+    p = p && p < end && *p == '"' ? read_string(p + 1, end, &text) : NULL;
+    *out = p ? copy_bytes(text.ptr ? text.ptr : "", text.len) : NULL;
+    p = text.failed || !*out ? NULL : p;
+    free(text.ptr);
+    return p;
+}
+
+/* A number as the type that holds just it. */
+static const char *read_number(const char *p, const char *end, struct bound_value *v)
+{
+    const char *start = p, *dot = NULL;
+    bool exponent = false;
+    char type[32];
+    int digits = 0, scale = 0;
+    for (p += p < end && *p == '-'; p < end && strchr("0123456789.eE+-", *p); p++) {
+        exponent |= *p == 'e' || *p == 'E';
+        dot = *p == '.' ? p : dot;
+        digits += *p >= '0' && *p <= '9';
+        scale += dot && *p >= '0' && *p <= '9';
+    }
+    if (!digits)
+        return NULL;
+    snprintf(type, sizeof type, "DECIMAL(%d,%d)", digits, scale);
+    v->value = copy_bytes(start, (size_t)(p - start));
+    v->type = strdup(exponent || digits > 38 ? "DOUBLE" : !dot && digits <= 9 ? "INT" : !dot && digits <= 18 ? "BIGINT" : type);
+    return v->value && v->type ? p : NULL;
+}
+
+static const char *read_word(const char *p, const char *end, const char *word)
+{
+    size_t len = strlen(word);
+    return (size_t)(end - p) >= len && !memcmp(p, word, len) ? p + len : NULL;
+}
+
+/* {"type": "DATE", "value": "2024-01-01" | null} */
+static const char *read_typed(const char *p, const char *end, struct bound_value *v)
+{
+    do {
+        char *key = NULL;
+        p = read_text(skip_blank(p + 1, end), end, &key);
+        p = p ? skip_blank(p, end) : NULL;
+        p = p && p < end && *p == ':' ? skip_blank(p + 1, end) : NULL;
+        char **to = p && !strcmp(key, "type") ? &v->type : p && !strcmp(key, "value") ? &v->value : NULL;
+        free(key);
+        if (!to || *to)
+            return NULL;
+        const char *null = to == &v->value ? read_word(p, end, "null") : NULL;
+        p = null ? null : read_text(p, end, to);
+        p = p ? skip_blank(p, end) : NULL;
+    } while (p && p < end && *p == ',');
+    return p && p < end && *p == '}' && v->type ? p + 1 : NULL;
+}
+
+static const char *read_value(const char *p, const char *end, struct bound_value *v)
+{
+    const char *after;
+    if (p == end)
+        return NULL;
+    if (*p == '"')
+        return read_text(p, end, &v->value);
+    if (*p == '{')
+        return read_typed(p, end, v);
+    if ((after = read_word(p, end, "null")))
+        return after;
+    if ((after = read_word(p, end, "true")) || (after = read_word(p, end, "false"))) {
+        v->type = strdup("BOOLEAN");
+        v->value = copy_bytes(p, (size_t)(after - p));
+        return v->type && v->value ? after : NULL;
+    }
+    return read_number(p, end, v);
+}
+
+static const char *read_values(const char *p, const char *end, struct query *q)
+{
+    char close = p < end && *p == '[' ? ']' : p < end && *p == '{' ? '}' : 0;
+    p = close ? skip_blank(p + 1, end) : NULL;
+    if (p && p < end && *p == close)
+        return p + 1;
+    while (p) {
+        struct bound_value *grown = realloc(q->values, (q->value_count + 1) * sizeof *grown);
+        if (!grown)
+            return NULL;
+        q->values = grown;
+        struct bound_value *v = &grown[q->value_count++];
+        *v = (struct bound_value){0};
+        if (close == '}') {
+            p = read_text(p, end, &v->name);
+            p = p ? skip_blank(p, end) : NULL;
+            p = p && p < end && *p == ':' ? skip_blank(p + 1, end) : NULL;
+        }
+        p = p ? read_value(p, end, v) : NULL;
+        p = p ? skip_blank(p, end) : NULL;
+        if (!p || p == end || *p != ',')
+            break;
+        p = skip_blank(p + 1, end);
+    }
+    return p && p < end && *p == close ? p + 1 : NULL;
+}
+
+/* {"sql": "…", "parameters": …}, in any order. */
+static bool read_sql_object(const char *p, const char *end, struct reply_text *sql, struct query *q)
+{
+    bool more = true;
     p = skip_blank(p, end);
-    p = p < end && *p == '{' ? skip_blank(p + 1, end) : NULL;
-    p = p && p < end && *p == '"' ? read_string(p + 1, end, &key) : NULL;
-    p = p && key.ptr && !strcmp(key.ptr, "sql") ? skip_blank(p, end) : NULL;
-    p = p && p < end && *p == ':' ? skip_blank(p + 1, end) : NULL;
-    p = p && p < end && *p == '"' ? read_string(p + 1, end, sql) : NULL;
-    p = p ? skip_blank(p, end) : NULL;
+    while (p && more) {
+        char *key = NULL;
+        p = read_text(skip_blank(p + 1, end), end, &key);
+        p = p ? skip_blank(p, end) : NULL;
+        p = p && p < end && *p == ':' ? skip_blank(p + 1, end) : NULL;
+        if (p && !strcmp(key, "sql") && !sql->ptr)
+            p = p < end && *p == '"' ? read_string(p + 1, end, sql) : NULL;
+        else if (p && !strcmp(key, "parameters") && !q->values)
+            p = read_values(p, end, q);
+        else
+            p = NULL;
+        free(key);
+        p = p ? skip_blank(p, end) : NULL;
+        more = p && p < end && *p == ',';
+    }
     p = p && p < end && *p == '}' ? skip_blank(p + 1, end) : NULL;
-    free(key.ptr);
     return p == end;
 }
 
 /* The body is a JSON object when it begins with '{', else the statement itself. */
-static char *statement_of(struct request *r, varve_error *error)
+static char *statement_of(struct request *r, struct query *q, varve_error *error)
 {
     struct reply_text sql = {0};
     const char *end = r->body + r->body_len;
     const char *start = skip_blank(r->body, end);
     bool object = start < end && *start == '{';
-    if (object && !read_sql_object(start, end, &sql)) {
+    if (object && !read_sql_object(start, end, &sql, q)) {
         free(sql.ptr);
-        set_problem(error, "INVALID_ARGUMENT", "the body is not a JSON object of the form {\"sql\": \"…\"}");
+        set_problem(error, "INVALID_ARGUMENT", "the body is not a JSON object of the form {\"sql\": \"…\", \"parameters\": […]}");
         return NULL;
     }
     if (!object)
@@ -381,13 +578,21 @@ static struct query *query_new(struct request *r, const char *format)
     return q;
 }
 
+static bool bind_values(struct query *q, varve_error *error)
+{
+    for (size_t i = 0; i < q->value_count; i++)
+        if (varve_bind(q->session, q->values[i].name, q->values[i].type, q->values[i].value, error) != VARVE_OK)
+            return false;
+    return true;
+}
+
 static void query_discard(struct query *q)
 {
     varve_session_close(&q->session);
     pthread_mutex_destroy(&q->lock);
     pthread_cond_destroy(&q->changed);
     free(q->bytes);
-    free(q->sql);
+    free_request(q);
     free(q);
 }
 
@@ -400,8 +605,8 @@ enum MHD_Result handle_query(struct request *r)
     struct query *q = query_new(r, format);
     if (!q)
         return send_new_problem(r, error_code("OUT_OF_MEMORY"), "memory ran out");
-    q->sql = statement_of(r, &error);
-    if (!q->sql || !open_session(r, &q->session, &error)) {
+    q->sql = statement_of(r, q, &error);
+    if (!q->sql || !open_session(r, &q->session, &error) || !bind_values(q, &error)) {
         query_discard(q);
         return send_problem(r, &error);
     }

@@ -26,6 +26,9 @@ struct varve_session {
     char *identity, *client, *trace_id;
     varve_progress_fn progress;
     void *progress_user;
+    struct arena bound_arena; /* of the values for the next statement */
+    struct sql_variable *bound;
+    uint32_t bound_count;
 };
 struct varve_result {
     varve_session *session;
@@ -296,11 +299,20 @@ int varve_connect(varve_db *db, const varve_session_options *options, varve_sess
     return VARVE_OK;
 }
 
+static void unbind(varve_session *s)
+{
+    arena_release(&s->bound_arena);
+    s->bound_arena = ARENA_INIT;
+    s->bound = NULL;
+    s->bound_count = 0;
+}
+
 void varve_session_close(varve_session **ps)
 {
     varve_session *s = ps ? *ps : NULL;
     if (!s)
         return;
+    unbind(s);
     exec_session_release(&s->exec);
     mem_free(s->identity);
     mem_free(s->client);
@@ -308,6 +320,8 @@ void varve_session_close(varve_session **ps)
     mem_free(s);
     *ps = NULL;
 }
+
+bool varve_in_transaction(const varve_session *s) { return s->exec.transaction != NULL; }
 
 void varve_session_deadline(varve_session *s, int64_t timeout_us) { s->timeout_us = timeout_us; }
 void varve_interrupt(varve_session *s) { atomic_store(&s->ctx.cancelled, true); }
@@ -419,9 +433,73 @@ static enum status result_filled(varve_result *r, struct error *err)
     return copy_reads(r, r->exec.reads, r->exec.read_count, err);
 }
 
+/* ---- values for parameters ---------------------------------------------------------------------------- */
+
+static bool copy_text(struct arena *arena, const char *text, struct str *out)
+{
+    *out = text ? arena_str(arena, str_of(text)) : STR_NULL;
+    return !text || out->ptr;
+}
+
+static enum status bind_value(varve_session *s, const char *name, const char *type, const char *value, struct error *err)
+{
+    struct arena *arena = &s->bound_arena;
+    struct delta_type *parsed = NULL;
+    struct buf spelled = BUF_INIT;
+    struct sql_variable v = {0};
+    struct sql_variable *grown = ARENA_ARRAY(arena, struct sql_variable, (size_t)s->bound_count + 1);
+    if (!grown || !copy_text(arena, name, &v.name))
+        return error_oom(err);
+    enum status st = delta_type_from_sql(arena, str_of(type ? type : "STRING"), &parsed, err);
+    if (st != STATUS_OK)
+        return st;
+    engine_type_sql(parsed, &spelled);
+    st = buf_check(&spelled, err);
+    if (st == STATUS_OK)
+        st = exec_parameter_literal(arena, buf_view(&spelled), value ? str_of(value) : STR_NULL, &v.value, err);
+    buf_release(&spelled);
+    if (st != STATUS_OK)
+        return st;
+    if (s->bound_count)
+        memcpy(grown, s->bound, s->bound_count * sizeof(*grown));
+    grown[s->bound_count++] = v;
+    s->bound = grown;
+    return STATUS_OK;
+}
+
+int varve_bind(varve_session *s, const char *name, const char *type, const char *value, varve_error *error)
+{
+    struct error err = ERROR_INIT;
+    if (bind_value(s, name, type, value, &err) == STATUS_OK)
+        return VARVE_OK;
+    err.position = -1; /* in the type's text, which is no statement */
+    return fail(error, &err, NULL);
+}
+
+/* The statement with the values that were bound for it; without any it stays as it is. */
+static enum status with_values(varve_session *s, const char *sql, struct arena *arena, struct sql_text *out, struct error *err)
+{
+    *out = (struct sql_text){.text = str_of(sql)};
+    if (!s->bound_count)
+        return STATUS_OK;
+    enum status st = sql_bind_parameters(arena, str_of(sql), s->bound, s->bound_count, out, err);
+    unbind(s);
+    return st;
+}
+
+static void place_in_statement(const struct sql_text *bound, struct error *err)
+{
+    if (err->position >= 0 && bound->edit_count)
+        err->position = (int64_t)sql_text_origin(bound, (size_t)err->position);
+}
+
+/* ---- statements ------------------------------------------------------------------------------------------- */
+
 int varve_query(varve_session *s, const char *sql, varve_result **out, varve_error *error)
 {
     struct error err = ERROR_INIT;
+    struct arena arena = ARENA_INIT;
+    struct sql_text bound;
     *out = NULL;
     varve_result *r = result_new(s);
     if (!r) {
@@ -429,7 +507,10 @@ int varve_query(varve_session *s, const char *sql, varve_result **out, varve_err
         return fail(error, &err, sql);
     }
     statement_begins(s);
-    enum status st = exec_statement(&s->ctx, &s->exec, str_of(sql), &r->exec, &err);
+    enum status st = with_values(s, sql, &arena, &bound, &err);
+    if (st == STATUS_OK && (st = exec_statement(&s->ctx, &s->exec, bound.text, &r->exec, &err)) != STATUS_OK)
+        place_in_statement(&bound, &err);
+    arena_release(&arena);
     if (st == STATUS_OK)
         st = result_filled(r, &err);
     if (st != STATUS_OK) {
@@ -658,6 +739,7 @@ static enum status select_write(varve_result *r, const struct statement *parsed,
         st = exec_select_run(&s->ctx, select, &r->exec, err);
         if (st == STATUS_OK)
             st = result_filled(r, err);
+        cacheable = cacheable && st == STATUS_OK && exec_select_is_cacheable(select);
         r->info.cache = cacheable ? "miss" : "bypass";
         if (st == STATUS_OK)
             st = encode(r, f, options, (struct byte_sink){tee_write, tee}, err);
@@ -718,8 +800,13 @@ int varve_query_write(varve_session *s, const char *sql, const char *format, con
         return fail(error, &err, sql);
     }
     struct tee tee = {.write = write, .user = user, .before = before_write, .info = &r->info};
+    struct arena arena = ARENA_INIT;
+    struct sql_text bound;
     statement_begins(s);
-    enum status st = query_write(r, str_of(sql), format, options, &tee, &err);
+    enum status st = with_values(s, sql, &arena, &bound, &err);
+    if (st == STATUS_OK && (st = query_write(r, bound.text, format, options, &tee, &err)) != STATUS_OK)
+        place_in_statement(&bound, &err);
+    arena_release(&arena);
     buf_release(&tee.copy);
     if (st != STATUS_OK) {
         varve_result_free(&r);
@@ -879,7 +966,7 @@ static void complete_names(varve_session *s, const struct completion *c)
     if (catalog_list_schemas(&s->ctx, catalog, &arena, &schemas, &schema_count, NULL) == STATUS_OK)
         for (size_t i = 0; i < schema_count; i++)
             offer(c, 1, schemas[i]);
-    if (catalog_list_tables(&s->ctx, catalog, STR_NULL, &arena, &tables, &table_count, NULL) == STATUS_OK)
+    if (catalog_list_relations(&s->ctx, catalog, STR_NULL, &arena, &tables, &table_count, NULL) == STATUS_OK)
         for (size_t i = 0; i < table_count; i++) {
             struct str full = str_of(arena_printf(&arena, "%.*s.%.*s", STR_ARG(tables[i].schema), STR_ARG(tables[i].table)));
             offer(c, 1, tables[i].table);

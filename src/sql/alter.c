@@ -9,7 +9,7 @@ static const struct sql_refusal alter_refusals[] = {
     {"ADD IF NOT EXISTS PARTITION", "partitions come with the rows that are inserted"},
     {"RECOVER PARTITIONS", "a Delta table knows its partitions from its log"},
     {"RENAME PARTITION", NULL},
-    {"SET ROW FILTER", NULL},
+    {"SET ROW FILTER", "give readers a view: CREATE VIEW name AS SELECT … WHERE condition"},
     {"SET SERDE", NULL},
     {"SET SERDEPROPERTIES", NULL},
     {"SET TAGS", NULL},
@@ -118,6 +118,8 @@ static struct sql_column_change *push_change(struct sql_parser *p, struct statem
 static enum status take_set(struct sql_parser *p, struct statement *st, const struct sql_path *path)
 {
     bool is_default = sql_at_word(p, "DEFAULT");
+    if (sql_at_word(p, "MASK"))
+        return sql_refuse(p, "ALTER COLUMN … SET MASK", "give readers a view that selects the masked value: CREATE VIEW name AS SELECT …");
     if (!is_default && sql_take_words(p, "DATA TYPE")) {
         struct sql_column_change *type = push_change(p, st, SQL_CHANGE_TYPE, path);
         return type ? sql_take_type(p, &type->type) : STATUS_OUT_OF_MEMORY;
@@ -328,6 +330,13 @@ enum status sql_parse_comment_on(struct sql_parser *p, struct statement *st)
 {
     struct sql_path column;
     struct sql_parser lead = sql_parser_at(p->arena, st->text, 0, p->err);
+    if (sql_at_words(&lead, "COMMENT ON SCHEMA") || sql_at_words(&lead, "COMMENT ON DATABASE") || sql_at_words(&lead, "COMMENT ON NAMESPACE")) {
+        st->alter = SQL_ALTER_SCHEMA_COMMENT;
+        enum status status = sql_take_schema(p, &st->name);
+        if (status == STATUS_OK)
+            status = take_comment_text(p, &st->comment);
+        return status == STATUS_OK ? sql_finish(p) : status;
+    }
     if (sql_at_words(&lead, "COMMENT ON TABLE")) {
         st->alter = SQL_ALTER_COMMENT;
         enum status status = sql_take_table(p, false, &st->name);

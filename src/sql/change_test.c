@@ -226,6 +226,40 @@ static void insert_forms(void **state)
     arena_release(&arena);
 }
 
+static void insert_replacing(void **state)
+{
+    struct arena arena = ARENA_INIT;
+    struct statement st = parsed(&arena, "INSERT INTO t (a, b) REPLACE USING (a, `b c`) VALUES (1, 2)", STATEMENT_INSERT);
+    assert_int_equal(st.replace_using_count, 2);
+    assert_str(st.replace_using[1], "b c");
+    assert_int_equal(st.insert_column_count, 2);
+    assert_false(st.replace_on);
+    assert_str(st.query, "VALUES (1, 2)");
+
+    st = parsed(&arena, "INSERT INTO t AS x BY NAME REPLACE ON x.a = s.a AND x.b IN (SELECT 1) (SELECT 2 AS a) AS s;", STATEMENT_INSERT);
+    assert_true(st.replace_on);
+    assert_true(st.by_name);
+    assert_str(st.change.alias, "x");
+    assert_str(st.change.condition, "x.a = s.a AND x.b IN (SELECT 1)");
+    assert_str(st.query, "(SELECT 2 AS a)");
+    assert_str(st.change.source_alias, "s");
+
+    st = parsed(&arena, "INSERT INTO t x REPLACE ON f(x.a) BY NAME TABLE s", STATEMENT_INSERT);
+    assert_str(st.change.condition, "f(x.a) BY NAME"); /* whose words end where a query begins */
+    assert_str(st.query, "TABLE s");
+
+    st = parsed(&arena, "INSERT INTO t REPLACE ON a = 1 (SELECT 1) UNION ALL SELECT 2", STATEMENT_INSERT);
+    assert_str(st.query, "(SELECT 1) UNION ALL SELECT 2");
+    assert_null(st.change.source_alias.ptr);
+
+    st = parsed(&arena, "INSERT INTO t REPLACE WHERE a = 1 (SELECT 1)", STATEMENT_INSERT);
+    assert_str(st.change.condition, "a = 1");
+    assert_str(st.query, "(SELECT 1)");
+    arena_release(&arena);
+    parses_without_memory("INSERT INTO t AS x BY NAME REPLACE ON x.a = s.a (SELECT 2 AS a) AS `s s`");
+    parses_without_memory("INSERT INTO t REPLACE USING (`a``b`, c) VALUES (1)");
+}
+
 static void insert_wrong(void **state)
 {
     syntax("INSERT INTO t", NULL, "expected VALUES, SELECT or a list of columns", NULL);
@@ -237,7 +271,10 @@ static void insert_wrong(void **state)
     syntax("INSERT t VALUES (1)", "t V", "expected INTO or OVERWRITE", NULL);
     syntax("INSERT INTO t VALUES (1); x", "x", "expected one statement", NULL);
     syntax("INSERT INTO t VALUES ('a)", "'a)", "does not end", NULL);
-    not_supported("INSERT INTO t REPLACE USING (a) SELECT 1", "REPLACE", "REPLACE USING", NULL);
+    syntax("INSERT INTO t REPLACE USING a SELECT 1", "a SELECT", "expected \"(\"", NULL);
+    syntax("INSERT INTO t REPLACE ON SELECT 1", "SELECT", "expected a condition", NULL);
+    syntax("INSERT OVERWRITE t REPLACE ON a = 1 SELECT 1", "REPLACE", "expected VALUES", NULL);
+    syntax("INSERT INTO t AS u VALUES (1)", "AS", "expected VALUES", NULL);
     not_supported("INSERT OVERWRITE t PARTITION (a = 1) SELECT 1", "PARTITION", "PARTITION", NULL);
     not_supported("INSERT INTO t DEFAULT VALUES", "DEFAULT", "DEFAULT VALUES", NULL);
     not_supported("INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING", "ON", "ON CONFLICT", NULL);
@@ -294,8 +331,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(alter_properties),  cmocka_unit_test(alter_columns),      cmocka_unit_test(alter_not_built),
         cmocka_unit_test(alter_definitions), cmocka_unit_test(alter_column_forms), cmocka_unit_test(values_of_insert),
-        cmocka_unit_test(expressions),       cmocka_unit_test(insert_forms),       cmocka_unit_test(insert_wrong),
-        cmocka_unit_test(copy_forms),        cmocka_unit_test(copy_wrong),         cmocka_unit_test(without_memory),
+        cmocka_unit_test(expressions),       cmocka_unit_test(insert_forms),       cmocka_unit_test(insert_replacing),
+        cmocka_unit_test(insert_wrong),      cmocka_unit_test(copy_forms),         cmocka_unit_test(copy_wrong),
+        cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,8 +6,9 @@
 /* Words that end a type at its own level. */
 static bool ends_type(const struct sql_parser *p)
 {
-    static const char *const words[] = {"NOT",     "NULL",   "COMMENT",    "DEFAULT", "GENERATED", "FIRST",      "AFTER", "CHECK",
-                                        "PRIMARY", "UNIQUE", "REFERENCES", "COLLATE", "MASK",      "CONSTRAINT", "AS",    "AUTO_INCREMENT"};
+    static const char *const words[] = {"NOT",   "NULL",           "COMMENT", "DEFAULT",    "GENERATED",     "FIRST",    "AFTER",
+                                        "CHECK", "PRIMARY",        "UNIQUE",  "REFERENCES", "COLLATE",       "MASK",     "CONSTRAINT",
+                                        "AS",    "AUTO_INCREMENT", "RETURN",  "LANGUAGE",   "DETERMINISTIC", "CONTAINS", "READS"};
     for (size_t i = 0; i < VV_ARRAY_COUNT(words); i++)
         if (sql_at_word(p, words[i]))
             return true;
@@ -27,7 +28,7 @@ static enum status skip_type(struct sql_parser *p)
         if (p->token.kind == SQL_SYMBOL) {
             struct str s = sql_token_text(p->text, p->token);
             char first = s.ptr[0];
-            if (depth <= 0 && (first == ',' || first == ')' || first == ';'))
+            if (depth <= 0 && (first == ',' || first == ')' || first == ';' || first == '='))
                 break;
             depth += first == '(' || first == '[';
             depth -= first == ')' || first == ']';

@@ -19,10 +19,6 @@ static const struct sql_refusal create_refusals[] = {
     {"STORED", "tables are Delta tables: leave the clause out, or write USING DELTA"},
     {"ROW FORMAT", "tables are Delta tables: leave the clause out, or write USING DELTA"},
     {"SKEWED BY", NULL},
-    {"LIKE", "write CREATE TABLE name AS SELECT * FROM source WHERE false"},
-    {"SHALLOW CLONE", "write CREATE TABLE name AS SELECT * FROM source"},
-    {"DEEP CLONE", "write CREATE TABLE name AS SELECT * FROM source"},
-    {"CLONE", "write CREATE TABLE name AS SELECT * FROM source"},
     {"DEFAULT COLLATION", NULL},
     {"TAGS", NULL},
     {"WITH ROW FILTER", NULL},
@@ -130,6 +126,44 @@ static enum status take_clause(struct sql_parser *p, struct statement *st, unsig
     return sql_refuse_any(p, "CREATE TABLE", create_refusals, VV_ARRAY_COUNT(create_refusals));
 }
 
+/* LIKE source, SHALLOW CLONE source AT …, [DEEP] CLONE source AT … */
+static enum status take_copy(struct sql_parser *p, struct statement *st)
+{
+    if (sql_take_word(p, "LIKE"))
+        st->copy = SQL_COPY_DEFINITION;
+    else if (sql_take_words(p, "SHALLOW CLONE"))
+        st->copy = SQL_COPY_SHALLOW;
+    else if (sql_take_words(p, "DEEP CLONE") || sql_take_word(p, "CLONE"))
+        st->copy = SQL_COPY_DEEP;
+    if (st->copy == SQL_COPY_NONE)
+        return STATUS_OK;
+    return sql_take_table_version(p, true, &st->source);
+}
+
+/* The definition is the other table's: what can be said beside it. */
+static enum status check_copy(struct sql_parser *p, const struct statement *st)
+{
+    const char *what = NULL;
+    if (st->copy == SQL_COPY_NONE)
+        return STATUS_OK;
+    if (st->column_count || st->constraint_count)
+        what = "columns";
+    else if (st->partition_column_count)
+        what = "PARTITIONED BY";
+    else if (st->cluster_by)
+        what = "CLUSTER BY";
+    else if (st->query.ptr)
+        what = "a query";
+    else if (st->comment.ptr && st->copy != SQL_COPY_DEFINITION)
+        what = "COMMENT";
+    if (!what)
+        return STATUS_OK;
+    error_set(p->err, STATUS_SYNTAX, "%s cannot stand beside %s, which takes the definition from another table", what,
+              st->copy == SQL_COPY_DEFINITION ? "LIKE" : "CLONE");
+    error_hint(p->err, "TBLPROPERTIES and LOCATION can; everything else is changed by ALTER TABLE afterwards");
+    return sql_mark(p->err, st->source.offset, STATUS_SYNTAX);
+}
+
 /* AS query, or a query right away. */
 static enum status take_as(struct sql_parser *p, struct statement *st)
 {
@@ -185,11 +219,39 @@ enum status sql_parse_create_table(struct sql_parser *p, struct statement *st)
         if (!sql_token_is_word(p->text, next, "SELECT"))
             status = sql_take_columns(p, st);
     }
+    if (status == STATUS_OK)
+        status = take_copy(p, st);
     while (status == STATUS_OK && found)
         status = take_clause(p, st, &seen, &found);
     if (status == STATUS_OK)
         status = take_as(p, st);
+    if (status == STATUS_OK)
+        status = check_copy(p, st);
     return status == STATUS_OK ? check_create(p, st, external) : status;
+}
+
+/* ---- CONVERT TO DELTA ------------------------------------------------------------------------ */
+
+/* The columns of PARTITIONED BY have types: nothing else says which they are. */
+enum status sql_parse_convert(struct sql_parser *p, struct statement *st)
+{
+    enum status status = sql_take_table(p, false, &st->name);
+    bool partitioned = false;
+    while (status == STATUS_OK) {
+        if (!st->no_statistics && sql_take_words(p, "NO STATISTICS")) {
+            st->no_statistics = true;
+        } else if (!partitioned && sql_take_words(p, "PARTITIONED BY")) {
+            partitioned = true;
+            status = sql_take_columns(p, st);
+        } else {
+            break;
+        }
+    }
+    for (uint32_t i = 0; i < st->column_count && status == STATUS_OK; i++)
+        if (st->columns[i].default_text.ptr || st->columns[i].generated.ptr || st->columns[i].identity || st->constraint_count)
+            return sql_mark(p->err, st->columns[i].offset,
+                            error_set(p->err, STATUS_SYNTAX, "a partition column of CONVERT TO DELTA has a name, a type, NOT NULL and a COMMENT"));
+    return status == STATUS_OK ? sql_finish(p) : status;
 }
 
 /* ---- the others ---------------------------------------------------------------------------- */

@@ -161,9 +161,6 @@ static void not_built(void **state)
     not_supported("CREATE TABLE t (a INT) STORED AS PARQUET", "STORED", "STORED", NULL);
     not_supported("CREATE TABLE t (a INT) PARTITION BY (a)", "PARTITION BY", "PARTITION BY", "PARTITIONED BY");
     not_supported("CREATE TABLE t (a INT) WITH (x = 1)", "WITH", "WITH", "TBLPROPERTIES");
-    not_supported("CREATE TABLE t LIKE s", "LIKE", "CREATE TABLE … LIKE", "AS SELECT");
-    not_supported("CREATE TABLE t SHALLOW CLONE s", "SHALLOW", "SHALLOW CLONE", NULL);
-    not_supported("CREATE TABLE t CLONE s", "CLONE", "CLONE", NULL);
 }
 
 static void columns_that_the_table_fills(void **state)
@@ -226,6 +223,57 @@ static void schemas_and_drops(void **state)
     not_supported("DROP TABLE t PURGE", "PURGE", "PURGE", NULL);
 }
 
+static void copies(void **state)
+{
+    struct arena arena = ARENA_INIT;
+    struct statement st = create(&arena, "CREATE TABLE IF NOT EXISTS t LIKE a.s USING DELTA COMMENT 'c' TBLPROPERTIES ('k' = 'v') LOCATION '/p'");
+    assert_int_equal(st.copy, SQL_COPY_DEFINITION);
+    assert_str(st.source.schema, "a");
+    assert_str(st.source.table, "s");
+    assert_str(st.comment, "c");
+    assert_str(st.location, "/p");
+    assert_int_equal(st.property_count, 1);
+    st = create(&arena, "CREATE OR REPLACE TABLE t SHALLOW CLONE s VERSION AS OF 3 LOCATION '/p'");
+    assert_int_equal(st.copy, SQL_COPY_SHALLOW);
+    assert_int_equal(st.source.at.version, 3);
+    assert_true(st.or_replace);
+    assert_int_equal(create(&arena, "CREATE TABLE t DEEP CLONE delta.`/a b`").copy, SQL_COPY_DEEP);
+    st = create(&arena, "REPLACE TABLE t CLONE s TIMESTAMP AS OF '2024-01-01'");
+    assert_int_equal(st.copy, SQL_COPY_DEEP);
+    assert_int_equal(st.source.at.kind, SQL_AT_TIMESTAMP);
+    assert_true(st.replace_only);
+    syntax("CREATE TABLE t LIKE", NULL, "expected a table name", NULL);
+    syntax("CREATE TABLE t (a INT) LIKE s", "s", "columns cannot stand beside LIKE", "ALTER TABLE");
+    syntax("CREATE TABLE t CLONE ss PARTITIONED BY (a)", "ss", "PARTITIONED BY cannot", NULL);
+    syntax("CREATE TABLE t CLONE ss CLUSTER BY (a)", "ss", "CLUSTER BY cannot", NULL);
+    syntax("CREATE TABLE t CLONE ss COMMENT 'x'", "ss", "COMMENT cannot", NULL);
+    syntax("CREATE TABLE t LIKE ss AS SELECT 1", "ss", "a query cannot", NULL);
+    syntax("CREATE TABLE t SHALLOW s", "SHALLOW", "expected", NULL);
+    arena_release(&arena);
+    parses_without_memory("CREATE TABLE t DEEP CLONE `a``b` VERSION AS OF 3 TBLPROPERTIES ('k' = 'v')");
+}
+
+static void conversions(void **state)
+{
+    struct arena arena = ARENA_INIT;
+    struct statement st =
+        parsed(&arena, "CONVERT TO DELTA parquet.`/a b` NO STATISTICS PARTITIONED BY (p STRING NOT NULL COMMENT 'c', q DATE);", STATEMENT_CONVERT);
+    assert_str(st.name.schema, "parquet");
+    assert_str(st.name.table, "/a b");
+    assert_true(st.no_statistics);
+    assert_int_equal(st.column_count, 2);
+    assert_false(st.columns[0].nullable);
+    type_is(&st.columns[1], "date");
+    st = parsed(&arena, "convert to delta t partitioned by (p int) no statistics", STATEMENT_CONVERT);
+    assert_true(st.no_statistics);
+    syntax("CONVERT TO DELTA", NULL, "expected a table name", NULL);
+    syntax("CONVERT TO DELTA parquet.`/a` PARTITIONED BY (p)", ")", "expected", NULL);
+    syntax("CONVERT TO DELTA parquet.`/a` PARTITIONED BY (p INT DEFAULT 1)", "p INT", "a partition column of CONVERT", NULL);
+    syntax("CONVERT TO DELTA parquet.`/a` NO STATISTICS ; x", "x", "expected", NULL);
+    parses_without_memory("CONVERT TO DELTA parquet.`/a``b` PARTITIONED BY (p STRING, q DECIMAL(5, 2))");
+    arena_release(&arena);
+}
+
 static void large_and_without_memory(void **state)
 {
     struct buf text = BUF_INIT;
@@ -254,6 +302,8 @@ int main(void)
         cmocka_unit_test(not_built),
         cmocka_unit_test(columns_that_the_table_fills),
         cmocka_unit_test(schemas_and_drops),
+        cmocka_unit_test(copies),
+        cmocka_unit_test(conversions),
         cmocka_unit_test(large_and_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

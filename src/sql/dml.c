@@ -3,6 +3,29 @@
 
 /* ---- expressions ---------------------------------------------------------------------------- */
 
+/* x IN (SELECT …), a = (SELECT …), f(SELECT …) need the bracket; a = b (SELECT …) does not. */
+static bool waits_for_bracket(const struct sql_parser *p, struct sql_token before)
+{
+    static const char *const words[] = {"IN", "EXISTS", "ANY", "ALL", "SOME", "NOT", "AND", "OR", "LIKE", "ILIKE", "BETWEEN", "IS", "FROM"};
+    char last = p->last_end ? p->text.ptr[p->last_end - 1] : '\0'; /* before is where a bracket opened that closed since */
+    if (before.kind == SQL_SYMBOL)
+        return last != ')' && last != ']' && last != '}';
+    for (size_t i = 0; i < VV_ARRAY_COUNT(words); i++)
+        if (sql_token_is_word(p->text, before, words[i]))
+            return true;
+    return before.end == before.start;
+}
+
+static bool at_bracketed_query(const struct sql_parser *p, struct sql_token before)
+{
+    struct sql_parser inside = *p;
+    if (!sql_at_symbol(p, "(") || waits_for_bracket(p, before))
+        return false;
+    while (sql_take_symbol(&inside, "("))
+        ;
+    return sql_at_query(&inside);
+}
+
 /* Where an expression that began at `start` ends; before is the token in front of p->token. */
 static bool at_stop(const struct sql_parser *p, unsigned stops, struct sql_token before)
 {
@@ -11,6 +34,8 @@ static bool at_stop(const struct sql_parser *p, unsigned stops, struct sql_token
     if ((stops & SQL_STOP_COMMA) && sql_at_symbol(p, ","))
         return true;
     if ((stops & SQL_STOP_CLOSE) && sql_at_symbol(p, ")"))
+        return true;
+    if ((stops & SQL_STOP_BRACKETED_QUERY) && at_bracketed_query(p, before))
         return true;
     if ((stops & SQL_STOP_QUERY) && sql_at_query(p) && !sql_at_symbol(p, "("))
         return !(sql_at_word(p, "FROM") && sql_token_is_word(p->text, before, "DISTINCT"));

@@ -10,6 +10,7 @@ static const struct statement_info infos[STATEMENT_COUNT] = {
 static enum status (*const parsers[STATEMENT_COUNT])(struct sql_parser *, struct statement *) = {
     [STATEMENT_SELECT] = sql_parse_select,
     [STATEMENT_CREATE_TABLE] = sql_parse_create_table,
+    [STATEMENT_CONVERT] = sql_parse_convert,
     [STATEMENT_CREATE_SCHEMA] = sql_parse_create_schema,
     [STATEMENT_DROP_SCHEMA] = sql_parse_drop_schema,
     [STATEMENT_DROP_TABLE] = sql_parse_drop_table,
@@ -26,6 +27,7 @@ static enum status (*const parsers[STATEMENT_COUNT])(struct sql_parser *, struct
     [STATEMENT_RESTORE] = sql_parse_restore,
     [STATEMENT_OPTIMIZE] = sql_parse_optimize,
     [STATEMENT_REORG] = sql_parse_reorg,
+    [STATEMENT_VACUUM] = sql_parse_vacuum,
     [STATEMENT_DESCRIBE_HISTORY] = sql_parse_describe_history,
     [STATEMENT_DESCRIBE_DETAIL] = sql_parse_describe_detail,
     [STATEMENT_DESCRIBE_FILES] = sql_parse_describe_files,
@@ -36,9 +38,27 @@ static enum status (*const parsers[STATEMENT_COUNT])(struct sql_parser *, struct
     [STATEMENT_SHOW_CATALOGS] = sql_parse_show_catalogs,
     [STATEMENT_SHOW_COLUMNS] = sql_parse_show_columns,
     [STATEMENT_SHOW_TBLPROPERTIES] = sql_parse_show_tblproperties,
+    [STATEMENT_DESCRIBE_SCHEMA] = sql_parse_describe_schema,
+    [STATEMENT_SHOW_PARTITIONS] = sql_parse_show_partitions,
+    [STATEMENT_SHOW_CREATE_TABLE] = sql_parse_show_create_table,
+    [STATEMENT_SHOW_CURRENT] = sql_parse_show_current,
     [STATEMENT_EXPLAIN] = sql_parse_explain,
     [STATEMENT_USE] = sql_parse_use,
     [STATEMENT_SET] = sql_parse_set,
+    [STATEMENT_BEGIN] = sql_parse_transaction,
+    [STATEMENT_COMMIT] = sql_parse_transaction,
+    [STATEMENT_ROLLBACK] = sql_parse_transaction,
+    [STATEMENT_RESET] = sql_parse_reset,
+    [STATEMENT_DECLARE] = sql_parse_declare,
+    [STATEMENT_SET_VARIABLE] = sql_parse_set_variable,
+    [STATEMENT_DROP_VARIABLE] = sql_parse_drop_variable,
+    [STATEMENT_CREATE_FUNCTION] = sql_parse_create_function,
+    [STATEMENT_DROP_FUNCTION] = sql_parse_drop_function,
+    [STATEMENT_SHOW_FUNCTIONS] = sql_parse_show_functions,
+    [STATEMENT_DESCRIBE_FUNCTION] = sql_parse_describe_function,
+    [STATEMENT_PREPARE] = sql_parse_prepare,
+    [STATEMENT_EXECUTE] = sql_parse_execute,
+    [STATEMENT_DEALLOCATE] = sql_parse_deallocate,
 };
 
 static const struct {
@@ -53,7 +73,7 @@ const struct statement_info *statement_info(enum statement_kind kind) { return &
 
 /* ---- phrases --------------------------------------------------------------------------- */
 
-enum { PHRASES_MAX = 256 };
+enum { PHRASES_MAX = 384 };
 
 /* Every sequence of words that a statement begins with. */
 struct phrases {

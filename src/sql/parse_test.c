@@ -79,39 +79,27 @@ static void misspelled(void **state)
 
 static void known_elsewhere(void **state)
 {
-    static const char *const texts[] = {"VACUUM t RETAIN 1 HOURS",
-                                        "GRANT SELECT ON t TO u",
+    static const char *const texts[] = {"GRANT SELECT ON t TO u",
                                         "CREATE TEMP VIEW v AS SELECT 1",
                                         "CREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1",
                                         "CREATE TEMPORARY VIEW v AS SELECT 1",
                                         "CREATE OR REPLACE TEMP TABLE t (a INT)",
-                                        "CREATE FUNCTION f(a INT) RETURNS INT RETURN a",
                                         "CREATE CATALOG c",
-                                        "CONVERT TO DELTA parquet.`/p`",
                                         "ATTACH 'x' AS y",
                                         "COPY t TO 'x.csv'",
                                         "COPY t FROM 'x.csv'",
                                         "PRAGMA threads = 1",
                                         "CALL f()",
-                                        "BEGIN",
-                                        "COMMIT",
-                                        "ROLLBACK",
-                                        "START TRANSACTION",
-                                        "SHOW PARTITIONS t",
-                                        "SHOW CREATE TABLE t",
                                         "DROP MATERIALIZED VIEW v",
                                         "ALTER SCHEMA s SET x",
-                                        "COMMENT ON SCHEMA t IS 'x'",
                                         "ANALYZE TABLE t COMPUTE STATISTICS",
                                         "MSCK REPAIR TABLE t",
                                         "CACHE TABLE t",
                                         "SUMMARIZE t",
-                                        "RESET x",
                                         "LOAD DATA INPATH 'x' INTO TABLE t",
                                         "CREATE BLOOMFILTER INDEX ON TABLE t FOR COLUMNS (a)",
                                         "FSCK REPAIR TABLE t",
                                         "GENERATE symlink_format_manifest FOR TABLE t",
-                                        "INSERT WITH SCHEMA EVOLUTION INTO t SELECT 1",
                                         "REVOKE SELECT ON t FROM u"};
     for (size_t i = 0; i < VV_ARRAY_COUNT(texts); i++) {
         char first[32] = "";
@@ -142,7 +130,7 @@ static void without_memory(void **state)
     struct statement st;
     struct arena arena = ARENA_INIT;
     assert_int_equal(sql_parse(&arena, STR("nonsense"), &st, NULL), STATUS_SYNTAX);
-    assert_int_equal(sql_parse(&arena, STR("VACUUM"), &st, NULL), STATUS_NOT_SUPPORTED);
+    assert_int_equal(sql_parse(&arena, STR("GRANT"), &st, NULL), STATUS_NOT_SUPPORTED);
     assert_int_equal(sql_parse(&arena, STR_NULL, &st, NULL), STATUS_SYNTAX);
     arena_release(&arena);
 }

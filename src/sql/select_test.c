@@ -179,6 +179,28 @@ static void days_and_clocks(void **state)
     becomes("SELECT DATE_SUB(date_sub(a, f(1, 2)), 3)", "SELECT spark_date_sub(spark_date_sub(a, f(1, 2)), 3)");
 }
 
+static void statements_as_tables(void **state)
+{
+    struct arena arena = ARENA_INIT;
+    struct sql_statement_call call;
+    becomes("SELECT * FROM (DESCRIBE HISTORY t LIMIT 3) h", "SELECT * FROM varve_statement('DESCRIBE HISTORY t LIMIT 3') h");
+    becomes("FROM a, ( desc detail delta.`/it's` ) JOIN (SHOW TABLES)",
+            "FROM a, varve_statement('desc detail delta.`/it''s` ') JOIN varve_statement('SHOW TABLES')");
+    stays("SELECT * FROM (DESCRIBE SELECT 1), (SHOW), (describe) WHERE a IN (DESCRIBE)");
+    stays("SELECT f(DESCRIBE x) FROM (DESCRIBE t");
+    const char *text = "FROM varve_statement('DESCRIBE DETAIL \"it''s\"', 's') x";
+    assert_int_equal(sql_statement_call(&arena, str_of(text), 5, &call, NULL), STATUS_OK);
+    assert_str(call.statement, "DESCRIBE DETAIL \"it's\"");
+    assert_str(call.schema, "s");
+    assert_int_equal(call.end, strlen(text) - 2);
+    assert_int_equal(sql_statement_call(&arena, STR("TABLE_HISTORY('a.b')"), 0, &call, NULL), STATUS_OK);
+    assert_str(call.statement, "DESCRIBE HISTORY a.b");
+    assert_int_equal(sql_statement_call(&arena, STR("table_files(t)"), 0, &call, NULL), STATUS_SYNTAX);
+    assert_int_equal(sql_statement_call(&arena, STR("table_files('t', 's')"), 0, &call, NULL), STATUS_SYNTAX);
+    assert_int_equal(sql_statement_call(&arena, STR("table_files"), 0, &call, NULL), STATUS_SYNTAX);
+    arena_release(&arena);
+}
+
 static void wrong(void **state)
 {
     fails("FROM t VERSION AS OF", NULL, "expected a version number", NULL);
@@ -328,6 +350,7 @@ int main(void)
         cmocka_unit_test(times),
         cmocka_unit_test(suffixes),
         cmocka_unit_test(days_and_clocks),
+        cmocka_unit_test(statements_as_tables),
         cmocka_unit_test(wrong),
         cmocka_unit_test(origins),
         cmocka_unit_test(extents),

@@ -59,11 +59,8 @@ static enum status take_time_zone(struct sql_parser *p, struct delta_property *s
 
 enum status sql_parse_set(struct sql_parser *p, struct statement *st)
 {
-    static const struct sql_refusal refusals[] = {{"GLOBAL", "settings are those of a session: leave GLOBAL out"},
-                                                  {"LOCAL", "leave LOCAL out"},
-                                                  {"VARIABLE", NULL},
-                                                  {"VAR", NULL},
-                                                  {"ROLE", NULL}};
+    static const struct sql_refusal refusals[] = {
+        {"GLOBAL", "settings are those of a session: leave GLOBAL out"}, {"LOCAL", "leave LOCAL out"}, {"ROLE", NULL}};
     struct delta_property *setting = ARENA_NEW(p->arena, struct delta_property);
     if (!setting)
         return error_oom(p->err);
@@ -76,14 +73,37 @@ enum status sql_parse_set(struct sql_parser *p, struct statement *st)
         if (status != STATUS_OK)
             return status;
     }
+    if (p->token.kind == SQL_END || sql_at_symbol(p, ";")) {
+        st->property_count = 0; /* all settings are shown */
+        return sql_finish(p);
+    }
     if (sql_take_words(p, "TIME ZONE")) {
         status = take_time_zone(p, setting);
     } else {
         status = take_setting_name(p, &setting->key);
+        if (status == STATUS_OK && (p->token.kind == SQL_END || sql_at_symbol(p, ";")))
+            return sql_finish(p); /* it is shown: its value has no text */
         if (status == STATUS_OK && !sql_take_symbol(p, "="))
             sql_take_word(p, "TO");
         if (status == STATUS_OK)
             status = take_setting_value(p, &setting->value);
+    }
+    return status == STATUS_OK ? sql_finish(p) : status;
+}
+
+enum status sql_parse_reset(struct sql_parser *p, struct statement *st)
+{
+    struct delta_property *setting = ARENA_NEW(p->arena, struct delta_property);
+    if (!setting)
+        return error_oom(p->err);
+    st->properties = setting;
+    enum status status = STATUS_OK;
+    if (p->token.kind != SQL_END && !sql_at_symbol(p, ";")) {
+        st->property_count = 1;
+        if (!sql_take_words(p, "TIME ZONE"))
+            status = take_setting_name(p, &setting->key);
+        else
+            setting->key = STR("TimeZone");
     }
     return status == STATUS_OK ? sql_finish(p) : status;
 }

@@ -59,3 +59,26 @@ enum status sql_parse_show_tblproperties(struct sql_parser *p, struct statement 
     }
     return status == STATUS_OK ? sql_finish(p) : status;
 }
+
+enum status sql_parse_show_partitions(struct sql_parser *p, struct statement *st)
+{
+    enum status status = sql_take_table_version(p, true, &st->name);
+    if (status == STATUS_OK && sql_take_word(p, "PARTITION"))
+        status = sql_take_properties(p, false, &st->properties, &st->property_count);
+    return status == STATUS_OK ? sql_finish(p) : status;
+}
+
+enum status sql_parse_show_create_table(struct sql_parser *p, struct statement *st)
+{
+    static const struct sql_refusal refusals[] = {{"AS SERDE", "leave it out: tables are Delta tables"}};
+    enum status status = sql_take_table(p, true, &st->name);
+    if (status == STATUS_OK)
+        status = sql_refuse_any(p, "SHOW CREATE TABLE", refusals, VV_ARRAY_COUNT(refusals));
+    return status == STATUS_OK ? sql_finish(p) : status;
+}
+
+enum status sql_parse_show_current(struct sql_parser *p, struct statement *st)
+{
+    (void)st;
+    return sql_finish(p);
+}

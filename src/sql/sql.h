@@ -118,8 +118,9 @@ enum sql_alter_kind {
     SQL_ALTER_DROP_FEATURE,    /* feature */
     SQL_ALTER_RENAME_TABLE,    /* new_name */
     SQL_ALTER_SET_LOCATION,
-    SQL_ALTER_CLUSTER_BY, /* paths: none for CLUSTER BY NONE */
-    SQL_ALTER_COMMENT     /* COMMENT ON TABLE: comment */
+    SQL_ALTER_CLUSTER_BY,    /* paths: none for CLUSTER BY NONE */
+    SQL_ALTER_COMMENT,       /* COMMENT ON TABLE: comment */
+    SQL_ALTER_SCHEMA_COMMENT /* COMMENT ON SCHEMA: comment */
 };
 enum sql_file_format { SQL_CSV, SQL_JSON, SQL_PARQUET };
 
@@ -156,7 +157,33 @@ struct sql_change {
     struct sql_merge_clause *clauses;
     uint32_t clause_count;
     struct sql_at restore_to;
-    bool dry_run;
+    bool dry_run; /* RESTORE, VACUUM */
+};
+struct sql_vacuum {
+    bool lite;
+    int64_t retain_ms; /* -1: not given */
+};
+
+/* A session variable, a parameter or a column of a function, a value for a parameter. */
+struct sql_variable {
+    struct str name;         /* NULL ptr: by position */
+    struct delta_type *type; /* NULL: that of the value */
+    struct str value;        /* expression; NULL ptr: DEFAULT, or none */
+    size_t offset;
+};
+struct sql_function {
+    struct sql_variable *parameters, *columns; /* columns: of a function that returns a table; none: those of its query */
+    uint32_t parameter_count, column_count;
+    struct delta_type *returns; /* NULL: the type of the expression */
+    bool returns_table;
+};
+
+/* What CREATE TABLE takes over from another table. */
+enum sql_copy_kind {
+    SQL_COPY_NONE,
+    SQL_COPY_DEFINITION, /* LIKE */
+    SQL_COPY_SHALLOW,    /* SHALLOW CLONE: the new table refers to the other's files */
+    SQL_COPY_DEEP        /* [DEEP] CLONE: it has copies of them */
 };
 
 struct statement {
@@ -164,8 +191,14 @@ struct statement {
     struct str text;      /* the whole statement */
     struct sql_name name; /* table or schema (schema statements: in .table); SHOW ALL TABLES: if_exists is set and there is no name */
     bool if_exists, if_not_exists, or_replace, cascade, extended, analyze, overwrite;
-    bool replace_only; /* REPLACE TABLE: or_replace is set too, but the table must exist */
-    bool by_name;      /* INSERT … BY NAME: columns meet by name, not by position */
+    bool replace_only;         /* REPLACE TABLE: or_replace is set too, but the table must exist */
+    bool by_name;              /* INSERT … BY NAME: columns meet by name, not by position */
+    bool no_statistics;        /* CONVERT */
+    bool replace_on;           /* INSERT … REPLACE ON change.condition: rows that it joins to rows of the query go */
+    struct str *replace_using; /* INSERT … REPLACE USING (column, …): rows with the values of a row of the query go */
+    uint32_t replace_using_count;
+    enum sql_copy_kind copy; /* CREATE TABLE … LIKE, CLONE */
+    struct sql_name source;
     struct sql_column *columns;
     uint32_t column_count;
     struct str *partition_columns;
@@ -181,7 +214,7 @@ struct statement {
     uint32_t constraint_count;
     struct sql_column_change *changes; /* ALTER COLUMN */
     uint32_t change_count;
-    struct sql_path *paths; /* RENAME and DROP COLUMN, CLUSTER BY */
+    struct sql_path *paths; /* RENAME and DROP COLUMN, CLUSTER BY, ZORDER BY */
     uint32_t path_count;
     bool cluster_by; /* CREATE TABLE … CLUSTER BY */
     struct sql_name new_name;
@@ -192,11 +225,20 @@ struct statement {
     struct str query;    /* the SELECT body of SELECT, EXPLAIN, INSERT, CTAS; COPY INTO: the FROM path; NULL ptr when none */
     size_t query_offset; /* of query in text */
     struct sql_change change;
+    struct sql_vacuum vacuum;
+    struct sql_variable *variables; /* DECLARE, SET VARIABLE, DROP VARIABLE; EXECUTE: USING */
+    uint32_t variable_count;
+    struct sql_variable *targets; /* EXECUTE … INTO */
+    uint32_t target_count;
+    struct sql_function *function; /* CREATE FUNCTION; query is its body */
+    bool temporary;
+    bool immediate;     /* EXECUTE IMMEDIATE: query is an expression; else name.table is that of a prepared statement, PREPARE: query the statement */
+    struct str tail;    /* DESCRIBE … WHERE …: what would stand behind FROM (DESCRIBE …); NULL ptr */
     struct str pattern; /* LIKE of SHOW; NULL ptr */
     int64_t limit;      /* -1 none */
 };
 /* Parses one statement.  SYNTAX errors have the position, what was expected, and a hint (nearest statement, or the right spelling). Statements known
- * to Spark or DuckDB but not built here (VACUUM, GRANT…) are NOT_SUPPORTED naming the statement. */
+ * to Spark or DuckDB but not built here (GRANT, ANALYZE…) are NOT_SUPPORTED naming the statement. */
 enum status sql_parse(struct arena *arena, struct str text, struct statement *out, struct error *err);
 
 /* The columns that must be equal wherever the condition is true: its conjuncts of the form a.x = b.y.  Texts are views or in the arena. */
@@ -267,6 +309,41 @@ struct sql_changes {
     struct sql_at from, to; /* to.kind SQL_AT_NONE: the newest version */
 };
 enum status sql_changes_call(struct arena *arena, struct str text, size_t offset, struct sql_changes *out, struct error *err);
+
+/* A name as it stands in the engine's spelling of a query, with the arguments when it is a call: what may be a variable or a function. */
+enum { SQL_CALLED_PARTS = 4 };
+struct sql_called {
+    struct str parts[SQL_CALLED_PARTS]; /* unquoted */
+    size_t part_ends[SQL_CALLED_PARTS];
+    uint32_t part_count;
+    struct sql_variable *arguments; /* name => value */
+    uint32_t argument_count;
+    size_t start, end; /* the whole name or call */
+    bool is_call, has_alias;
+};
+enum status sql_read_called(struct arena *arena, struct str text, size_t offset, struct sql_called *out, struct error *err);
+/* Whether text[start, end) is all of a column of the outermost SELECT, without a name of its own. */
+bool sql_is_select_item(struct str text, size_t start, size_t end);
+/* The body of a function with values in place of its parameters; out NULL ptr when that cannot be told from the tokens alone (the body has a query or
+ * a lambda), or when a parameter with once[i] is there more than once. */
+enum status sql_inline_parameters(struct arena *arena, struct str body, const struct sql_function *f, const struct str *values, const bool *once,
+                                  struct str *out, struct error *err);
+/* The statement with values for its parameters ?, $1 and :name; a value's `value` is a literal.  Every parameter needs one, and every value must be
+ * used. */
+enum status sql_bind_parameters(struct arena *arena, struct str statement, const struct sql_variable *values, uint32_t count, struct sql_text *out,
+                                struct error *err);
+/* How many parameters there are: the highest number, or all ? and names. */
+bool sql_has_parameters(struct str statement);
+
+/* Statements that can stand where a table can: (DESCRIBE HISTORY t LIMIT 3), which sql_to_engine spells as a call of SQL_STATEMENT_FUNCTION with the
+ * statement as text, and table_history('t'), table_detail('t'), table_files('t').  The statement that the call stands for, in the arena. */
+#define SQL_STATEMENT_FUNCTION "varve_statement"
+struct sql_statement_call {
+    size_t start, end; /* of the call */
+    struct str statement;
+    struct str schema; /* that plain names in it mean; NULL ptr: the session's */
+};
+enum status sql_statement_call(struct arena *arena, struct str text, size_t offset, struct sql_statement_call *out, struct error *err);
 
 /* The same query without comments, with single blanks and upper-cased unquoted key words: a cache key that ignores layout. Strings and quoted names
  * untouched. */

@@ -100,6 +100,10 @@ enum status sql_take_path_list(struct sql_parser *p, struct sql_path **items, ui
 enum status sql_take_constraint(struct sql_parser *p, struct statement *st);
 /* The text of an expression, up to a comma or bracket at its own level or a word that begins what may follow a column's default. */
 enum status sql_take_default_text(struct sql_parser *p, struct str *out);
+/* x, session.x, system.session.x. */
+enum status sql_take_variable_name(struct sql_parser *p, struct str *out, size_t *offset);
+/* Another one at the end of the list, its offset that of the cursor; NULL with the error set. */
+struct sql_variable *sql_add_variable(struct sql_parser *p, struct sql_variable **items, uint32_t *count);
 bool sql_at_query(const struct sql_parser *p);
 /* The rest of the statement is a query. */
 enum status sql_take_query(struct sql_parser *p, struct statement *st);
@@ -113,7 +117,8 @@ enum sql_stop {
     SQL_STOP_THEN = 16,
     SQL_STOP_QUERY = 32,
     SQL_STOP_APPLY = 64,
-    SQL_STOP_ZORDER = 128
+    SQL_STOP_ZORDER = 128,
+    SQL_STOP_BRACKETED_QUERY = 256 /* "(SELECT …" where no operator waits for it */
 };
 enum status sql_take_expression(struct sql_parser *p, const char *what, unsigned stops, struct str *out);
 /* [AS] name of a table that is changed; NULL ptr when none is here, or when the word here is `next`. */
@@ -183,9 +188,11 @@ void sql_write_name(struct sql_writer *w, struct sql_token t, size_t inner_end);
 bool sql_write_variant_path(struct sql_writer *w, struct sql_token before, struct sql_token *t);
 /* variant_get, try_variant_get, parse_json, try_parse_json, to_json: the head of the call. */
 bool sql_write_variant_call(struct sql_writer *w, struct sql_token name, struct sql_token open);
+/* (DESCRIBE …) and (SHOW …) where a table can stand, `open` being the bracket behind `before`: as a call; *t moves to the closing bracket. */
+bool sql_write_statement(struct sql_writer *w, struct sql_token before, struct sql_token *t);
 /* The end of the bracket at `open`; the number of commas at its own level and where the first two of them are. */
 bool sql_call_extent(struct sql_writer *w, struct sql_token open, size_t *commas, struct sql_token comma[2], struct sql_token *close);
-/* A call of one of Spark's functions that the engine spells in another way (function.c): moves *last to the last token written. */
+/* A call of one of Spark's functions that the engine spells in another way (call.c): moves *last to the last token written. */
 bool sql_write_function(struct sql_writer *w, struct sql_token name, struct sql_token open, struct sql_token before, size_t to, struct sql_token *last);
 struct sql_token sql_closing_bracket(struct str in, struct sql_token open); /* SQL_END when there is none */
 /* Operators, literals, types and clauses of Spark's that the engine spells in another way (spelling.c): moves *t to the last token written. */
@@ -201,6 +208,7 @@ void sql_write_edit(struct sql_writer *w, struct str text, size_t from, size_t t
 enum status sql_parse_select(struct sql_parser *p, struct statement *st);
 enum status sql_parse_explain(struct sql_parser *p, struct statement *st);
 enum status sql_parse_create_table(struct sql_parser *p, struct statement *st);
+enum status sql_parse_convert(struct sql_parser *p, struct statement *st);
 enum status sql_parse_create_schema(struct sql_parser *p, struct statement *st);
 enum status sql_parse_drop_schema(struct sql_parser *p, struct statement *st);
 enum status sql_parse_create_view(struct sql_parser *p, struct statement *st);
@@ -218,6 +226,10 @@ enum status sql_parse_show_schemas(struct sql_parser *p, struct statement *st);
 enum status sql_parse_show_catalogs(struct sql_parser *p, struct statement *st);
 enum status sql_parse_show_columns(struct sql_parser *p, struct statement *st);
 enum status sql_parse_show_tblproperties(struct sql_parser *p, struct statement *st);
+enum status sql_parse_describe_schema(struct sql_parser *p, struct statement *st);
+enum status sql_parse_show_partitions(struct sql_parser *p, struct statement *st);
+enum status sql_parse_show_create_table(struct sql_parser *p, struct statement *st);
+enum status sql_parse_show_current(struct sql_parser *p, struct statement *st);
 enum status sql_parse_describe_files(struct sql_parser *p, struct statement *st);
 enum status sql_parse_delete(struct sql_parser *p, struct statement *st);
 enum status sql_parse_update(struct sql_parser *p, struct statement *st);
@@ -226,7 +238,20 @@ enum status sql_parse_truncate(struct sql_parser *p, struct statement *st);
 enum status sql_parse_restore(struct sql_parser *p, struct statement *st);
 enum status sql_parse_optimize(struct sql_parser *p, struct statement *st);
 enum status sql_parse_reorg(struct sql_parser *p, struct statement *st);
+enum status sql_parse_vacuum(struct sql_parser *p, struct statement *st);
 enum status sql_parse_use(struct sql_parser *p, struct statement *st);
 enum status sql_parse_set(struct sql_parser *p, struct statement *st);
+enum status sql_parse_transaction(struct sql_parser *p, struct statement *st);
+enum status sql_parse_declare(struct sql_parser *p, struct statement *st);
+enum status sql_parse_set_variable(struct sql_parser *p, struct statement *st);
+enum status sql_parse_drop_variable(struct sql_parser *p, struct statement *st);
+enum status sql_parse_create_function(struct sql_parser *p, struct statement *st);
+enum status sql_parse_drop_function(struct sql_parser *p, struct statement *st);
+enum status sql_parse_show_functions(struct sql_parser *p, struct statement *st);
+enum status sql_parse_describe_function(struct sql_parser *p, struct statement *st);
+enum status sql_parse_prepare(struct sql_parser *p, struct statement *st);
+enum status sql_parse_execute(struct sql_parser *p, struct statement *st);
+enum status sql_parse_deallocate(struct sql_parser *p, struct statement *st);
+enum status sql_parse_reset(struct sql_parser *p, struct statement *st);
 
 #endif

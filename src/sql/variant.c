@@ -3,24 +3,55 @@
 
 /* ---- paths ------------------------------------------------------------------------------------ */
 
-static void put_key(struct buf *out, struct str key)
+/* A path in both spellings: as subscripts, which the engine follows by itself into shredded columns, but takes JSON's null at the end for nothing;
+ * and as one subscript for the engine room's variant_extract, which does not. */
+struct path {
+    struct buf steps, exact;
+};
+
+static void put_exact(struct buf *out, char kind, struct str text)
 {
-    buf_z(out, "['");
-    for (size_t i = 0; i < key.len; i++)
-        buf_printf(out, key.ptr[i] == '\'' ? "''" : "%c", key.ptr[i]);
-    buf_z(out, "']");
+    buf_printf(out, "\\x%02X", (unsigned char)kind);
+    for (size_t i = 0; i < text.len; i++)
+        buf_printf(out, "\\x%02X", (unsigned char)text.ptr[i]);
+    buf_z(out, "\\x00");
 }
 
-static bool put_index(struct buf *out, struct str digits)
+static void put_key(struct path *out, struct str key)
+{
+    buf_z(&out->steps, "['");
+    for (size_t i = 0; i < key.len; i++)
+        buf_printf(&out->steps, key.ptr[i] == '\'' ? "''" : "%c", key.ptr[i]);
+    buf_z(&out->steps, "']");
+    put_exact(&out->exact, 'K', key);
+}
+
+static bool put_index(struct path *out, struct str digits)
 {
     int64_t index;
     if (!str_to_i64(digits, &index) || index < 0 || index == INT64_MAX)
         return false;
-    buf_printf(out, "[%lld]", (long long)index + 1);
+    buf_printf(&out->steps, "[%lld]", (long long)index + 1);
+    put_exact(&out->exact, 'I', digits);
     return true;
 }
 
-static bool put_name(struct sql_writer *w, struct sql_token t, struct buf *out)
+/* The first `steps` and `exact` bytes of the path, in one of the spellings. */
+static struct str path_text(struct arena *arena, const struct path *path, size_t steps, size_t exact, bool as_value)
+{
+    if (path->steps.failed || path->exact.failed)
+        return STR_NULL;
+    return as_value ? str_of(arena_printf(arena, "['%.*s'::BLOB]", (int)exact, path->exact.ptr ? path->exact.ptr : ""))
+                    : arena_str(arena, (struct str){path->steps.ptr ? path->steps.ptr : "", steps});
+}
+
+static void path_release(struct path *path)
+{
+    buf_release(&path->steps);
+    buf_release(&path->exact);
+}
+
+static bool put_name(struct sql_writer *w, struct sql_token t, struct path *out)
 {
     struct str name = sql_token_text(w->in, t);
     if (t.kind == SQL_QUOTED && sql_unquote(w->arena, name, &name, NULL) != STATUS_OK)
@@ -30,7 +61,7 @@ static bool put_name(struct sql_writer *w, struct sql_token t, struct buf *out)
 }
 
 /* One step at `t`: a name (first), ".name", "[0]" or "['name']".  *last is its last token. */
-static bool put_step(struct sql_writer *w, struct sql_token t, bool first, struct buf *out, struct sql_token *last)
+static bool put_step(struct sql_writer *w, struct sql_token t, bool first, struct path *out, struct sql_token *last)
 {
     if (first && (t.kind == SQL_WORD || t.kind == SQL_QUOTED)) {
         *last = t;
@@ -77,31 +108,42 @@ static bool may_be_path(const struct sql_writer *w, size_t colon)
     return !lambda && open[depth] != '{' && open[depth] != '[';
 }
 
+/* "::int" and the like right behind a path; not "::variant". */
+static bool is_cast_next(const struct sql_writer *w, struct sql_token t)
+{
+    struct sql_token type = sql_token_at(w->in, t.end);
+    return sql_token_is_symbol(w->in, t, "::") && !sql_token_is_word(w->in, type, "variant");
+}
+
 bool sql_write_variant_path(struct sql_writer *w, struct sql_token before, struct sql_token *t)
 {
-    struct buf steps = BUF_INIT;
+    struct path path = {0};
     struct sql_token next = sql_token_at(w->in, t->end), last = *t;
     bool operand =
         before.kind == SQL_WORD || before.kind == SQL_QUOTED || sql_token_is_symbol(w->in, before, ")") || sql_token_is_symbol(w->in, before, "]");
     if (!sql_token_is_symbol(w->in, *t, ":") || !operand || before.end != t->start || next.start != t->end || !may_be_path(w, t->start))
         return false;
-    bool found = put_step(w, next, true, &steps, &last);
-    size_t end = steps.len, start = t->start;
+    bool found = put_step(w, next, true, &path, &last);
+    size_t steps = path.steps.len, exact = path.exact.len, start = t->start;
     while (found) {
         *t = last;
-        end = steps.len;
+        steps = path.steps.len;
+        exact = path.exact.len;
         next = sql_token_at(w->in, last.end);
-        found = next.start == last.end && put_step(w, next, false, &steps, &last);
+        found = next.start == last.end && put_step(w, next, false, &path, &last);
     }
-    if (t->start != start)
-        sql_write_edit(w, (struct str){steps.ptr, end}, start, t->end);
-    w->failed |= steps.failed;
-    buf_release(&steps);
+    if (t->start != start) {
+        struct str text = path_text(w->arena, &path, steps, exact, !is_cast_next(w, next));
+        w->failed |= !text.ptr;
+        if (text.ptr)
+            sql_write_edit(w, text, start, t->end);
+    }
+    path_release(&path);
     return t->start != start;
 }
 
 /* "$.a[0]['b c']" */
-static bool put_path_text(struct str path, struct buf *out)
+static bool put_path_text(struct str path, struct path *out)
 {
     if (!str_starts(path, STR("$")))
         return false;
@@ -130,6 +172,12 @@ static bool put_path_text(struct str path, struct buf *out)
     }
     return true;
 }
+
+/* What the engine reads as SQL's NULL is JSON's where there are bytes. */
+#define FROM_JOINED                                                                                                                                  \
+    ")], lambda varve_value: CASE WHEN varve_value IS NOT NULL THEN coalesce(variant_bytes_to_variant(varve_value), "                                \
+    "varve_variant_null(varve_value)) END)[1]"
+#define AS_JSON "varve_variant_json(CAST(varve_value AS VARIANT))"
 
 /* ---- calls ---------------------------------------------------------------------------------------- */
 
@@ -192,20 +240,36 @@ static bool put_target(struct sql_writer *w, struct str type_text, struct buf *t
     return known;
 }
 
+/* What follows the value in the call: its path and the end of a cast. */
+static struct str get_tail(struct sql_writer *w, struct str path_given, struct str type)
+{
+    struct path path = {0};
+    struct buf tail = BUF_INIT;
+    struct str out = STR_NULL;
+    bool as_value = str_ieq(str_trim(type), STR("variant"));
+    if (put_path_text(path_given, &path)) {
+        struct str steps = path_text(w->arena, &path, path.steps.len, path.exact.len, as_value);
+        buf_char(&tail, ')');
+        buf_str(&tail, steps);
+        if (steps.ptr && put_target(w, type, &tail) && !tail.failed)
+            out = arena_str(w->arena, buf_view(&tail));
+    }
+    buf_release(&tail);
+    path_release(&path);
+    return out;
+}
+
 /* variant_get(v, '$.a[0]', 'int'): the value, its subscripts, a cast. */
 static bool write_get(struct sql_writer *w, struct sql_token name, struct sql_token open, bool lenient)
 {
     struct sql_token comma[2] = {{0}}, close;
     struct str path, type = STR("variant");
-    struct buf tail = BUF_INIT;
     size_t commas;
     if (!sql_call_extent(w, open, &commas, comma, &close) || commas < 1 || commas > 2)
         return false;
-    bool ok = text_between(w, comma[0], commas == 2 ? comma[1] : close, &path) && (commas == 1 || text_between(w, comma[1], close, &type));
-    buf_char(&tail, ')');
-    ok = ok && put_path_text(path, &tail) && put_target(w, type, &tail);
-    struct str text = ok && !tail.failed ? arena_str(w->arena, buf_view(&tail)) : STR_NULL;
-    buf_release(&tail);
+    if (!text_between(w, comma[0], commas == 2 ? comma[1] : close, &path) || (commas == 2 && !text_between(w, comma[1], close, &type)))
+        return false;
+    struct str text = get_tail(w, path, type);
     if (!text.ptr)
         return false;
     return open_call(w, name, open, lenient ? "(TRY_CAST((" : "(CAST((",
@@ -217,10 +281,12 @@ bool sql_write_variant_call(struct sql_writer *w, struct sql_token name, struct 
     static const struct {
         const char *name, *head, *tail;
     } calls[] = {
-        {"parse_json", "CAST(CAST(", " AS JSON) AS VARIANT)"},
-        {"try_parse_json", "TRY_CAST(TRY_CAST(", " AS JSON) AS VARIANT)"},
+        {"parse_json", "list_transform([varve_parse_json(", FROM_JOINED},
+        {"try_parse_json", "list_transform([varve_try_parse_json(", FROM_JOINED},
+        {"is_variant_null", "list_transform([",
+         "], lambda varve_value: varve_value IS NOT NULL AND variant_typeof(varve_value) = 'VARIANT_NULL')[1]"},
         {"to_json", "list_transform([",
-         "], lambda varve_value: CASE WHEN varve_value IS NULL THEN NULL WHEN typeof(varve_value) = 'VARIANT' THEN CAST(varve_value AS JSON) "
+         "], lambda varve_value: CASE WHEN varve_value IS NULL THEN NULL WHEN typeof(varve_value) = 'VARIANT' THEN " AS_JSON " "
          "ELSE to_json(varve_value) END)[1]"},
     };
     struct sql_token comma[2], close;

@@ -118,6 +118,8 @@ static void write_token(struct sql_writer *w, struct sql_token *t, size_t to, st
         if (sql_write_function(w, *t, next, before, to, t))
             return;
     }
+    if (sql_write_statement(w, before, t))
+        return;
     if (!after_dot && sql_write_spelling(w, before, to, t))
         return;
     note_place(w, *t);

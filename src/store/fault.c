@@ -107,6 +107,15 @@ static enum store_result faulty_put_if_absent(struct store *s, struct ctx *ctx, 
     return lose_reply(fault, result);
 }
 
+/* Half of the bytes never land here: the object is replaced whole or not at all. */
+static enum store_result faulty_replace(struct store *s, struct ctx *ctx, struct str key, struct str old, struct str new, struct error *err)
+{
+    enum store_fault_kind fault = next_fault(s);
+    if (is_refused(fault == STORE_FAULT_TRUNCATE ? STORE_FAULT_FAIL : fault, "replace", key, err))
+        return STORE_FAILED;
+    return lose_reply(fault, store_replace(faulty_of(s)->real, ctx, key, old, new, err));
+}
+
 static enum store_result faulty_remove(struct store *s, struct ctx *ctx, struct str key, struct error *err)
 {
     enum store_fault_kind fault = next_fault(s);
@@ -154,6 +163,7 @@ static const struct store_vtable faulty_vtable = {
     .list = faulty_list,
     .put = faulty_put,
     .put_if_absent = faulty_put_if_absent,
+    .replace = faulty_replace,
     .remove = faulty_remove,
     .stat = faulty_stat,
     .sync = faulty_sync,

@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -508,6 +509,55 @@ static enum store_result local_remove(struct store *s, struct ctx *ctx, struct s
     return store_failed(error_set_errno(err, why, "cannot remove \"%s\"", path.text));
 }
 
+/* ---- replacing what is known ------------------------------------------------ */
+
+enum { LOCK_PAUSE_US = 500 };
+
+static bool locks_refused(int errnum) { return errnum == ENOSYS || errnum == EOPNOTSUPP || errnum == EINVAL || errnum == ENOLCK; }
+
+/* The directory's lock, which goes with the descriptor, also when the process dies; -1 with the error set.  A file system without locks (some FUSE
+ * and network mounts) leaves a moment between the look at the object and its replacement. */
+static int lock_directory(struct store *s, struct ctx *ctx, struct local_path *path, struct error *err)
+{
+    int fd = open_parent(s, path);
+    if (fd < 0) {
+        error_set_errno(err, errno, "cannot open the directory of \"%s\"", path->text);
+        return -1;
+    }
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0 && !locks_refused(errno)) {
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            error_set_errno(err, errno, "cannot lock the directory of \"%s\"", path->text);
+            close_quietly(fd);
+            return -1;
+        }
+        if (ctx_check(ctx, err) != STATUS_OK) {
+            close_quietly(fd);
+            return -1;
+        }
+        usleep(LOCK_PAUSE_US);
+    }
+    return fd;
+}
+
+static enum store_result local_replace(struct store *s, struct ctx *ctx, struct str key, struct str old, struct str new, struct error *err)
+{
+    struct local_path path;
+    struct buf there = BUF_INIT;
+    if (path_make(s, key, &path, err) != STATUS_OK)
+        return STORE_FAILED;
+    int lock = lock_directory(s, ctx, &path, err);
+    if (lock < 0)
+        return STORE_FAILED;
+    enum store_result result = local_read(s, ctx, key, 0, -1, &there, err);
+    if (result == STORE_OK && !str_eq(buf_view(&there), old))
+        result = STORE_EXISTS;
+    else if (result == STORE_OK)
+        result = new.ptr ? local_put(s, ctx, key, new.ptr, new.len, err) : local_remove(s, ctx, key, err);
+    close_quietly(lock);
+    buf_release(&there);
+    return result;
+}
+
 /* ---- durability of files written by the engine ------------------------------ */
 
 static enum status sync_file(const char *path, bool only_start, struct error *err)
@@ -617,6 +667,7 @@ static const struct store_vtable local_vtable = {
     .list = local_list_all,
     .put = local_put,
     .put_if_absent = local_put_if_absent,
+    .replace = local_replace,
     .remove = local_remove,
     .stat = local_stat,
     .sync = local_sync,

@@ -114,6 +114,30 @@ static enum store_result memory_put_if_absent(struct store *s, struct ctx *ctx, 
     return put(s, ctx, key, bytes, len, false, err);
 }
 
+static enum store_result memory_replace(struct store *s, struct ctx *ctx, struct str key, struct str old, struct str new, struct error *err)
+{
+    struct memory *m = memory_of(s);
+    struct object o = {0};
+    bool found;
+    if (new.ptr && !object_init(&o, key, new.ptr, new.len, ctx_now_us(ctx)))
+        return store_failed(error_oom(err));
+    pthread_mutex_lock(&m->lock);
+    size_t at = lower_bound(m, key, &found);
+    bool same = found && m->objects[at].size_bytes == old.len && (!old.len || !memcmp(m->objects[at].bytes, old.ptr, old.len));
+    if (same) {
+        struct object was = m->objects[at];
+        m->objects[at] = o;
+        o = was;
+        if (!new.ptr) {
+            memmove(m->objects + at, m->objects + at + 1, (m->count - at - 1) * sizeof *m->objects);
+            m->count--;
+        }
+    }
+    pthread_mutex_unlock(&m->lock);
+    object_release(&o);
+    return same ? STORE_OK : found ? STORE_EXISTS : STORE_NOT_FOUND;
+}
+
 static enum store_result memory_read(struct store *s, struct ctx *ctx, struct str key, int64_t offset, int64_t len, struct buf *out,
                                      struct error *err)
 {
@@ -232,6 +256,7 @@ static const struct store_vtable memory_vtable = {
     .list = memory_list,
     .put = memory_put,
     .put_if_absent = memory_put_if_absent,
+    .replace = memory_replace,
     .remove = memory_remove,
     .stat = memory_stat,
     .sync = memory_sync,

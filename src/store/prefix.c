@@ -72,6 +72,16 @@ static enum store_result below_put(struct store *s, struct ctx *ctx, struct str 
     return result;
 }
 
+static enum store_result below_replace(struct store *s, struct ctx *ctx, struct str key, struct str old, struct str new, struct error *err)
+{
+    struct buf whole;
+    enum store_result result = STORE_FAILED;
+    if (whole_key(s, key, &whole, err) == STATUS_OK)
+        result = store_replace(below_of(s)->whole, ctx, buf_view(&whole), old, new, err);
+    buf_release(&whole);
+    return result;
+}
+
 static enum store_result below_put_if_absent(struct store *s, struct ctx *ctx, struct str key, const void *bytes, size_t len, struct error *err)
 {
     struct buf whole;
@@ -160,6 +170,7 @@ static const struct store_vtable below_vtable = {
     .list = below_list,
     .put = below_put,
     .put_if_absent = below_put_if_absent,
+    .replace = below_replace,
     .remove = below_remove,
     .stat = below_stat,
     .sync = below_sync,

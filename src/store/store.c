@@ -88,6 +88,13 @@ enum store_result store_put_if_absent(struct store *s, struct ctx *ctx, struct s
     return s->v->put_if_absent(s, ctx, key, bytes, len, err);
 }
 
+enum store_result store_replace(struct store *s, struct ctx *ctx, struct str key, struct str old, struct str new, struct error *err)
+{
+    if (store_key_check(key, err) != STATUS_OK)
+        return STORE_FAILED;
+    return s->v->replace(s, ctx, key, old, new, err);
+}
+
 enum store_result store_remove(struct store *s, struct ctx *ctx, struct str key, struct error *err)
 {
     if (store_key_check(key, err) != STATUS_OK)

@@ -5,7 +5,7 @@
  * is "." or ".." or begins with ".varve-tmp-" (INVALID_ARGUMENT), and compare by bytes.
  * There is no rename: an object appears whole or not at all.
  *
- * Outcomes are not errors: put_if_absent answers STORE_EXISTS, read answers
+ * Outcomes are not errors: put_if_absent and replace answer STORE_EXISTS, read answers
  * STORE_NOT_FOUND and a lost reply answers STORE_UNKNOWN as results the caller
  * must branch on.  STORE_FAILED comes with the error filled in.
  */
@@ -16,8 +16,8 @@
 
 enum store_result {
     STORE_OK,
-    STORE_EXISTS,    /* put_if_absent: somebody else's object is there, unchanged */
-    STORE_NOT_FOUND, /* read, stat: no such object */
+    STORE_EXISTS,    /* put_if_absent, replace: somebody else's object is there, unchanged */
+    STORE_NOT_FOUND, /* read, stat, replace: no such object */
     STORE_UNKNOWN,   /* the call may or may not have taken effect; read back to learn which */
     STORE_FAILED     /* did not take effect; error is set */
 };
@@ -45,6 +45,10 @@ struct store_vtable {
     enum store_result (*put)(struct store *, struct ctx *, struct str key, const void *bytes, size_t len, struct error *);
     /* Create, or STORE_EXISTS.  Of any number of racing callers exactly one gets STORE_OK. */
     enum store_result (*put_if_absent)(struct store *, struct ctx *, struct str key, const void *bytes, size_t len, struct error *);
+    /* Puts new in the place of an object that holds just the bytes of old, or removes it when new has no ptr; STORE_EXISTS when it holds others.
+     * Of any number of racing callers of replace exactly one gets STORE_OK for one old.  put and remove do not wait for it: an object is changed by
+     * these or by replace, not by both. */
+    enum store_result (*replace)(struct store *, struct ctx *, struct str key, struct str old, struct str new, struct error *);
     /* Idempotent.  Not flushed: after a power cut the object may be back. */
     enum store_result (*remove)(struct store *, struct ctx *, struct str key, struct error *);
     enum store_result (*stat)(struct store *, struct ctx *, struct str key, struct store_entry *out, struct error *); /* out->key = key */
@@ -105,10 +109,16 @@ enum store_result store_read_range(struct store *, struct ctx *, struct str key,
 enum store_result store_list(struct store *, struct ctx *, struct str prefix, struct str after, store_list_fn fn, void *user, struct error *);
 enum store_result store_put(struct store *, struct ctx *, struct str key, const void *bytes, size_t len, struct error *);
 enum store_result store_put_if_absent(struct store *, struct ctx *, struct str key, const void *bytes, size_t len, struct error *);
+enum store_result store_replace(struct store *, struct ctx *, struct str key, struct str old, struct str new, struct error *);
 enum store_result store_remove(struct store *, struct ctx *, struct str key, struct error *);
 enum store_result store_stat(struct store *, struct ctx *, struct str key, struct store_entry *out, struct error *);
 enum store_result store_sync(struct store *, struct ctx *, const struct str *keys, size_t key_count, struct error *);
 enum store_result store_prepare(struct store *, struct ctx *, struct str key, struct error *);
 void store_locate(struct store *, struct str key, struct buf *out);
+
+/* A copy of an object in another store, or the same: STORE_EXISTS when the key is taken, STORE_NOT_FOUND when there is nothing to copy.  Between
+ * stores of files the copy is not whole before the call returns, so its key must be one that nobody knows yet; it is durable then where the store
+ * is. */
+enum store_result store_copy(struct store *from, struct ctx *, struct str from_key, struct store *to, struct str to_key, struct error *);
 
 #endif

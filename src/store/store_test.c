@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -165,6 +166,67 @@ static void objects_come_and_go(void **state)
     assert_holds(f, "t/x", "");
     assert_null(f->err.message);
     buf_release(&b);
+}
+
+static enum store_result replace(struct fixture *f, const char *key, const char *old, const char *new)
+{
+    return store_replace(f->store, &f->ctx, str_of(key), str_of(old), new ? str_of(new) : STR_NULL, &f->err);
+}
+
+static void only_what_is_known_is_replaced(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(replace(f, "r/x", "", "new"), STORE_NOT_FOUND);
+    assert_int_equal(put(f, "r/x", "first"), STORE_OK);
+    assert_int_equal(replace(f, "r/x", "other", "new"), STORE_EXISTS);
+    assert_int_equal(replace(f, "r/x", "firs", "new"), STORE_EXISTS);
+    assert_int_equal(replace(f, "r/x", "", NULL), STORE_EXISTS);
+    assert_holds(f, "r/x", "first");
+    assert_int_equal(replace(f, "r/x", "first", "second"), STORE_OK);
+    assert_int_equal(replace(f, "r/x", "first", "third"), STORE_EXISTS);
+    assert_holds(f, "r/x", "second");
+    assert_int_equal(replace(f, "r/x", "second", ""), STORE_OK);
+    assert_holds(f, "r/x", "");
+    assert_int_equal(replace(f, "r/x", "", NULL), STORE_OK);
+    assert_int_equal(replace(f, "r/x", "", NULL), STORE_NOT_FOUND);
+    assert_null(f->err.message);
+    assert_int_equal(replace(f, "../x", "", NULL), STORE_FAILED);
+    error_release(&f->err);
+}
+
+enum { COUNTERS = 4, COUNTS = 100 };
+
+/* Reads a number and puts the next one in its place, until that worked often enough. */
+static void *count_up(void *user)
+{
+    struct fixture *f = user;
+    for (int done = 0; done < COUNTS;) {
+        struct ctx ctx;
+        struct buf b = BUF_INIT;
+        char next[32];
+        int64_t n = -1;
+        ctx_init(&ctx);
+        if (store_read(f->store, &ctx, STR("count"), &b, NULL) != STORE_OK || !str_to_i64(buf_view(&b), &n))
+            done = COUNTS;
+        snprintf(next, sizeof next, "%lld", (long long)n + 1);
+        done += store_replace(f->store, &ctx, STR("count"), buf_view(&b), str_of(next), NULL) == STORE_OK;
+        buf_release(&b);
+    }
+    return NULL;
+}
+
+static void of_racing_replacements_one_wins(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t threads[COUNTERS];
+    char all[32];
+    assert_int_equal(put(f, "count", "0"), STORE_OK);
+    for (int i = 0; i < COUNTERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, count_up, f), 0);
+    for (int i = 0; i < COUNTERS; i++)
+        pthread_join(threads[i], NULL);
+    snprintf(all, sizeof all, "%d", COUNTERS * COUNTS);
+    assert_holds(f, "count", all);
 }
 
 static void ranges(void **state)
@@ -454,8 +516,34 @@ static void references_are_counted(void **state)
     }
 }
 
+static void objects_are_copied(void **state)
+{
+    struct fixture *f = *state;
+    struct store *memory = NULL;
+    assert_int_equal(put(f, "a/b", "some bytes"), STORE_OK);
+    assert_int_equal(store_copy(f->store, &f->ctx, STR("a/b"), f->store, STR("c/d/e"), &f->err), STORE_OK);
+    assert_int_equal(store_copy(f->store, &f->ctx, STR("a/b"), f->store, STR("c/d/e"), &f->err), STORE_EXISTS);
+    assert_int_equal(store_copy(f->store, &f->ctx, STR("a/none"), f->store, STR("c/x"), &f->err), STORE_NOT_FOUND);
+    assert_int_equal(store_copy(f->store, &f->ctx, STR("../a"), f->store, STR("c/x"), NULL), STORE_FAILED);
+    assert_int_equal(store_open_memory(&memory, &f->err), STATUS_OK);
+    assert_int_equal(store_copy(f->store, &f->ctx, STR("c/d/e"), memory, STR("m"), &f->err), STORE_OK);
+    assert_int_equal(store_copy(memory, &f->ctx, STR("m"), f->store, STR("back"), &f->err), STORE_OK);
+    struct buf bytes = BUF_INIT;
+    assert_int_equal(store_read(f->store, &f->ctx, STR("back"), &bytes, &f->err), STORE_OK);
+    assert_true(str_eq(buf_view(&bytes), STR("some bytes")));
+    buf_release(&bytes);
+    struct store_entry entry;
+    atomic_store(&f->ctx.cancelled, true);
+    assert_int_equal(store_copy(f->store, &f->ctx, STR("a/b"), f->store, STR("never"), NULL), STORE_FAILED);
+    atomic_store(&f->ctx.cancelled, false);
+    assert_int_equal(store_stat(f->store, &f->ctx, STR("never"), &entry, NULL), STORE_NOT_FOUND);
+    store_unref(memory);
+}
+
 #define FOR_STORE(SETUP)                                                                                                                             \
     cmocka_unit_test_setup_teardown(objects_come_and_go, SETUP, teardown), cmocka_unit_test_setup_teardown(ranges, SETUP, teardown),                 \
+        cmocka_unit_test_setup_teardown(only_what_is_known_is_replaced, SETUP, teardown),                                                            \
+        cmocka_unit_test_setup_teardown(of_racing_replacements_one_wins, SETUP, teardown),                                                           \
         cmocka_unit_test_setup_teardown(a_read_stops_at_the_buffers_ceiling, SETUP, teardown),                                                       \
         cmocka_unit_test_setup_teardown(large_objects, SETUP, teardown), cmocka_unit_test_setup_teardown(lists_are_in_byte_order, SETUP, teardown),  \
         cmocka_unit_test_setup_teardown(lists_agree_with_a_sorted_set, SETUP, teardown),                                                             \
@@ -464,6 +552,7 @@ static void references_are_counted(void **state)
         cmocka_unit_test_setup_teardown(prepare_sync_and_locate, SETUP, teardown),                                                                   \
         cmocka_unit_test_setup_teardown(put_survives_the_failure_of_any_allocation, SETUP, teardown),                                                \
         cmocka_unit_test_setup_teardown(list_survives_the_failure_of_any_allocation, SETUP, teardown),                                               \
+        cmocka_unit_test_setup_teardown(objects_are_copied, SETUP, teardown),                                                                        \
         cmocka_unit_test_setup_teardown(references_are_counted, SETUP, teardown)
 
 int main(void)

@@ -52,6 +52,12 @@ enum status alteration_begin(struct alteration *a, const char *operation, struct
     enum status status = delta_schema_check(a->schema, a->schema->field_count > 0, err);
     if (!status)
         status = table_map_columns(a->ctx, &a->arena, delta_snapshot_metadata(a->base), false, &a->metadata, &a->schema, err);
+    return status ? status : alteration_begin_unmapped(a, operation, err);
+}
+
+enum status alteration_begin_unmapped(struct alteration *a, const char *operation, struct error *err)
+{
+    enum status status = table_metadata_with_schema(&a->arena, &a->metadata, a->schema, &a->metadata, err);
     if (!status)
         status = delta_txn_begin(a->ctx, a->table->table, a->base, &a->txn, err);
     if (!status)

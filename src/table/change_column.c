@@ -261,7 +261,7 @@ enum status table_change_columns(struct ctx *ctx, struct engine *e, struct catal
     if (!status)
         status = describe_changes(&a, changes, count, err);
     if (!status && reads)
-        delta_txn_reads_all(a.txn);
+        status = delta_txn_reads(a.txn, NULL, false, err);
     if (!status)
         status = alteration_commit(&a, out, err);
     alteration_close(&a);

@@ -58,10 +58,10 @@ static enum status add_once(struct alteration *a, struct engine *e, const struct
         status = check_rows(a, e, c, err);
     if (!status)
         status = alteration_begin(a, "ADD CONSTRAINT", err);
-    if (!status) {
-        delta_txn_reads_all(a->txn);
+    if (!status)
+        status = delta_txn_reads(a->txn, NULL, false, err);
+    if (!status)
         status = table_parameter(a->txn, "name", c->name, err);
-    }
     if (!status)
         status = table_parameter(a->txn, "expr", c->text, err);
     return status ? status : alteration_commit(a, out, err);

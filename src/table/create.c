@@ -100,7 +100,7 @@ static enum status take_partitioning(struct creation *c, struct error *err)
 static enum status merge_constraints(struct creation *c, struct error *err)
 {
     const struct table_definition *def = c->def;
-    struct delta_property *all = ARENA_ARRAY(&c->arena, struct delta_property, (size_t)def->property_count + def->constraint_count + 2);
+    struct delta_property *all = ARENA_ARRAY(&c->arena, struct delta_property, (size_t)def->property_count + def->constraint_count + 3);
     uint32_t count = def->property_count;
     if (!all)
         return error_oom(err);
@@ -122,6 +122,15 @@ static enum status merge_constraints(struct creation *c, struct error *err)
     c->metadata.configuration = all;
     c->metadata.configuration_count = count;
     return STATUS_OK;
+}
+
+/* Columns of a new table are mapped unasked where the table must have that (as Spark does it); merge_constraints left room. */
+static void imply_mapping(struct creation *c)
+{
+    struct delta_metadata *m = &c->metadata;
+    bool needed = delta_config_bool(m, "delta.enableIcebergCompatV1", false) || delta_config_bool(m, "delta.enableIcebergCompatV2", false);
+    if (needed && !delta_config(m, "delta.columnMapping.mode").ptr)
+        m->configuration[m->configuration_count++] = (struct delta_property){.key = STR("delta.columnMapping.mode"), .value = STR("name")};
 }
 
 static enum status take_properties(struct creation *c, struct error *err)
@@ -155,6 +164,8 @@ static enum status build_metadata(struct creation *c, struct engine *e, struct e
     enum status status = c->metadata.id.ptr ? take_partitioning(c, err) : error_oom(err);
     if (!status)
         status = take_properties(c, err);
+    if (!status)
+        imply_mapping(c);
     if (!status)
         status = clustering_check(&c->metadata, c->schema, c->def->cluster_by, c->def->cluster_by_count, err);
     if (!status)

@@ -1,7 +1,7 @@
 /* table/feature.c: ALTER TABLE … DROP FEATURE (protocol: "Dropping Table Features"; RFC "Checkpoint Protection").
  *
- * A feature can go when nothing in the newest version needs it any more.  Deletion vectors and V2 checkpoints are cleared away here, in commits of
- * their own; of other features the user is told what still needs it and by what statement that goes.
+ * A feature can go when nothing in the newest version needs it any more.  Deletion vectors, V2 checkpoints, mapped columns, types of before and row
+ * ids are cleared away here, in commits of their own; of other features the user is told what still needs it and by what statement that goes.
  *
  * Features that readers must know leave traces in older versions too.  Either these stay, guarded by the feature checkpointProtection, so that no
  * program that does not know the dropped feature tidies them up by half; or, with TRUNCATE HISTORY, they are taken off the log as soon as they are
@@ -85,30 +85,59 @@ static bool has_type_changes(const struct delta_type *type)
     return false;
 }
 
+/* What the steps before the drop took away is there again. */
+static enum status came_back(const struct dropping *d, const char *what, const char *hint, struct error *err)
+{
+    error_set(err, STATUS_COMMIT_CONFLICT, "feature \"%.*s\" cannot be dropped from table \"%s\": another writer %s", STR_ARG(d->feature),
+              d->table->qualified_name, what);
+    return error_hint(err, "%s", hint);
+}
+
 static enum status drop_widening(struct dropping *d, struct error *err)
 {
     if (has_type_changes(d->a.schema))
-        return still_used(d, "a column of a", STR("wider type"),
-                          "CREATE OR REPLACE TABLE name AS SELECT * FROM name writes the rows with the types they have now", err);
+        return came_back(d, "widened a column meanwhile", "run it again", err);
     return unset(d, "delta.enableTypeWidening", err);
+}
+
+/* Features of the table that cannot do without this one. */
+static enum status check_users(const struct dropping *d, const enum delta_feature_id *users, size_t count, struct error *err)
+{
+    for (size_t i = 0; i < count; i++)
+        if (delta_protocol_supports(delta_snapshot_protocol(d->a.base), users[i]))
+            return still_used(d, "the feature", str_of(delta_feature_info(users[i])->name), "CREATE TABLE … AS SELECT makes a table without both",
+                              err);
+    return STATUS_OK;
 }
 
 static enum status drop_mapping(struct dropping *d, struct error *err)
 {
     if (delta_mapping_mode(&d->a.metadata) != DELTA_MAPPING_NONE)
-        return still_used(d, "property", STR("delta.columnMapping.mode"),
-                          "CREATE OR REPLACE TABLE name AS SELECT * FROM name writes the rows under the columns' own names", err);
-    return unset(d, "delta.columnMapping.mode", err);
+        return came_back(d, "turned delta.columnMapping.mode on again", "run it again", err);
+    enum status status = unset(d, "delta.columnMapping.maxColumnId", err);
+    delta_schema_drop_meta(d->a.schema, STR("delta.columnMapping."));
+    return status ? status : unset(d, "delta.columnMapping.mode", err);
+}
+
+static enum status drop_tracking(struct dropping *d, struct error *err)
+{
+    struct delta_file_list files = {0};
+    enum status status = delta_scan(d->ctx, d->a.base, NULL, false, &files, err);
+    bool found = false;
+    for (size_t i = 0; !status && i < files.count; i++)
+        found |= files.files[i].base_row_id >= 0;
+    delta_file_list_release(&files);
+    if (!status && found)
+        return came_back(d, "goes on giving row ids", "run it again when that writer has seen delta.rowTrackingSuspended = 'true'", err);
+    if (!status)
+        status = unset(d, "delta.enableRowTracking", err);
+    return status ? status : unset(d, "delta.rowTrackingSuspended", err);
 }
 
 static enum status drop_domains(struct dropping *d, struct error *err)
 {
     static const enum delta_feature_id users[] = {DELTA_FEATURE_ROW_TRACKING, DELTA_FEATURE_CLUSTERING};
-    for (size_t i = 0; i < VV_ARRAY_COUNT(users); i++)
-        if (delta_protocol_supports(delta_snapshot_protocol(d->a.base), users[i]))
-            return still_used(d, "the feature", str_of(delta_feature_info(users[i])->name), "CREATE TABLE … AS SELECT makes a table without both",
-                              err);
-    return STATUS_OK;
+    return check_users(d, users, VV_ARRAY_COUNT(users), err);
 }
 
 static enum status drop_protection(struct dropping *d, struct error *err) { return unset(d, "delta.requireCheckpointProtectionBeforeVersion", err); }
@@ -128,11 +157,8 @@ static enum status drop_vectors(struct dropping *d, struct error *err)
 {
     bool found;
     enum status status = find_vector(d, d->a.base, &found, err);
-    if (!status && found) {
-        error_set(err, STATUS_COMMIT_CONFLICT, "feature \"%.*s\" cannot be dropped from table \"%s\": another writer goes on making deletion vectors",
-                  STR_ARG(d->feature), d->table->qualified_name);
-        return error_hint(err, "run it again when that writer has seen delta.enableDeletionVectors = 'false'");
-    }
+    if (!status && found)
+        return came_back(d, "goes on making deletion vectors", "run it again when that writer has seen delta.enableDeletionVectors = 'false'", err);
     return status ? status : unset(d, "delta.enableDeletionVectors", err);
 }
 
@@ -144,7 +170,7 @@ static enum status set_property(struct dropping *d, const char *key, const char 
 {
     struct delta_property set = {.key = str_of(key), .value = str_of(value)};
     struct table_change change;
-    return table_set_properties(d->ctx, d->table, &set, 1, &change, err);
+    return table_set_properties(d->ctx, d->e, d->table, &set, 1, &change, err);
 }
 
 static enum status purge_once(struct dropping *d, bool *done, struct error *err)
@@ -194,6 +220,36 @@ static enum status clear_v2(struct dropping *d, struct error *err)
     return set_property(d, "delta.checkpointPolicy", "classic", err);
 }
 
+static enum status clear_mapping(struct dropping *d, struct error *err)
+{
+    static const enum delta_feature_id users[] = {DELTA_FEATURE_ICEBERG_COMPAT_V1, DELTA_FEATURE_ICEBERG_COMPAT_V2};
+    enum status status = check_users(d, users, VV_ARRAY_COUNT(users), err);
+    if (status || delta_mapping_mode(&d->a.metadata) == DELTA_MAPPING_NONE)
+        return status;
+    return set_property(d, "delta.columnMapping.mode", "none", err);
+}
+
+/* Files with the types of before get those of now, and the record of the changes goes with them. */
+static enum status clear_widening(struct dropping *d, struct error *err)
+{
+    struct table_change change;
+    if (!has_type_changes(d->a.schema))
+        return STATUS_OK;
+    enum status status = unset(d, "delta.enableTypeWidening", err);
+    delta_schema_drop_meta(d->a.schema, STR(META_TYPE_CHANGES));
+    return status ? status : alteration_remake(&d->a, d->e, "DROP FEATURE", REMAKE_OTHER_TYPES, &change, err);
+}
+
+/* No new ids first, then none. */
+static enum status clear_tracking(struct dropping *d, struct error *err)
+{
+    static const struct delta_property off[] = {{.key = STR("delta.enableRowTracking"), .value = STR("false")},
+                                                {.key = STR("delta.rowTrackingSuspended"), .value = STR("true")}};
+    struct table_change change;
+    enum status status = table_set_properties(d->ctx, d->e, d->table, off, VV_ARRAY_COUNT(off), &change, err);
+    return status ? status : delta_row_tracking_unbackfill(d->ctx, d->table->table, err);
+}
+
 /* ---- which features ------------------------------------------------------------------------------------- */
 
 struct droppable {
@@ -207,9 +263,10 @@ static const struct droppable droppable[] = {
     {DELTA_FEATURE_IN_COMMIT_TIMESTAMP, drop_commit_times, NULL},
     {DELTA_FEATURE_MATERIALIZE_PARTITION_COLUMNS, drop_materialized, NULL},
     {DELTA_FEATURE_VACUUM_PROTOCOL_CHECK, drop_nothing, NULL},
-    {DELTA_FEATURE_TYPE_WIDENING, drop_widening, NULL},
-    {DELTA_FEATURE_TYPE_WIDENING_PREVIEW, drop_widening, NULL},
-    {DELTA_FEATURE_COLUMN_MAPPING, drop_mapping, NULL},
+    {DELTA_FEATURE_TYPE_WIDENING, drop_widening, clear_widening},
+    {DELTA_FEATURE_TYPE_WIDENING_PREVIEW, drop_widening, clear_widening},
+    {DELTA_FEATURE_COLUMN_MAPPING, drop_mapping, clear_mapping},
+    {DELTA_FEATURE_ROW_TRACKING, drop_tracking, clear_tracking},
     {DELTA_FEATURE_DOMAIN_METADATA, drop_domains, NULL},
     {DELTA_FEATURE_DELETION_VECTORS, drop_vectors, clear_vectors},
     {DELTA_FEATURE_V2_CHECKPOINT, drop_v2, clear_v2},
@@ -230,12 +287,9 @@ static enum status no_such_feature(const struct dropping *d, struct error *err)
 
 static enum status cannot_go(const struct dropping *d, struct error *err)
 {
-    if (d->id == DELTA_FEATURE_ROW_TRACKING) {
-        error_set(err, STATUS_NOT_SUPPORTED, "feature \"%.*s\" cannot be dropped from table \"%s\": its files carry row ids", STR_ARG(d->feature),
-                  d->table->qualified_name);
-        return error_hint(err, "set delta.enableRowTracking to 'false'");
-    }
     error_set(err, STATUS_NOT_SUPPORTED, "feature \"%.*s\" cannot be dropped: Delta has no way back from it", STR_ARG(d->feature));
+    if (d->id == DELTA_FEATURE_ICEBERG_COMPAT_V1 || d->id == DELTA_FEATURE_ICEBERG_COMPAT_V2)
+        return error_hint(err, "set delta.enableI%.*s to 'false': it asks for nothing then", (int)d->feature.len - 1, d->feature.ptr + 1);
     return error_hint(err, "CREATE TABLE … AS SELECT makes a table without it");
 }
 
@@ -339,7 +393,7 @@ static enum status commit_without(struct dropping *d, bool truncate, struct tabl
     enum status status = alteration_begin(&d->a, "DROP FEATURE", err);
     if (status)
         return status;
-    if (readers_need(d->id))
+    if (readers_need(d->id) || d->id == DELTA_FEATURE_ROW_TRACKING)
         delta_txn_reads_all(d->a.txn); /* the version of the commit and the files are as they were looked at */
     if (d->id == DELTA_FEATURE_DOMAIN_METADATA)
         status = delta_txn_clear_domains(d->a.txn, err);

@@ -189,11 +189,55 @@ static enum status remove_partitions(struct insertion *n, struct delta_txn *txn,
     return status;
 }
 
+/* partition column = value, or IS NULL */
+static enum status equals(struct insertion *n, uint32_t column, struct str text, struct delta_pred *out, struct error *err)
+{
+    const struct str *name = &n->metadata.partition_columns[column];
+    struct delta_value *value = ARENA_NEW(&n->arena, struct delta_value);
+    if (!value)
+        return error_oom(err);
+    enum status status = delta_partition_value(&n->arena, text, delta_field_find(n->fitted.schema, *name)->type, value, err);
+    *out = (struct delta_pred){.op = DELTA_PRED_EQ, .column = name, .column_depth = 1, .values = value, .value_count = 1};
+    if (!status && value->is_null)
+        *out = (struct delta_pred){.op = DELTA_PRED_IS_NULL, .column = name, .column_depth = 1};
+    return status;
+}
+
+static enum status is_partition_of(struct insertion *n, const struct engine_written_file *file, struct delta_pred *out, struct error *err)
+{
+    uint32_t count = n->metadata.partition_column_count;
+    struct delta_pred *equal = ARENA_ARRAY(&n->arena, struct delta_pred, count), **children = ARENA_ARRAY(&n->arena, struct delta_pred *, count);
+    enum status status = equal && children ? STATUS_OK : error_oom(err);
+    for (uint32_t i = 0; i < count && !status; i++) {
+        children[i] = &equal[i];
+        status = equals(n, i, file->partition_values[i], &equal[i], err);
+    }
+    *out = (struct delta_pred){.op = DELTA_PRED_AND, .children = children, .child_count = count};
+    return status;
+}
+
+/* The partitions that are replaced, as a condition on rows. */
+static enum status read_partitions(struct insertion *n, struct delta_txn *txn, struct error *err)
+{
+    size_t count = n->written.file_count;
+    struct delta_pred *one = ARENA_ARRAY(&n->arena, struct delta_pred, count + 1),
+                      **children = ARENA_ARRAY(&n->arena, struct delta_pred *, count + 1);
+    enum status status = one && children ? STATUS_OK : error_oom(err);
+    for (size_t i = 0; i < count && !status; i++) {
+        children[i] = &one[i];
+        status = is_partition_of(n, &n->written.files[i], &one[i], err);
+    }
+    struct delta_pred any = {.op = DELTA_PRED_OR, .children = children, .child_count = (uint32_t)count};
+    return status ? status : delta_txn_reads(txn, &any, true, err);
+}
+
 static enum status remove_old(struct insertion *n, struct delta_txn *txn, struct error *err)
 {
+    if (is_dynamic(n)) {
+        enum status status = read_partitions(n, txn, err);
+        return status ? status : remove_partitions(n, txn, err);
+    }
     delta_txn_reads_all(txn);
-    if (is_dynamic(n))
-        return remove_partitions(n, txn, err);
     n->removed_count = delta_snapshot_file_count(n->base);
     n->removed_bytes = delta_snapshot_size_bytes(n->base);
     return delta_txn_remove_all(txn, err);
@@ -202,6 +246,8 @@ static enum status remove_old(struct insertion *n, struct delta_txn *txn, struct
 static enum status fill(struct insertion *n, struct delta_txn *txn, struct error *err)
 {
     enum status status = n->schema_changed ? delta_txn_set_metadata(txn, &n->metadata, n->fitted.schema, err) : STATUS_OK;
+    if (!status)
+        status = table_note_reads(txn, n->options->reads, n->options->read_count, err);
     if (!status && n->options->overwrite)
         status = remove_old(n, txn, err);
     if (!status)
@@ -227,7 +273,11 @@ static enum status commit(struct insertion *n, struct table_change *out, struct 
 
 static enum status insert(struct insertion *n, struct table_change *out, struct error *err)
 {
-    enum status status = table_snapshot(n->ctx, n->table, &n->base, err);
+    enum status status = STATUS_OK;
+    if (n->options->base)
+        n->base = delta_snapshot_ref(n->options->base);
+    else
+        status = table_snapshot(n->ctx, n->table, &n->base, err);
     if (!status && n->options->overwrite)
         status = table_check_removable(n->table, delta_snapshot_metadata(n->base), err);
     if (!status)

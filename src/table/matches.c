@@ -1,6 +1,8 @@
 /* table/matches.c: which rows a change touches, and what is to happen to them. */
 #include "table/table_int.h"
 
+#include <stdlib.h>
+
 /* ---- relations ------------------------------------------------------------------------------ */
 
 static enum status scan_sql(struct rewriting *w, const struct delta_file *files, const struct delta_rows *const *only, size_t count, bool with_ids,
@@ -241,6 +243,103 @@ static enum status check_one_row_each(struct rewriting *w, struct error *err)
     return error_hint(err, "make the source's rows unique in the columns of the ON condition, for instance with row_number() or GROUP BY");
 }
 
+/* ---- counting and positions at once --------------------------------------------------------------------- */
+
+/* The file's entry, whatever order the matches come in; NULL when memory is out. */
+static struct rewrite_file *touch_marked(struct rewriting *w, int64_t index)
+{
+    uint32_t *at = &w->entries[index];
+    if (*at)
+        return &w->touched[*at - 1];
+    struct rewrite_file *file = &w->touched[w->touched_count];
+    *file = (struct rewrite_file){.file = &w->files.files[index], .index = (uint32_t)index};
+    *at = (uint32_t)++w->touched_count;
+    file->changed = delta_rows_new();
+    file->updates = delta_rows_new();
+    return file->changed && file->updates ? file : NULL;
+}
+
+/* Rows of one file and action. */
+static enum status mark(struct rewriting *w, int64_t index, int64_t action, const uint64_t *positions, size_t rows, struct error *err)
+{
+    if (index >= (int64_t)w->files.count || action < 0 || action >= (int64_t)w->in->action_count)
+        return error_set(err, STATUS_INTERNAL, "a match names file %lld and action %lld", (long long)index, (long long)action);
+    w->action_rows[action] += (int64_t)rows;
+    if (index < 0)
+        return STATUS_OK;
+    bool updates = w->in->actions[action].kind == TABLE_ACTION_UPDATE;
+    struct rewrite_file *file = touch_marked(w, index);
+    if (!file || !delta_rows_add(file->changed, positions, rows) || (updates && !delta_rows_add(file->updates, positions, rows)))
+        return error_oom(err);
+    *(updates ? &file->updated : &file->deleted) += (int64_t)rows;
+    return STATUS_OK;
+}
+
+/* file, row, action; rows of one file and action mostly stand together. */
+static enum status mark_rows(void *user, const int64_t *const *columns, size_t rows, struct error *err)
+{
+    enum status status = STATUS_OK;
+    for (size_t i = 0, end; i < rows && !status; i = end) {
+        for (end = i + 1; end < rows && columns[0][end] == columns[0][i] && columns[2][end] == columns[2][i];)
+            end++;
+        status = mark(user, columns[0][i], columns[2][i], (const uint64_t *)columns[1] + i, end - i, err);
+    }
+    return status;
+}
+
+static int by_index(const void *a, const void *b)
+{
+    uint32_t x = ((const struct rewrite_file *)a)->index, y = ((const struct rewrite_file *)b)->index;
+    return x < y ? -1 : x > y;
+}
+
+static enum status mark_matches(struct rewriting *w, struct str relation, struct str settings, struct error *err)
+{
+    struct buf sql = BUF_INIT;
+    w->entries = ARENA_ARRAY(&w->arena, uint32_t, w->files.count + 1);
+    if (!w->entries)
+        return error_oom(err);
+    buf_printf(&sql,
+               "SELECT CAST(COALESCE(" ENGINE_FILE_COLUMN ", -1) AS BIGINT), CAST(COALESCE(" ENGINE_ROW_COLUMN ", 0) AS BIGINT), CAST(" TABLE_ACTION
+               " AS BIGINT) FROM %.*s WHERE " TABLE_ACTION " IS NOT NULL",
+               STR_ARG(relation));
+    enum status status = buf_check(&sql, err);
+    if (!status)
+        status = table_numbers(w->ctx, w->e, buf_view(&sql), settings, 3, mark_rows, w, err);
+    qsort(w->touched, w->touched_count, sizeof *w->touched, by_index);
+    buf_release(&sql);
+    w->marked = !status;
+    return status;
+}
+
+/* Every file that may be touched can have a vector, and no row of the target is counted twice. */
+static bool can_mark(const struct rewriting *w)
+{
+    bool known = w->with_vectors && (!w->in->is_merge || w->in->one_row_each);
+    for (size_t i = 0; i < w->files.count && known; i++)
+        known = w->files.files[i].record_count >= 0;
+    return known;
+}
+
+/* Nobody asks for the matches again. */
+static bool only_deletes(const struct rewriting *w)
+{
+    bool only = !w->in->is_merge && !w->with_changes;
+    for (uint32_t i = 0; i < w->in->action_count; i++)
+        only &= w->in->actions[i].kind == TABLE_ACTION_DELETE;
+    return only;
+}
+
+/* The matches of a DELETE with vectors are needed once: they are not kept. */
+static enum status mark_at_once(struct rewriting *w, struct str match, struct error *err)
+{
+    struct buf sql = BUF_INIT;
+    struct str relation = STR_NULL;
+    buf_printf(&sql, "(%.*s\n)", STR_ARG(match));
+    enum status status = rewrite_keep_text(w, &sql, &relation, err);
+    return status ? status : mark_matches(w, relation, w->in->session_settings, err);
+}
+
 /* ---- finding ------------------------------------------------------------------------------------------ */
 
 enum status rewrite_find(struct rewriting *w, struct error *err)
@@ -254,6 +353,8 @@ enum status rewrite_find(struct rewriting *w, struct error *err)
     enum status status = match_sql(w, &match, err);
     if (!status && w->in->by_file)
         return find_files(w, match, err);
+    if (!status && can_mark(w) && only_deletes(w))
+        return mark_at_once(w, match, err);
     if (!status)
         status = engine_keep_rows(w->ctx, w->e, match, NULL, w->in->session_settings, &w->arena, &w->matches, &w->match_count, &kept, err);
     if (status) {
@@ -262,7 +363,9 @@ enum status rewrite_find(struct rewriting *w, struct error *err)
     }
     engine_hold_join(&w->holds, kept);
     status = check_one_row_each(w, err);
-    return status ? status : count_matches(w, err);
+    if (status)
+        return status;
+    return can_mark(w) ? mark_matches(w, w->matches, STR_NULL, err) : count_matches(w, err);
 }
 
 /* ---- positions ------------------------------------------------------------------------------------------ */
@@ -300,6 +403,8 @@ static enum status take_positions(void *user, const int64_t *const *columns, siz
 enum status rewrite_positions(struct rewriting *w, struct error *err)
 {
     struct buf sql = BUF_INIT;
+    if (w->marked)
+        return STATUS_OK;
     for (size_t i = 0; i < w->touched_count; i++) {
         struct rewrite_file *file = &w->touched[i];
         file->changed = delta_rows_new();

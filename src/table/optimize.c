@@ -1,7 +1,8 @@
 /* table/optimize.c: OPTIMIZE and REORG … APPLY (PURGE): the same rows in fewer files, none of them deleted.
  *
- * Small files of one partition are put together up to the target size; a file with a deletion vector is rewritten without its deleted rows.  The
- * commit changes no data, so that it only loses against writers who touched the same files. */
+ * Small files of one partition are put together up to the target size; a file with a deletion vector is rewritten without its deleted rows.  ZORDER
+ * BY takes all files of a partition and writes their rows along a Z curve into files of the target size.  The commit changes no data, so that it only
+ * loses against writers who touched the same files. */
 #include "table/table_int.h"
 
 #include <stdlib.h>
@@ -21,6 +22,7 @@ struct optimizing {
     size_t count;
     struct bin *bins;
     size_t bin_count;
+    struct str *zorder;             /* the columns as SQL over varve_rows */
     struct engine_written *written; /* by query */
     size_t written_count;
     bool has_files;
@@ -56,7 +58,7 @@ static bool is_candidate(const struct optimizing *o, const struct delta_file *fi
 {
     if (o->in->purge)
         return file->dv != NULL;
-    return file->size_bytes < o->target_bytes || has_many_deleted(file);
+    return o->in->zorder_count || file->size_bytes < o->target_bytes || has_many_deleted(file);
 }
 
 static enum status choose_candidates(struct optimizing *o, struct error *err)
@@ -84,7 +86,7 @@ static enum status choose_candidates(struct optimizing *o, struct error *err)
 
 static bool is_worth_it(const struct optimizing *o, const struct bin *bin)
 {
-    return bin->count > 1 || (bin->count == 1 && o->candidates[bin->first]->dv);
+    return bin->count > 1 || (bin->count == 1 && (o->in->zorder_count || o->candidates[bin->first]->dv));
 }
 
 static void close_bin(struct optimizing *o, struct bin *bin, size_t next, bool same_partition)
@@ -104,7 +106,8 @@ static void fill_bins(struct optimizing *o)
     for (size_t i = 0; i < o->count; i++) {
         const struct delta_file *file = o->candidates[i];
         bool same = !i || !compare_partitions(o->candidates[i - 1], file, o->w.metadata.partition_column_count);
-        if (bin.count && (!same || bytes + file->size_bytes > o->target_bytes)) {
+        bool full = !o->in->zorder_count && bytes + file->size_bytes > o->target_bytes;
+        if (bin.count && (!same || full)) {
             close_bin(o, &bin, i, same);
             bytes = 0;
         }
@@ -123,8 +126,92 @@ static int compare_rounds(const void *left, const void *right)
     return (a->first > b->first) - (a->first < b->first);
 }
 
-/* A bin becomes one file, also when its rows take a little more room than before. */
-static int64_t one_file(const struct optimizing *o) { return o->target_bytes < INT64_C(1) << 50 ? 2 * o->target_bytes : INT64_C(1) << 51; }
+/* A bin becomes one file, also when its rows take a little more room than before; a partition in Z order as many as it takes. */
+static int64_t file_bytes(const struct optimizing *o)
+{
+    if (o->in->zorder_count)
+        return o->target_bytes;
+    return o->target_bytes < INT64_C(1) << 50 ? 2 * o->target_bytes : INT64_C(1) << 51;
+}
+
+/* ---- Z order ---------------------------------------------------------------------------------------------- */
+
+static enum status not_for_zorder(const struct optimizing *o, const struct sql_path *path, const char *why, const char *hint, struct error *err)
+{
+    error_set(err, STATUS_INVALID_ARGUMENT, "rows of table \"%s\" cannot be put in Z order by \"%.*s\": %s", o->w.table->qualified_name,
+              STR_ARG(path->parts[path->depth - 1]), why);
+    if (err)
+        err->position = (int64_t)path->offset;
+    return hint ? error_hint(err, "%s", hint) : STATUS_INVALID_ARGUMENT;
+}
+
+static bool is_partition_column(const struct delta_metadata *m, struct str name)
+{
+    for (uint32_t i = 0; i < m->partition_column_count; i++)
+        if (str_ieq(m->partition_columns[i], name))
+            return true;
+    return false;
+}
+
+/* The column as SQL, when its values have an order and files have statistics of such. */
+static enum status zorder_column(struct optimizing *o, const struct sql_path *path, struct str *out, struct error *err)
+{
+    const struct delta_type *type = o->w.schema;
+    struct buf sql = BUF_INIT;
+    buf_z(&sql, "varve_rows");
+    for (uint32_t i = 0; i < path->depth; i++) {
+        const struct delta_field *field = type->id == DELTA_STRUCT ? delta_field_find(type, path->parts[i]) : NULL;
+        if (!field) {
+            buf_release(&sql);
+            return not_for_zorder(o, path, "there is no such column", "DESCRIBE TABLE lists the columns", err);
+        }
+        buf_char(&sql, '.');
+        engine_quote_identifier(field->name, &sql);
+        type = field->type;
+    }
+    *out = arena_str(&o->w.arena, buf_view(&sql));
+    buf_release(&sql);
+    if (!out->ptr)
+        return error_oom(err);
+    if (path->depth == 1 && is_partition_column(&o->w.metadata, path->parts[0]))
+        return not_for_zorder(o, path, "it is a partition column", "every file has one value of it; leave it out", err);
+    if (type->id >= DELTA_VOID)
+        return not_for_zorder(o, path, "its type has no order that statistics know", NULL, err);
+    return STATUS_OK;
+}
+
+static enum status choose_zorder(struct optimizing *o, struct error *err)
+{
+    struct delta_column_path *clustering = NULL;
+    size_t clustered = 0;
+    if (!o->in->zorder_count)
+        return STATUS_OK;
+    o->zorder = ARENA_ARRAY(&o->w.arena, struct str, o->in->zorder_count);
+    enum status status = o->zorder ? delta_snapshot_clustering(o->in->base, &o->w.arena, &clustering, &clustered, err) : error_oom(err);
+    if (!status && clustered) {
+        error_set(err, STATUS_INVALID_ARGUMENT, "table \"%s\" is clustered, which ZORDER BY would undo", o->w.table->qualified_name);
+        status = error_hint(err, "ALTER TABLE … CLUSTER BY NONE lets the clustering go");
+    }
+    for (uint32_t i = 0; i < o->in->zorder_count && !status; i++)
+        status = zorder_column(o, &o->in->zorder[i], &o->zorder[i], err);
+    return status;
+}
+
+/* select, or the same rows in Z order. */
+static enum status put_select(struct optimizing *o, struct str scan, struct buf *out, struct error *err)
+{
+    struct rewriting *w = &o->w;
+    struct buf select = BUF_INIT;
+    enum status status = STATUS_OK;
+    buf_printf(&select, "SELECT * FROM %.*s", STR_ARG(scan));
+    if (o->zorder)
+        status = engine_zorder_sql(w->ctx, w->e, buf_view(&select), o->zorder, o->in->zorder_count, w->in->session_settings, out, err);
+    else
+        buf_str(out, buf_view(&select));
+    status = status ? status : buf_check(&select, err);
+    buf_release(&select);
+    return status ? status : buf_check(out, err);
+}
 
 /* ---- rewriting ---------------------------------------------------------------------------------------------- */
 
@@ -132,7 +219,7 @@ static enum status write_bins(struct optimizing *o, const struct bin *bins, size
 {
     struct rewriting *w = &o->w;
     const struct delta_metadata *m = &w->metadata;
-    struct buf sql = BUF_INIT;
+    struct buf scanned = BUF_INIT, sql = BUF_INIT;
     struct engine_hold *hold = NULL;
     size_t file_count = 0;
     for (size_t i = 0; i < count; i++)
@@ -154,22 +241,26 @@ static enum status write_bins(struct optimizing *o, const struct bin *bins, size
         .file_count = file_count,
         .row_columns = w->tracks ? &w->row_columns : NULL,
     };
-    buf_z(&sql, "SELECT * FROM ");
-    enum status status = engine_scan_sql(w->ctx, w->e, &scan, &sql, &hold, err);
-    if (!status) {
+    enum status status = engine_scan_sql(w->ctx, w->e, &scan, &scanned, &hold, err);
+    if (!status)
+        status = put_select(o, buf_view(&scanned), &sql, err);
+    if (status) {
+        engine_hold_free(hold);
+    } else {
         struct table_rows rows = {
-            .select = buf_view(&sql), .hold = hold, .session_settings = w->in->session_settings, .unchanged = true, .target_bytes = one_file(o)};
+            .select = buf_view(&sql), .hold = hold, .session_settings = w->in->session_settings, .unchanged = true, .target_bytes = file_bytes(o)};
         status = table_write_rows(w->ctx, w->e, w->table, m, w->tracked, &rows, &o->written[o->written_count], err);
     }
     o->written_count += !status;
     o->has_files |= !status;
+    buf_release(&scanned);
     buf_release(&sql);
     return status;
 }
 
 static enum status write_all(struct optimizing *o, struct error *err)
 {
-    size_t at_once = o->w.metadata.partition_column_count ? PARTITIONS_AT_ONCE : 1;
+    size_t at_once = o->w.metadata.partition_column_count && !o->zorder ? PARTITIONS_AT_ONCE : 1;
     enum status status = STATUS_OK;
     if (o->bin_count)
         qsort(o->bins, o->bin_count, sizeof *o->bins, compare_rounds);
@@ -208,6 +299,22 @@ static enum status put_sizes(struct optimizing *o, struct delta_txn *txn, int64_
     return status;
 }
 
+static enum status put_zorder(struct optimizing *o, struct delta_txn *txn, struct error *err)
+{
+    struct str *names = ARENA_ARRAY(&o->w.arena, struct str, (size_t)o->in->zorder_count + 1);
+    if (!names)
+        return error_oom(err);
+    for (uint32_t i = 0; i < o->in->zorder_count; i++) {
+        struct buf text = BUF_INIT;
+        put_path_text(&text, &o->in->zorder[i]);
+        names[i] = arena_str(&o->w.arena, buf_view(&text));
+        buf_release(&text);
+        if (!names[i].ptr)
+            return error_oom(err);
+    }
+    return table_parameter_list(txn, "zOrderBy", names, o->in->zorder_count, err);
+}
+
 static enum status describe(struct optimizing *o, struct delta_txn *txn, const struct table_change *done, int64_t vectors, struct error *err)
 {
     enum status status = delta_txn_operation(txn, o->in->purge ? "REORG" : "OPTIMIZE", err);
@@ -216,7 +323,7 @@ static enum status describe(struct optimizing *o, struct delta_txn *txn, const s
     if (!status && o->in->purge)
         status = delta_txn_parameter(txn, "applyPurge", STR("true"), err);
     if (!status && !o->in->purge)
-        status = table_parameter(txn, "zOrderBy", STR("[]"), err);
+        status = put_zorder(o, txn, err);
     if (!status && !o->in->purge)
         status = table_parameter(txn, "clusterBy", STR("[]"), err);
     if (!status && !o->in->purge)
@@ -289,6 +396,8 @@ static enum status optimize(struct optimizing *o, struct table_change *out, stru
         delta_size_from_text(target, &o->target_bytes);
     out->version = delta_snapshot_version(o->in->base);
     enum status status = rewrite_track(w, err);
+    if (!status)
+        status = choose_zorder(o, err);
     if (!status)
         status = delta_scan(w->ctx, o->in->base, w->in->pred, true, &w->files, err);
     if (!status && w->in->match.select.ptr)

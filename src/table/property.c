@@ -54,7 +54,63 @@ static enum status prepare_row_tracking(struct ctx *ctx, struct catalog_table *t
     return wanted ? delta_row_tracking_backfill(ctx, t->table, err) : STATUS_OK;
 }
 
-enum status table_set_properties(struct ctx *ctx, struct catalog_table *t, const struct delta_property *set, uint32_t set_count,
+/* ---- tables that can be shown as Iceberg ------------------------------------------------------------- */
+
+/* What Iceberg asks of the files that are there: they stay as they are. */
+static enum status check_iceberg_files(struct alteration *a, bool first_version, struct error *err)
+{
+    struct delta_file_list files = {0};
+    const char *why = NULL;
+    enum status status = delta_scan(a->ctx, a->base, NULL, first_version, &files, err);
+    for (size_t i = 0; !status && !why && i < files.count; i++) {
+        if (files.files[i].dv)
+            why = "has a deletion vector";
+        else if (first_version && a->metadata.partition_column_count)
+            why = "does not have the partition columns in it";
+        else if (first_version && files.files[i].record_count < 0)
+            why = "has no statistics that count its rows";
+        if (why)
+            status = error_set(err, STATUS_INVALID_ARGUMENT, "table \"%s\" cannot have delta.enableIcebergCompatV%d: its file \"%.*s\" %s",
+                               a->table->qualified_name, first_version ? 1 : 2, STR_ARG(files.files[i].path), why);
+    }
+    if (why)
+        error_hint(err, first_version ? "delta.enableIcebergCompatV2, or CREATE OR REPLACE TABLE … AS SELECT with the property"
+                                      : "REORG TABLE … APPLY (PURGE) rewrites such files");
+    delta_file_list_release(&files);
+    return status;
+}
+
+static bool begins(const struct alteration *a, const char *key)
+{
+    return delta_config_bool(&a->metadata, key, false) && !delta_config_bool(delta_snapshot_metadata(a->base), key, false);
+}
+
+/* No file may come between the look at the files and the commit. */
+static enum status prepare_iceberg(struct alteration *a, struct error *err)
+{
+    bool first = begins(a, "delta.enableIcebergCompatV1"), second = begins(a, "delta.enableIcebergCompatV2");
+    if (!first && !second)
+        return STATUS_OK;
+    delta_txn_reads_all(a->txn);
+    return check_iceberg_files(a, first, err);
+}
+
+static enum status commit_set(struct alteration *a, const struct delta_property *set, uint32_t set_count, struct table_change *out, struct error *err)
+{
+    enum status status = alteration_begin(a, "SET TBLPROPERTIES", err);
+    if (!status)
+        status = prepare_iceberg(a, err);
+    if (!status)
+        status = table_parameter_map(a->txn, "properties", set, set_count, err);
+    return status ? status : alteration_commit(a, out, err);
+}
+
+static bool ends_mapping(const struct alteration *a)
+{
+    return delta_mapping_mode(&a->metadata) == DELTA_MAPPING_NONE && delta_mapping_mode(delta_snapshot_metadata(a->base)) != DELTA_MAPPING_NONE;
+}
+
+enum status table_set_properties(struct ctx *ctx, struct engine *e, struct catalog_table *t, const struct delta_property *set, uint32_t set_count,
                                  struct table_change *out, struct error *err)
 {
     struct alteration a;
@@ -66,11 +122,7 @@ enum status table_set_properties(struct ctx *ctx, struct catalog_table *t, const
     for (uint32_t i = 0; !status && i < set_count; i++)
         status = set_one(&a, &set[i], err);
     if (!status)
-        status = alteration_begin(&a, "SET TBLPROPERTIES", err);
-    if (!status)
-        status = table_parameter_map(a.txn, "properties", set, set_count, err);
-    if (!status)
-        status = alteration_commit(&a, out, err);
+        status = ends_mapping(&a) ? alteration_unmap(&a, e, out, err) : commit_set(&a, set, set_count, out, err);
     alteration_close(&a);
     return status;
 }

@@ -77,8 +77,6 @@ static enum status missing(const struct restoring *r, struct str path, struct er
     return error_hint(err, "files that no newer version needs are removed after delta.deletedFileRetentionDuration; restore a newer version");
 }
 
-static bool is_absolute(struct str path) { return path.len && (path.ptr[0] == '/' || memmem(path.ptr, path.len, ":/", 2)); }
-
 static enum status check_file(const struct restoring *r, const struct delta_file *file, struct error *err)
 {
     struct buf key = BUF_INIT;
@@ -86,7 +84,7 @@ static enum status check_file(const struct restoring *r, const struct delta_file
     enum status status = STATUS_OK;
     if (!uri_decode(&key, file->path) || key.failed)
         status = buf_check(&key, err);
-    else if (!is_absolute(buf_view(&key))) {
+    else if (!delta_path_is_absolute(buf_view(&key))) {
         enum store_result result = store_stat(delta_table_store(r->table->table), r->ctx, buf_view(&key), &entry, err);
         if (result == STORE_NOT_FOUND)
             status = missing(r, file->path, err);

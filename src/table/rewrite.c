@@ -278,7 +278,10 @@ static enum status advance_identity(struct rewriting *w, struct error *err)
 static enum status fill(struct rewriting *w, struct delta_txn *txn, const struct tally *t, struct error *err)
 {
     enum status status = w->schema_changed ? delta_txn_set_metadata(txn, &w->metadata, w->schema, err) : STATUS_OK;
-    delta_txn_reads_all(txn);
+    if (!status)
+        status = delta_txn_reads(txn, w->in->pred, w->in->takes_all, err);
+    if (!status)
+        status = table_note_reads(txn, w->in->reads, w->in->read_count, err);
     if (w->tracks)
         delta_txn_keeps_row_ids(txn);
     if (!status)

@@ -305,7 +305,7 @@ static void the_slower_one_leaves_nothing(void **state)
         struct delta_property set = {.key = str_of(properties[i]), .value = STR("true")};
         struct table_rewrite slow = merging(f, "VALUES (3, 'slow')");
         if (properties[i])
-            OK(f, table_set_properties(&f->ctx, &f->table, &set, 1, &f->change, &f->err));
+            OK(f, table_set_properties(&f->ctx, engine, &f->table, &set, 1, &f->change, &f->err));
         insert(f, "SELECT 3, 'again'");
         OK(f, run(f, deletion(f, "t.b = 'again'")));
         OK(f, table_changeable(&f->ctx, &f->table, false, &slow.base, &f->err));

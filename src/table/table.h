@@ -46,6 +46,38 @@ enum status table_schema_from_columns(struct arena *arena, const struct sql_colu
 enum status table_create(struct ctx *ctx, struct engine *e, struct catalog_table *t, const struct table_definition *def, struct table_source *source,
                          struct delta_snapshot *existing, bool or_replace, struct table_change *out, struct error *err);
 
+/* CREATE TABLE … LIKE and CLONE: a table with the definition of another, and perhaps its files. */
+enum table_clone_kind {
+    TABLE_CLONE_DEFINITION, /* no files */
+    TABLE_CLONE_SHALLOW,    /* the files of the other table, named by absolute paths */
+    TABLE_CLONE_DEEP        /* copies of them; files that `existing` has already are not copied again */
+};
+struct table_clone {
+    enum table_clone_kind kind;
+    struct delta_snapshot *source;
+    struct str source_name;                 /* for commitInfo */
+    struct str comment;                     /* DEFINITION; NULL ptr: the source's */
+    const struct delta_property *overrides; /* set on top of the source's properties */
+    uint32_t override_count;
+};
+/* Version 0 of a claimed place, or a new version of `existing` (may be NULL), whose other files go.  Column ids, physical names, clustering and the
+ * protocol come from the source; row ids are given anew.  out: files_after and bytes_after are the source's, files_added and bytes_added what was
+ * copied. */
+enum status table_clone(struct ctx *ctx, struct catalog_table *t, const struct table_clone *in, struct delta_snapshot *existing, bool or_replace,
+                        struct table_change *out, struct error *err);
+
+struct table_conversion {
+    const struct sql_column *partition_columns; /* with their types, in the order of the directories */
+    uint32_t partition_column_count;
+    bool with_stats;
+};
+/* CONVERT TO DELTA: version 0 of a place that holds Parquet files and no log: it names every file below it (but those that Spark takes for other
+ * programs' own), with columns, row counts and bounds from their footers and partition values from their directories.  FILE_NOT_FOUND: there are no
+ * files; INVALID_ARGUMENT: the directories name other partition columns; CONVERSION: a directory's value is not of the column's type;
+ * SCHEMA_MISMATCH: two files have a column with two types.  out->rows: of the files, where with_stats. */
+enum status table_convert(struct ctx *ctx, struct engine *e, struct catalog_table *t, const struct table_conversion *in, struct table_change *out,
+                          struct error *err);
+
 struct table_insert {
     const struct str *columns; /* NULL: by position, all columns */
     uint32_t column_count;
@@ -54,6 +86,9 @@ struct table_insert {
     bool overwrite; /* replaces all rows */
     bool dynamic;   /* overwrite: replaces the partitions that the new rows are in */
     bool merge_schema, overwrite_schema;
+    struct delta_snapshot *base;           /* the version that the rows were read from, when they are from this table; NULL: the newest */
+    const struct delta_pred *const *reads; /* what each of those readings asked for; NULL: everything */
+    uint32_t read_count;
     struct str operation;     /* "WRITE" by default; "COPY INTO" … */
     struct str user_metadata; /* NULL ptr */
 };
@@ -138,6 +173,11 @@ struct table_rewrite {
     const struct delta_property *parameters; /* of commitInfo; values are JSON, or have a NULL ptr */
     uint32_t parameter_count;
     struct str session_settings;
+    /* For other writers (delta_txn_reads): every row that was looked for is changed, whatever else its values decide; and what the queries read of
+     * the table besides TABLE_TARGET. */
+    bool takes_all;
+    const struct delta_pred *const *reads;
+    uint32_t read_count;
 };
 /* Finds the rows, writes what takes their place and commits.  Files without such rows stay untouched; where the table has deletion vectors, so do
  * files with them.  No such rows and nothing to insert: no commit.  All columns of the rows written go through the checks of INSERT.
@@ -166,14 +206,32 @@ struct table_optimize {
     struct table_query match; /* yields ENGINE_FILE_COLUMN and a count for files that the condition allows; NULL ptr: all */
     struct str predicate;     /* the condition for commitInfo: JSON */
     bool purge;               /* REORG: files with deleted rows, whatever their size */
+    const struct sql_path *zorder;
+    uint32_t zorder_count;
     struct str session_settings;
 };
 /* OPTIMIZE: files smaller than delta.targetFileSize (1 GiB when it is not set) are put together by partition, files with a deletion vector are
- * rewritten without their deleted rows.  Nothing to do: no commit. */
+ * rewritten without their deleted rows.  Nothing to do: no commit.  With zorder all files are rewritten, in the order of a Z curve over these columns:
+ * not by partition columns, and not when the table is clustered (INVALID_ARGUMENT). */
 enum status table_optimize(struct ctx *ctx, struct engine *e, struct catalog_table *t, const struct table_optimize *in, struct table_change *out,
                            struct error *err);
 
-enum status table_set_properties(struct ctx *ctx, struct catalog_table *t, const struct delta_property *set, uint32_t set_count,
+struct table_vacuum {
+    bool lite; /* only what the log says was removed; else everything that lies in the table's place and no version needs */
+    bool dry_run;
+    bool unchecked;    /* a retention shorter than delta.deletedFileRetentionDuration is allowed */
+    int64_t retain_ms; /* -1: delta.deletedFileRetentionDuration */
+    /* Each file that goes, or would go; the key is borrowed.  NULL: not asked for. */
+    void (*tell)(void *user, struct str key, int64_t size_bytes, int64_t modified_us);
+    void *user;
+};
+/* VACUUM: files that neither the newest version nor any within the retention needs, deletion vectors and change data among them, are deleted;
+ * hidden files (names that begin with '_' or '.') and files younger than the retention stay.  Two commits, VACUUM START and VACUUM END, stand in the
+ * history when something was deleted.  out: files_removed, bytes_removed. */
+enum status table_vacuum(struct ctx *ctx, struct catalog_table *t, const struct table_vacuum *in, struct table_change *out, struct error *err);
+
+/* delta.columnMapping.mode = 'none' for a table whose columns are mapped writes its files anew under the columns' own names. */
+enum status table_set_properties(struct ctx *ctx, struct engine *e, struct catalog_table *t, const struct delta_property *set, uint32_t set_count,
                                  struct table_change *out, struct error *err);
 enum status table_unset_properties(struct ctx *ctx, struct catalog_table *t, const struct str *keys, uint32_t key_count, bool if_exists,
                                    struct table_change *out, struct error *err);
@@ -203,8 +261,8 @@ enum status table_set_comment(struct ctx *ctx, struct catalog_table *t, struct s
 /* The clustering columns of files written from now on; none: no clustering.  Metadata only: the domain delta.clustering. */
 enum status table_cluster_by(struct ctx *ctx, struct catalog_table *t, const struct sql_path *paths, uint32_t count, struct table_change *out,
                              struct error *err);
-/* What the table still holds of the feature goes first, in commits of its own (deletion vectors, V2 checkpoints), or INVALID_ARGUMENT says what to
- * do.  Versions that need the feature stay behind the feature checkpointProtection; with truncate_history they go when
+/* What the table still holds of the feature goes first, in commits of its own (deletion vectors, V2 checkpoints, mapped and widened columns, row
+ * ids), or INVALID_ARGUMENT says what to do.  Versions that need the feature stay behind the feature checkpointProtection; with truncate_history they go when
  * delta.dropFeatureTruncateHistory.retentionDuration lets them; until then INVALID_ARGUMENT
  * says which version is in the way. */
 enum status table_drop_feature(struct ctx *ctx, struct engine *e, struct catalog_table *t, struct str feature, bool truncate_history,

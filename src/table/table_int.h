@@ -144,6 +144,7 @@ bool field_set_meta_text(struct arena *arena, struct delta_field *field, struct 
 #define META_DEFAULT "CURRENT_DEFAULT"
 #define META_CHAR_VARCHAR "__CHAR_VARCHAR_TYPE_STRING"
 #define META_INVARIANTS "delta.invariants"
+#define META_TYPE_CHANGES "delta.typeChanges"
 #define CONSTRAINT_PREFIX "delta.constraints."
 
 /* ---- rows to files to actions (write.c) ------------------------------------------------------ */
@@ -172,6 +173,8 @@ enum status table_commit(struct ctx *ctx, const struct catalog_table *t, struct 
                          struct table_change *out, struct error *err);
 /* Newest snapshot, when its protocol may be written. */
 enum status table_snapshot(struct ctx *ctx, const struct catalog_table *t, struct delta_snapshot **out, struct error *err);
+/* What queries read of the table itself. */
+enum status table_note_reads(struct delta_txn *txn, const struct delta_pred *const *reads, uint32_t count, struct error *err);
 enum status table_check_removable(const struct catalog_table *t, const struct delta_metadata *m, struct error *err);
 
 /* commitInfo parameters: values become JSON strings, as Spark writes them; a NULL ptr becomes null. */
@@ -244,6 +247,8 @@ struct rewriting {
     int64_t match_count;
     struct rewrite_file *touched; /* in order of index */
     size_t touched_count;
+    uint32_t *entries;    /* by index: the place in touched, plus one; while the matches are marked */
+    bool marked;          /* changed and updates of the touched files are filled */
     int64_t *action_rows; /* by action */
     /* checks in the queries that write */
     const struct fit **fits;
@@ -307,8 +312,20 @@ enum status alteration_open(struct alteration *a, struct ctx *ctx, struct catalo
 /* value NULL ptr: not set any more. */
 enum status alteration_set(struct alteration *a, struct str key, struct str value, struct error *err);
 enum status alteration_begin(struct alteration *a, const char *operation, struct error *err);
+/* The same for columns that are mapped as they were, or not any more: none gets an id. */
+enum status alteration_begin_unmapped(struct alteration *a, const char *operation, struct error *err);
 enum status alteration_commit(struct alteration *a, struct table_change *out, struct error *err);
 void alteration_close(struct alteration *a);
+/* Files are written anew as the alteration's metadata and schema (the base's but for metadata of fields) have them, in the commit that brings these.
+ * (remake.c) */
+enum remake_files {
+    REMAKE_ALL,
+    REMAKE_OTHER_TYPES /* those whose columns do not have the types of the schema */
+};
+enum status alteration_remake(struct alteration *a, struct engine *e, const char *operation, enum remake_files which, struct table_change *out,
+                              struct error *err);
+/* The same for a table whose columns were mapped and are not any more; the metadata says the mode already. */
+enum status alteration_unmap(struct alteration *a, struct engine *e, struct table_change *out, struct error *err);
 /* The field at the end of a path ("element", "key", "value" lead through containers) and the struct that holds it. COLUMN_NOT_FOUND with the nearest.
  */
 enum status alteration_find(struct alteration *a, const struct sql_path *path, struct delta_type **parent, struct delta_field **field,

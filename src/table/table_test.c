@@ -482,7 +482,7 @@ static void overwrites_and_empty_inserts(void **state)
     OK(f, insert_with(f, "SELECT 1 WHERE false", (struct table_insert){.overwrite = true}));
     assert_int_equal(f->change.version, 3);
     assert_int_equal(ask(f, "count(*)"), 0);
-    OK(f, table_set_properties(&f->ctx, &f->table, append_only, 1, &f->change, &f->err));
+    OK(f, table_set_properties(&f->ctx, engine, &f->table, append_only, 1, &f->change, &f->err));
     OK(f, insert(f, "SELECT 1"));
     EXPECT(f, STATUS_APPEND_ONLY, insert_with(f, "SELECT 1", (struct table_insert){.overwrite = true}));
 }
@@ -674,7 +674,7 @@ static void properties_are_set_and_unset(void **state)
     static const struct delta_property reserved[] = {{.key = STR("location"), .value = STR("/x")}};
     static const struct str keys[] = {STR("delta.checkpointInterval")}, none[] = {STR("delta.checkpointIntervall")};
     OK(f, create(f, "STRUCT<a: INT>", NULL, 0));
-    OK(f, table_set_properties(&f->ctx, &f->table, set, 2, &f->change, &f->err));
+    OK(f, table_set_properties(&f->ctx, engine, &f->table, set, 2, &f->change, &f->err));
     assert_int_equal(f->change.version, 1);
     assert_logged(f, 1, "\"operation\":\"SET TBLPROPERTIES\"");
     assert_logged(f, 1, "\"properties\":\"{\\\"delta.checkpointInterval\\\":\\\"5\\\",\\\"comment\\\":\\\"c\\\"}\"");
@@ -683,8 +683,8 @@ static void properties_are_set_and_unset(void **state)
     assert_null(delta_config(delta_snapshot_metadata(s), "comment").ptr);
     assert_true(str_eq(delta_snapshot_metadata(s)->description, STR("c")));
     delta_snapshot_unref(s);
-    EXPECT(f, STATUS_INVALID_ARGUMENT, table_set_properties(&f->ctx, &f->table, bad, 1, &f->change, &f->err));
-    EXPECT(f, STATUS_INVALID_ARGUMENT, table_set_properties(&f->ctx, &f->table, reserved, 1, &f->change, &f->err));
+    EXPECT(f, STATUS_INVALID_ARGUMENT, table_set_properties(&f->ctx, engine, &f->table, bad, 1, &f->change, &f->err));
+    EXPECT(f, STATUS_INVALID_ARGUMENT, table_set_properties(&f->ctx, engine, &f->table, reserved, 1, &f->change, &f->err));
     EXPECT(f, STATUS_UNKNOWN_PROPERTY, table_unset_properties(&f->ctx, &f->table, none, 1, false, &f->change, &f->err));
     assert_string_equal(f->err.hint, "did you mean \"delta.checkpointInterval\"?");
     OK(f, table_unset_properties(&f->ctx, &f->table, keys, 1, false, &f->change, &f->err));
@@ -693,6 +693,34 @@ static void properties_are_set_and_unset(void **state)
     OK(f, table_unset_properties(&f->ctx, &f->table, keys, 1, true, &f->change, &f->err));
     s = snapshot(f);
     assert_null(delta_config(delta_snapshot_metadata(s), "delta.checkpointInterval").ptr);
+    delta_snapshot_unref(s);
+}
+
+/* Rows that came while the files were written anew were written under the names of before. */
+static void a_remake_loses_against_an_append(void **state)
+{
+    struct fixture *f = *state;
+    static const struct delta_property mapped[] = {{.key = STR("delta.columnMapping.mode"), .value = STR("name")}};
+    static const struct delta_property not_mapped[] = {{.key = STR("delta.columnMapping.mode"), .value = STR("none")}};
+    struct alteration a;
+    OK(f, create(f, "STRUCT<a: INT>", NULL, 0));
+    OK(f, table_set_properties(&f->ctx, engine, &f->table, mapped, 1, &f->change, &f->err));
+    OK(f, insert(f, "SELECT i::INT FROM range(10) AS r(i)"));
+    OK(f, alteration_open(&a, &f->ctx, &f->table, &f->err));
+    OK(f, insert(f, "SELECT 100"));
+    OK(f, alteration_set(&a, mapped[0].key, not_mapped[0].value, &f->err));
+    int files = files_on_disk(f);
+    EXPECT(f, STATUS_COMMIT_CONFLICT, alteration_unmap(&a, engine, &f->change, &f->err));
+    alteration_close(&a);
+    assert_int_equal(files_on_disk(f), files);
+    assert_int_equal(ask(f, "sum(a)"), 145);
+    OK(f, table_set_properties(&f->ctx, engine, &f->table, not_mapped, 1, &f->change, &f->err));
+    assert_int_equal(f->change.files_removed, 2);
+    assert_int_equal(f->change.files_added, 1);
+    assert_int_equal(ask(f, "sum(a)"), 145);
+    struct delta_snapshot *s = snapshot(f);
+    assert_int_equal(delta_mapping_mode(delta_snapshot_metadata(s)), DELTA_MAPPING_NONE);
+    assert_int_equal(delta_snapshot_schema(s)->fields[0].metadata_count, 0);
     delta_snapshot_unref(s);
 }
 
@@ -895,6 +923,7 @@ int main(void)
         TEST(copies_json_and_parquet),
         TEST(racing_copies_load_a_file_once),
         TEST(properties_are_set_and_unset),
+        TEST(a_remake_loses_against_an_append),
         TEST(columns_are_added_where_asked),
         TEST(out_of_memory_changes_nothing),
         TEST(every_store_fault_is_before_or_after),

@@ -3,6 +3,14 @@
 
 struct str table_name_of(const struct catalog_table *t) { return str_of(t->qualified_name); }
 
+enum status table_note_reads(struct delta_txn *txn, const struct delta_pred *const *reads, uint32_t count, struct error *err)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < count && !status; i++)
+        status = delta_txn_reads(txn, reads[i], false, err);
+    return status;
+}
+
 enum status table_snapshot(struct ctx *ctx, const struct catalog_table *t, struct delta_snapshot **out, struct error *err)
 {
     enum status status = delta_snapshot_tip(ctx, t->table, out, err);
@@ -93,6 +101,7 @@ enum status table_write_rows(struct ctx *ctx, struct engine *e, const struct cat
         .partition_column_count = m->partition_column_count,
         .mapping = delta_mapping_mode(m),
         .materialize_partitions = delta_materializes_partitions(m),
+        .shred_variants = delta_config_bool(m, "delta.enableVariantShredding", false),
         .store = delta_table_store(t->table),
         .target_file_bytes = rows->target_bytes ? rows->target_bytes : target_size(m),
         .compression = compression(m),
