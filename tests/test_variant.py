@@ -29,6 +29,14 @@ OBJECTS = ("SELECT CAST(id + 1000 AS INT), CASE WHEN id % 7 = 0 THEN NULL WHEN i
 SEEN = "SELECT i, v IS NULL AS n, to_json(v) AS j, is_variant_null(v) AS z, to_json(v:o) AS o, v:o.p::int AS p, v:d::string AS d, v:o.q IS NULL AS q FROM {t} ORDER BY i"
 
 
+PROPERTIES = {
+    "whole": "",
+    "shredded": "'delta.enableVariantShredding' = 'true'",
+    "preview": "'delta.enableVariantShredding' = 'true', 'delta.feature.variantShredding-preview' = 'supported'",
+    "mapped": "'delta.enableVariantShredding' = 'true', 'delta.columnMapping.mode' = 'id'",
+}
+
+
 @pytest.fixture(scope="module")
 def spark():
     reason = peers.why_no_spark()
@@ -77,9 +85,7 @@ def typed(path):
     return [s for s in schemas(path) if "typed_value" in str(s)]
 
 
-@pytest.mark.parametrize("properties", ["", "'delta.enableVariantShredding' = 'true'",
-                                        "'delta.enableVariantShredding' = 'true', 'delta.feature.variantShredding-preview' = 'supported'",
-                                        "'delta.enableVariantShredding' = 'true', 'delta.columnMapping.mode' = 'id'"], ids=["whole", "shredded", "preview", "mapped"])
+@pytest.mark.parametrize("properties", PROPERTIES.values(), ids=PROPERTIES)
 @pytest.mark.parametrize("writer", ["varve", "spark"])
 def test_both_read_the_same(spark, varve, folder, writer, properties):
     if writer == "spark" and "preview" in properties:

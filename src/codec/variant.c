@@ -18,7 +18,7 @@ static uint64_t read_uint(const uint8_t *p, unsigned bytes)
 static int64_t read_int(const uint8_t *p, unsigned bytes)
 {
     uint64_t v = read_uint(p, bytes);
-    unsigned unused = 64 - 8 * bytes;
+    unsigned unused = bytes ? 64 - 8 * bytes : 0;
     return (int64_t)(v << unused) >> unused;
 }
 

@@ -58,8 +58,10 @@ static enum status put_container(struct writing *w, uint32_t node)
     bool is_object = n->type == JSON_OBJECT;
     size_t start = w->builder.value.len;
     struct variant_member *members = mem_calloc((size_t)n->count + 1, sizeof *members);
-    enum status st = members ? STATUS_OK : error_oom(w->err);
+    enum status st = STATUS_OK;
     uint32_t i = 0;
+    if (!members)
+        return error_oom(w->err);
     for (uint32_t at = json_first(&w->json, node); st == STATUS_OK && at < n->next; at = json_next(&w->json, at), i++) {
         if (is_object && (st = add_key(w, &members[i], at++)) != STATUS_OK)
             break;

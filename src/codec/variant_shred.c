@@ -98,7 +98,7 @@ static bool has_better_twin(const struct shred_node *first, const struct shred_n
     for (const struct shred_node *other = first; other; other = other->next) {
         if (other == child)
             before = false;
-        else if (str_ieq(other->key, child->key) && other->sample->seen + before > child->sample->seen)
+        else if (other->sample && str_ieq(other->key, child->key) && other->sample->seen + before > child->sample->seen)
             return true;
     }
     return false;

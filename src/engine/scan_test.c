@@ -432,12 +432,13 @@ static void variants_in_every_form(void **state)
     struct pretended *t = pretend(f, "variants", "STRUCT<i: INT, v: VARIANT, l: ARRAY<VARIANT>, s: STRUCT<x: VARIANT>>", NULL);
     append(t, "SELECT 1, '{\"a\": {\"b\": [1, 2]}}'::JSON::VARIANT, ['5'::JSON::VARIANT, NULL], {'x': '\"t\"'::JSON::VARIANT}");
     append_foreign(t, "b.parquet", "SELECT 2 AS i, '{\"a\": {\"b\": [3]}}'::JSON::VARIANT AS v", NULL);
-    append_foreign(t, "c.parquet", "SELECT 3 AS i, NULL::VARIANT AS v", NULL);
+    append_foreign(t, "c.parquet", "SELECT 3 AS i, NULL::STRUCT(metadata BLOB, \"value\" BLOB) AS v", NULL);
+    append_foreign(t, "e.parquet", "SELECT 5 AS i, NULL::VARIANT AS v", NULL); /* the engine writes JSON's null for it */
     append_foreign(t, "d.parquet", "SELECT 4 AS i, 'nonsense' AS v", NULL);
     t->file_count--;
     assert_string_equal(query_table(t, "SELECT concat_ws(' ', i, v.a.b[1]::INT, CAST(v AS JSON), l[1]::INT, len(l), s.x::VARCHAR) FROM ",
                                     "WHERE v IS NOT NULL ORDER BY i"),
-                        "1 1 {\"a\":{\"b\":[1,2]}} 5 2 t|2 3 {\"a\":{\"b\":[3]}}");
+                        "1 1 {\"a\":{\"b\":[1,2]}} 5 2 t|2 3 {\"a\":{\"b\":[3]}}|5 null");
     assert_string_equal(query_table(t, "SELECT i FROM ", "WHERE v IS NULL"), "3");
     t->file_count++;
     struct buf sql = BUF_INIT;

@@ -90,7 +90,7 @@ static struct call call_of(duckdb_data_chunk input, duckdb_vector output)
 {
     duckdb_vector first = duckdb_data_chunk_get_vector(input, 0);
     bool two = duckdb_data_chunk_get_column_count(input) > 1;
-    return (struct call){duckdb_vector_get_data(first), two ? duckdb_vector_get_data(duckdb_data_chunk_get_vector(input, 1)) : NULL,
+    return (struct call){duckdb_vector_get_data(first), duckdb_vector_get_data(duckdb_data_chunk_get_vector(input, two ? 1 : 0)),
                          duckdb_vector_get_validity(first), duckdb_data_chunk_get_size(input), output};
 }
 

@@ -245,7 +245,7 @@ static __int128 wide_number(struct str data, size_t at, size_t bytes, bool is_un
     unsigned __int128 value = 0;
     for (size_t i = 0; i < bytes; i++)
         value |= (unsigned __int128)(uint8_t)data.ptr[at + i] << (8 * i);
-    unsigned unused = (unsigned)(128 - 8 * bytes);
+    unsigned unused = bytes ? (unsigned)(128 - 8 * bytes) : 0;
     return is_unsigned ? (__int128)value : (__int128)(value << unused) >> unused;
 }
 
@@ -376,7 +376,9 @@ static enum status put_node(struct encoding *e, uint32_t at, unsigned depth)
     if (!children_of(v, e->row, at, &first, &count))
         return error_set(e->err, STATUS_INTERNAL, "a variant's children are not there");
     struct variant_member *members = mem_calloc((size_t)count + 1, sizeof *members);
-    enum status st = members ? STATUS_OK : error_oom(e->err);
+    enum status st = STATUS_OK;
+    if (!members)
+        return error_oom(e->err);
     for (uint32_t i = 0; st == STATUS_OK && i < count; i++)
         st = put_child(e, type == DUCK_VARIANT_OBJECT, v->children[e->row].offset + first + i, start, &members[i], depth);
     if (st == STATUS_OK)
@@ -459,9 +461,72 @@ static enum status take_json(duckdb_vector output, idx_t row, const struct varia
 
 static void execute_json(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output) { encode_all(info, input, output, take_json); }
 
+/* ---- as text ----------------------------------------------------------------------------------------- */
+
+/* Dates and the like without JSON's quotes. */
+static struct str unquoted(const struct variant_item *item, struct str json)
+{
+    bool quoted = json.len >= 2 && json.ptr[0] == '"' && item->kind != VARIANT_OBJECT && item->kind != VARIANT_ARRAY;
+    return quoted ? str_sub(json, 1, json.len - 2) : json;
+}
+
+static enum status take_text(duckdb_vector output, idx_t row, const struct variant *v, struct error *err)
+{
+    struct variant_item item;
+    struct buf json = BUF_INIT;
+    enum status st = STATUS_OK;
+    if (!v || (variant_read(v, &item) && item.kind == VARIANT_NULL)) {
+        vector_set_null(output, row);
+        return STATUS_OK;
+    }
+    struct str text = item.bytes;
+    if (item.kind != VARIANT_STRING) {
+        st = variant_put_json(v, &json) ? buf_check(&json, err) : error_set(err, STATUS_INTERNAL, "a variant was not encoded as it should be");
+        text = unquoted(&item, buf_view(&json));
+    }
+    if (st == STATUS_OK)
+        duckdb_vector_assign_string_element_len(output, row, text.ptr, text.len);
+    buf_release(&json);
+    return st;
+}
+
+/* Path i of lists with one path each. */
+static struct str path_in(duckdb_vector lists, idx_t i)
+{
+    const duckdb_list_entry *entries = duckdb_vector_get_data(lists);
+    const duckdb_string_t *paths = duckdb_vector_get_data(duckdb_list_vector_get_child(lists));
+    bool one = vector_valid(duckdb_vector_get_validity(lists), i) && entries[i].length == 1;
+    return one ? vector_str(&paths[entries[i].offset]) : STR_NULL;
+}
+
+static void execute_extract_text(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output)
+{
+    idx_t rows = duckdb_data_chunk_get_size(input);
+    duckdb_vector given = duckdb_data_chunk_get_vector(input, 0), lists = duckdb_data_chunk_get_vector(input, 1);
+    duckdb_logical_type type = duckdb_vector_get_column_type(given);
+    duckdb_vector flat = duckdb_create_vector(type, rows);
+    struct error err = ERROR_INIT;
+    enum status st = flat && copy_vector(given, flat, rows) ? STATUS_OK : error_oom(&err);
+    struct variant_vectors v = st == STATUS_OK ? vectors_of(flat) : (struct variant_vectors){0};
+    for (idx_t i = 0; st == STATUS_OK && i < rows; i++) {
+        struct str path = path_in(lists, i);
+        if (path.ptr && vector_valid(duckdb_vector_get_validity(flat), i))
+            make_root(&v, flat, i, path);
+        if (path.ptr && vector_valid(duckdb_vector_get_validity(flat), i))
+            st = encode_row(&v, i, output, take_text, &err);
+        else
+            vector_set_null(output, i);
+    }
+    if (st != STATUS_OK)
+        duckdb_scalar_function_set_error(info, err.message ? err.message : "out of memory");
+    error_release(&err);
+    duckdb_destroy_vector(&flat);
+    duckdb_destroy_logical_type(&type);
+}
+
 /* ---- registering --------------------------------------------------------------------------------------- */
 
-enum type_name { TYPE_NONE, TYPE_VARIANT, TYPE_TEXT, TYPE_BLOB, TYPE_ENCODED };
+enum type_name { TYPE_NONE, TYPE_VARIANT, TYPE_TEXT, TYPE_BLOB, TYPE_PATHS, TYPE_ENCODED };
 
 /* Only the engine knows what it consists of. */
 static duckdb_logical_type variant_type(duckdb_connection connection)
@@ -480,10 +545,10 @@ static duckdb_logical_type make_type(duckdb_connection connection, enum type_nam
     const char *names[] = {"metadata", "value"};
     if (name == TYPE_VARIANT)
         return variant_type(connection);
-    if (name != TYPE_ENCODED)
+    if (name < TYPE_PATHS)
         return duckdb_create_logical_type(plain[name]);
     duckdb_logical_type blob = duckdb_create_logical_type(DUCKDB_TYPE_BLOB), both[] = {blob, blob};
-    duckdb_logical_type out = duckdb_create_struct_type(both, names, 2);
+    duckdb_logical_type out = name == TYPE_PATHS ? duckdb_create_list_type(blob) : duckdb_create_struct_type(both, names, 2);
     duckdb_destroy_logical_type(&blob);
     return out;
 }
@@ -496,6 +561,7 @@ static const struct shape {
 } shapes[] = {
     {"varve_variant_null", {TYPE_BLOB}, TYPE_VARIANT, execute_null, false},
     {"variant_extract", {TYPE_VARIANT, TYPE_BLOB}, TYPE_VARIANT, execute_extract, true},
+    {"variant_extract", {TYPE_VARIANT, TYPE_PATHS}, TYPE_TEXT, execute_extract_text, true},
     {"varve_parse_json", {TYPE_TEXT}, TYPE_BLOB, execute_parse, true},
     {"varve_try_parse_json", {TYPE_TEXT}, TYPE_BLOB, execute_try_parse, true},
     {"varve_variant_encode", {TYPE_VARIANT}, TYPE_ENCODED, execute_encode, false},

@@ -59,22 +59,30 @@ static void backticks(void **state)
 
 static void paths_into_variants(void **state)
 {
-    becomes("SELECT v:a.b[0]::int, t.v:`x y`[1]['k'] FROM t", "SELECT v['a']['b'][1]::int, t.v['x y'][2]['k'] FROM t");
-    becomes("SELECT f(v):a, m['k']:b, v:a.b.c + 1, v:[2]", "SELECT f(v)['a'], m['k']['b'], v['a']['b']['c'] + 1, v[3]");
-    becomes("SELECT v:it, v:\"it's\" ", "SELECT v['it'], v['it''s'] ");
+    becomes("SELECT v:a.b[0]::int, t.v:`x y`[1]['k']::int FROM t", "SELECT v['a']['b'][1]::int, t.v['x y'][2]['k']::int FROM t");
+    becomes("SELECT f(v):a, m['k']:b, v:a.b.c + 1, v:[2]",
+            "SELECT f(v)['\\x4B\\x61\\x00'::BLOB], m['k']['\\x4B\\x62\\x00'::BLOB], v['\\x4B\\x61\\x00\\x4B\\x62\\x00\\x4B\\x63\\x00'::BLOB] + 1, "
+            "v['\\x49\\x32\\x00'::BLOB]");
+    becomes("SELECT v:it, v:\"it's\" ", "SELECT v['\\x4B\\x69\\x74\\x00'::BLOB], v['\\x4B\\x69\\x74\\x27\\x73\\x00'::BLOB] ");
+    becomes("SELECT v:it::string, v:\"it's\" :: int, v:a::variant",
+            "SELECT v[['\\x4B\\x69\\x74\\x00'::BLOB]]::string, v['it''s'] :: int, v['\\x4B\\x61\\x00'::BLOB]::variant");
     stays("SELECT l[a:b], {k:v}, MAP {k:v}, lambda x:x, a : b, a :b, a: b, x::int, f(a := 1), l[1:2]");
     stays("SELECT list_transform(l, lambda x, y:x + y), [{'a':b}], v:1");
-    becomes("SELECT [v:a, {'k':v:b}, (v:c)]", "SELECT [v:a, {'k':v:b}, (v['c'])]");
+    becomes("SELECT [v:a, {'k':v:b}, (v:c)]", "SELECT [v:a, {'k':v:b}, (v['\\x4B\\x63\\x00'::BLOB])]");
 }
 
 static void variant_calls(void **state)
 {
     becomes("SELECT variant_get(v, '$.a[0]', 'int') FROM t", "SELECT (CAST((v)['a'][1] AS int)) FROM t");
-    becomes("SELECT variant_get(f(x, y), '$'), 1", "SELECT (CAST((f(x, y)) AS variant)), 1");
+    becomes("SELECT variant_get(f(x, y), '$'), 1", "SELECT (CAST((f(x, y))[''::BLOB] AS variant)), 1");
     becomes("SELECT try_variant_get(v, '$[\"a b\"].c', 'decimal(5,2)')", "SELECT (TRY_CAST((v)['a b']['c'] AS decimal(5,2)))");
     becomes("SELECT variant_get(v, '$.l', 'array<timestamp>')", "SELECT (CAST((v)['l'] AS TIMESTAMP WITH TIME ZONE[]))");
-    becomes("SELECT variant_get(v, '$.s', 'string')", "SELECT (CAST((v)['s'] AS JSON) ->> '$')");
-    becomes("SELECT parse_json(`x`), try_parse_json('{')", "SELECT CAST(CAST(\"x\" AS JSON) AS VARIANT), TRY_CAST(TRY_CAST('{' AS JSON) AS VARIANT)");
+    becomes("SELECT variant_get(v, '$.s', 'string')", "SELECT (CAST((v)[['\\x4B\\x73\\x00'::BLOB]] AS string))");
+    becomes("SELECT parse_json(`x`), try_parse_json('{')",
+            "SELECT list_transform([varve_parse_json(\"x\")], lambda varve_value: CASE WHEN varve_value IS NOT NULL THEN "
+            "coalesce(variant_bytes_to_variant(varve_value), varve_variant_null(varve_value)) END)[1], "
+            "list_transform([varve_try_parse_json('{')], lambda varve_value: CASE WHEN varve_value IS NOT NULL THEN "
+            "coalesce(variant_bytes_to_variant(varve_value), varve_variant_null(varve_value)) END)[1]");
     stays("SELECT variant_get(v, p, 'int'), variant_get(v), variant_get(v, 'a', 'int'), variant_get(v, '$.', 'int'), variant_get(v, '$[x]')");
     stays("SELECT variant_get(v, '$.a', 'nonsense'), variant_get(v, '$.a', 'int', 1), parse_json(), parse_json(a, b), parse_json, x.parse_json(a)");
     stays("SELECT variant_get(v, '$.a'");

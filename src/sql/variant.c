@@ -36,13 +36,18 @@ static bool put_index(struct path *out, struct str digits)
     return true;
 }
 
-/* The first `steps` and `exact` bytes of the path, in one of the spellings. */
-static struct str path_text(struct arena *arena, const struct path *path, size_t steps, size_t exact, bool as_value)
+/* What a path is followed by: nothing, a cast to a text, another cast. */
+enum path_end { PATH_VALUE, PATH_TEXT, PATH_CAST };
+
+/* The first `steps` and `exact` bytes of the path, in the spelling for what follows. */
+static struct str path_text(struct arena *arena, const struct path *path, size_t steps, size_t exact, enum path_end end)
 {
+    const char *format = end == PATH_TEXT ? "[['%.*s'::BLOB]]" : "['%.*s'::BLOB]";
     if (path->steps.failed || path->exact.failed)
         return STR_NULL;
-    return as_value ? str_of(arena_printf(arena, "['%.*s'::BLOB]", (int)exact, path->exact.ptr ? path->exact.ptr : ""))
-                    : arena_str(arena, (struct str){path->steps.ptr ? path->steps.ptr : "", steps});
+    if (end == PATH_CAST)
+        return arena_str(arena, (struct str){path->steps.ptr ? path->steps.ptr : "", steps});
+    return str_of(arena_printf(arena, format, (int)exact, path->exact.ptr ? path->exact.ptr : ""));
 }
 
 static void path_release(struct path *path)
@@ -108,11 +113,15 @@ static bool may_be_path(const struct sql_writer *w, size_t colon)
     return !lambda && open[depth] != '{' && open[depth] != '[';
 }
 
-/* "::int" and the like right behind a path; not "::variant". */
-static bool is_cast_next(const struct sql_writer *w, struct sql_token t)
+/* "::int" and the like right behind a path. */
+static enum path_end end_at(const struct sql_writer *w, struct sql_token t)
 {
     struct sql_token type = sql_token_at(w->in, t.end);
-    return sql_token_is_symbol(w->in, t, "::") && !sql_token_is_word(w->in, type, "variant");
+    if (!sql_token_is_symbol(w->in, t, "::") || sql_token_is_word(w->in, type, "variant"))
+        return PATH_VALUE;
+    struct sql_token after = sql_token_at(w->in, type.end);
+    bool text = sql_token_is_word(w->in, type, "string") || sql_token_is_word(w->in, type, "varchar");
+    return text && !sql_token_is_symbol(w->in, after, "[") ? PATH_TEXT : PATH_CAST;
 }
 
 bool sql_write_variant_path(struct sql_writer *w, struct sql_token before, struct sql_token *t)
@@ -133,7 +142,7 @@ bool sql_write_variant_path(struct sql_writer *w, struct sql_token before, struc
         found = next.start == last.end && put_step(w, next, false, &path, &last);
     }
     if (t->start != start) {
-        struct str text = path_text(w->arena, &path, steps, exact, !is_cast_next(w, next));
+        struct str text = path_text(w->arena, &path, steps, exact, end_at(w, next));
         w->failed |= !text.ptr;
         if (text.ptr)
             sql_write_edit(w, text, start, t->end);
@@ -224,16 +233,8 @@ static bool put_type(const struct delta_type *type, struct buf *out)
     }
 }
 
-/* A text out of a variant is the text itself; of an object or array it is JSON. */
-static bool put_target(struct sql_writer *w, struct str type_text, struct buf *tail)
+static bool put_target(const struct delta_type *type, struct buf *tail)
 {
-    struct delta_type *type;
-    if (delta_type_from_sql(w->arena, type_text, &type, NULL) != STATUS_OK)
-        return false;
-    if (type->id == DELTA_STRING) {
-        buf_z(tail, " AS JSON) ->> '$')");
-        return true;
-    }
     buf_z(tail, " AS ");
     bool known = put_type(type, tail);
     buf_z(tail, "))");
@@ -246,12 +247,13 @@ static struct str get_tail(struct sql_writer *w, struct str path_given, struct s
     struct path path = {0};
     struct buf tail = BUF_INIT;
     struct str out = STR_NULL;
-    bool as_value = str_ieq(str_trim(type), STR("variant"));
-    if (put_path_text(path_given, &path)) {
-        struct str steps = path_text(w->arena, &path, path.steps.len, path.exact.len, as_value);
+    struct delta_type *target;
+    if (delta_type_from_sql(w->arena, type, &target, NULL) == STATUS_OK && put_path_text(path_given, &path)) {
+        enum path_end end = target->id == DELTA_VARIANT ? PATH_VALUE : target->id == DELTA_STRING ? PATH_TEXT : PATH_CAST;
+        struct str steps = path_text(w->arena, &path, path.steps.len, path.exact.len, end);
         buf_char(&tail, ')');
         buf_str(&tail, steps);
-        if (steps.ptr && put_target(w, type, &tail) && !tail.failed)
+        if (steps.ptr && put_target(target, &tail) && !tail.failed)
             out = arena_str(w->arena, buf_view(&tail));
     }
     buf_release(&tail);
