@@ -43,7 +43,7 @@ static void set_null(duckdb_vector output, idx_t row)
 static bool refuse(duckdb_function_info info, const struct target *to, const char *value, idx_t row, duckdb_vector output)
 {
     char reason[160];
-    snprintf(reason, sizeof reason, "Conversion Error: %s is out of range of %s; TRY_CAST makes NULL of it", value, to->name);
+    snprintf(reason, sizeof reason, "%s is out of range of %s; TRY_CAST makes NULL of it", value, to->name);
     if (duckdb_cast_function_get_cast_mode(info) == DUCKDB_CAST_TRY)
         duckdb_cast_function_set_row_error(info, reason, row, output);
     else

@@ -67,8 +67,10 @@ static enum status set_globals(struct engine_run *run, struct error *err)
     long open = MIN_OPEN_PARTITIONS;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur / 4 > MIN_OPEN_PARTITIONS)
         open = files.rlim_cur / 4 < MAX_OPEN_PARTITIONS ? (long)(files.rlim_cur / 4) : MAX_OPEN_PARTITIONS;
-    snprintf(sql, sizeof(sql), "SET GLOBAL TimeZone='UTC'; SET GLOBAL default_null_order='nulls_first_on_asc_last_on_desc'; "
-             "SET GLOBAL partitioned_write_max_open_files=%ld", open);
+    snprintf(sql, sizeof(sql),
+             "SET GLOBAL TimeZone='UTC'; SET GLOBAL default_null_order='nulls_first_on_asc_last_on_desc'; "
+             "SET GLOBAL partitioned_write_max_open_files=%ld",
+             open);
     return run_execute(run, str_of(sql), err);
 }
 

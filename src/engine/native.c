@@ -153,7 +153,7 @@ static void change_base(duckdb_function_info info, duckdb_data_chunk input, duck
             continue;
         enum conversion result = convert(vector_str(&native_texts(input, 0)[i]), from[i], to[i], text, &len);
         if (result == TOO_LARGE)
-            duckdb_scalar_function_set_error(info, "Out of Range Error: conv() takes no number of more than 64 bits");
+            duckdb_scalar_function_set_error(info, "conv() takes no number of more than 64 bits");
         if (result == CONVERTED)
             duckdb_vector_assign_string_element_len(output, i, text, len);
         else

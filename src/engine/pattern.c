@@ -424,7 +424,7 @@ static enum reading read_moment(struct str s, struct str pattern, int64_t *us)
 static void refuse_text(duckdb_function_info info, struct str s, struct str pattern)
 {
     char reason[200];
-    snprintf(reason, sizeof reason, "Conversion Error: '%.*s' is not a date or time by the pattern '%.*s'", s.len > 60 ? 60 : (int)s.len, s.ptr,
+    snprintf(reason, sizeof reason, "'%.*s' is not a date or time by the pattern '%.*s'", s.len > 60 ? 60 : (int)s.len, s.ptr,
              pattern.len > 60 ? 60 : (int)pattern.len, pattern.ptr);
     duckdb_scalar_function_set_error(info, reason);
 }

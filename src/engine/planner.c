@@ -10,7 +10,8 @@ static const char disable_optimizers[] =
     "SET disabled_optimizers='statistics_propagation,in_clause,join_order,deliminator,unnest_rewriter,unused_columns,"
     "common_subexpressions,common_aggregate,column_lifetime,limit_pushdown,row_group_pruner,top_n,top_n_window_elimination,"
     "build_side_probe_side,compressed_materialization,duplicate_groups,reorder_filter,sampling_pushdown,join_filter_pushdown,"
-    "extension,materialized_cte,sum_rewriter,late_materialization'; SET GLOBAL TimeZone='UTC'; SET GLOBAL default_null_order='nulls_first_on_asc_last_on_desc'";
+    "extension,materialized_cte,sum_rewriter,late_materialization'; SET GLOBAL TimeZone='UTC'; SET GLOBAL "
+    "default_null_order='nulls_first_on_asc_last_on_desc'";
 
 /* ---- opening ----------------------------------------------------------------------- */
 

@@ -365,8 +365,19 @@ static bool write_lateral(struct sql_writer *w, struct sql_token *t)
 
 bool sql_write_spelling(struct sql_writer *w, struct sql_token before, size_t to, struct sql_token *t)
 {
-    if (next_of(w, *t).start >= to && t->kind != SQL_STRING)
-        return write_type(w, before, t) || write_window(w, before, t);
-    return write_operator(w, before, t) || write_typed_number(w, t) || write_prefixed_text(w, t) || write_typed_text(w, t) ||
-           write_type(w, before, t) || write_clause(w, before, t) || write_window(w, before, t) || write_lateral(w, t);
+    switch (t->kind) {
+    case SQL_SYMBOL:
+        return write_operator(w, before, t);
+    case SQL_NUMBER:
+        return write_typed_number(w, t);
+    case SQL_STRING:
+        return write_prefixed_text(w, t);
+    case SQL_WORD:
+        if (next_of(w, *t).start >= to) /* what belongs to it is not to be written here */
+            return write_type(w, before, t) || write_window(w, before, t);
+        return write_operator(w, before, t) || write_prefixed_text(w, t) || write_typed_text(w, t) || write_type(w, before, t) ||
+               write_clause(w, before, t) || write_window(w, before, t) || write_lateral(w, t);
+    default:
+        return false;
+    }
 }
