@@ -63,7 +63,8 @@ enum status sql_parse_reorg(struct sql_parser *p, struct statement *st)
     if (status == STATUS_OK)
         status = sql_expect_symbol(p, "(");
     if (status == STATUS_OK && sql_at_word(p, "UPGRADE"))
-        return sql_refuse(p, "REORG TABLE … APPLY (UPGRADE UNIFORM …)", "write REORG TABLE name APPLY (PURGE)");
+        return sql_refuse(p, "REORG TABLE … APPLY (UPGRADE UNIFORM …)",
+                          "ALTER TABLE name SET TBLPROPERTIES ('delta.enableIcebergCompatV2' = 'true') keeps the table as Iceberg can describe it");
     if (status == STATUS_OK)
         status = sql_expect_word(p, "PURGE");
     if (status == STATUS_OK)

@@ -96,6 +96,13 @@ static enum status take_partitioning(struct creation *c, struct error *err)
     return STATUS_OK;
 }
 
+/* Columns of a new table are mapped unasked where the table must have that (as Spark does it). */
+static bool implies_mapping(const struct delta_metadata *m)
+{
+    bool needed = delta_config_bool(m, "delta.enableIcebergCompatV1", false) || delta_config_bool(m, "delta.enableIcebergCompatV2", false);
+    return needed && !delta_config(m, "delta.columnMapping.mode").ptr;
+}
+
 /* CONSTRAINT clauses live among the properties, under lower-case names as Spark has them. */
 static enum status merge_constraints(struct creation *c, struct error *err)
 {
@@ -121,16 +128,9 @@ static enum status merge_constraints(struct creation *c, struct error *err)
     }
     c->metadata.configuration = all;
     c->metadata.configuration_count = count;
+    if (implies_mapping(&c->metadata))
+        all[c->metadata.configuration_count++] = (struct delta_property){.key = STR("delta.columnMapping.mode"), .value = STR("name")};
     return STATUS_OK;
-}
-
-/* Columns of a new table are mapped unasked where the table must have that (as Spark does it); merge_constraints left room. */
-static void imply_mapping(struct creation *c)
-{
-    struct delta_metadata *m = &c->metadata;
-    bool needed = delta_config_bool(m, "delta.enableIcebergCompatV1", false) || delta_config_bool(m, "delta.enableIcebergCompatV2", false);
-    if (needed && !delta_config(m, "delta.columnMapping.mode").ptr)
-        m->configuration[m->configuration_count++] = (struct delta_property){.key = STR("delta.columnMapping.mode"), .value = STR("name")};
 }
 
 static enum status take_properties(struct creation *c, struct error *err)
@@ -164,8 +164,6 @@ static enum status build_metadata(struct creation *c, struct engine *e, struct e
     enum status status = c->metadata.id.ptr ? take_partitioning(c, err) : error_oom(err);
     if (!status)
         status = take_properties(c, err);
-    if (!status)
-        imply_mapping(c);
     if (!status)
         status = clustering_check(&c->metadata, c->schema, c->def->cluster_by, c->def->cluster_by_count, err);
     if (!status)
