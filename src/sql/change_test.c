@@ -268,7 +268,7 @@ static void insert_wrong(void **state)
     syntax("INSERT INTO t (a.b) VALUES (1)", ".b", "expected \",\" or \")\"", NULL);
     syntax("INSERT INTO t@v3 VALUES (1)", "t@", "with a version", NULL);
     syntax("INSERT INTO `t@v3` VALUES (1)", "`t@", "with a version", NULL);
-    syntax("INSERT t VALUES (1)", "t V", "expected INTO or OVERWRITE", NULL);
+    syntax("INSERT t VALUES (1)", "t V", "expected INTO, OVERWRITE or WITH", NULL);
     syntax("INSERT INTO t VALUES (1); x", "x", "expected one statement", NULL);
     syntax("INSERT INTO t VALUES ('a)", "'a)", "does not end", NULL);
     syntax("INSERT INTO t REPLACE USING a SELECT 1", "a SELECT", "expected \"(\"", NULL);
