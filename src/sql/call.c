@@ -14,7 +14,7 @@ static const struct row {
 #undef DIALECT
 };
 
-enum { FORM_DEPTH_MAX = 100, NAMES_MAX = 3, OUTPUT_MAX = 16 << 20 };
+enum { FORM_DEPTH_MAX = 100, NAMES_MAX = 3 };
 
 /* name -> body */
 struct lambda {
@@ -120,8 +120,9 @@ static void read_lambda(struct str in, struct argument a, struct lambda *out)
 }
 
 /* FILTER (…), WITHIN GROUP (…), OVER (…) or OVER name behind an aggregate. */
-static void read_tail(struct str in, size_t to, struct call *call)
+static void read_tail(struct sql_writer *w, size_t to, struct call *call)
 {
+    struct str in = w->in;
     for (;;) {
         struct sql_token t = sql_token_at(in, call->last.end), open = sql_token_at(in, t.end);
         bool over = sql_token_is_word(in, t, "OVER"), filter = sql_token_is_word(in, t, "FILTER");
@@ -132,9 +133,10 @@ static void read_tail(struct str in, size_t to, struct call *call)
             return;
         struct sql_token end = open;
         if (sql_token_is_symbol(in, open, "("))
-            end = sql_closing_bracket(in, open);
+            end = w->unbalanced ? (struct sql_token){0} : sql_closing_bracket(in, open);
         else if (!over || !is_name(open))
             return;
+        w->unbalanced |= end.kind == SQL_END;
         if (end.kind == SQL_END || end.end > to)
             return;
         call->last = end;
@@ -158,7 +160,7 @@ static bool read_call(struct sql_writer *w, struct sql_token name, struct sql_to
     if (call->count > 1)
         read_lambda(w->in, call->arguments[call->count - 2], &call->merge);
     call->tail = call->close.end;
-    read_tail(w->in, to, call);
+    read_tail(w, to, call);
     return true;
 }
 
@@ -464,7 +466,7 @@ bool sql_write_function(struct sql_writer *w, struct sql_token name, struct sql_
         }
         if (row->kind != DIALECT_FORM)
             return false;
-        w->too_deep |= w->form_depth >= FORM_DEPTH_MAX || w->out.len > OUTPUT_MAX + 8 * w->in.len; /* arguments may be written twice */
+        w->too_deep |= w->form_depth >= FORM_DEPTH_MAX || w->out.len > SQL_OUTPUT_MAX + 8 * w->in.len; /* arguments may be written twice */
         if (w->unbalanced || w->too_deep)
             return false;
         if (!read && !read_call(w, name, open, to, &call))

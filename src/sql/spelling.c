@@ -167,7 +167,8 @@ static bool write_type(struct sql_writer *w, struct sql_token before, struct sql
             return write_instead(w, str_of(types[i][1]), *t, *t, t);
     if (!generic || open.kind != SQL_SYMBOL || w->in.ptr[open.start] != '<')
         return false;
-    struct sql_token end = type_end(w, open);
+    struct sql_token end = w->unbalanced ? (struct sql_token){SQL_END, w->in.len, w->in.len} : type_end(w, open);
+    w->unbalanced |= end.kind == SQL_END;
     if (end.kind == SQL_END || delta_type_from_sql(w->arena, str_sub(w->in, t->start, end.end - t->start), &type, NULL) != STATUS_OK)
         return false;
     put_type(type, &text);
@@ -225,12 +226,15 @@ static bool write_window(struct sql_writer *w, struct sql_token before, struct s
     bool clause = (next.kind == SQL_WORD || next.kind == SQL_QUOTED) && sql_token_is_word(w->in, next_of(w, next), "AS");
     if (!sql_token_is_word(w->in, *t, "window") || sql_token_is_symbol(w->in, next, "(") || clause || sql_token_is_word(w->in, before, "AS"))
         return false;
-    if (!w->looked_for_window)
-        w->window = window_call(w);
+    if (!w->looked_for_window) {
+        w->window = w->window_end = window_call(w);
+        if (w->window.kind != SQL_END)
+            w->window_end = sql_closing_bracket(w->in, next_of(w, w->window));
+    }
     w->looked_for_window = true;
     call = w->window;
-    struct sql_token end = call.kind == SQL_END ? call : sql_closing_bracket(w->in, next_of(w, call));
-    if (end.kind == SQL_END || w->in_clause)
+    struct sql_token end = w->window_end;
+    if (end.kind == SQL_END || w->in_clause || w->out.len > SQL_OUTPUT_MAX + 8 * w->in.len)
         return false;
     w->in_clause = true;
     bool column =
@@ -254,7 +258,7 @@ struct lateral {
 static bool is_name(struct sql_token t) { return t.kind == SQL_WORD || t.kind == SQL_QUOTED; }
 
 /* [OUTER] explode(x) [table] [AS name[, name]] behind LATERAL VIEW. */
-static bool read_lateral(const struct sql_writer *w, struct sql_token t, struct lateral *out)
+static bool read_lateral(struct sql_writer *w, struct sql_token t, struct lateral *out)
 {
     *out = (struct lateral){.outer = sql_token_is_word(w->in, t, "OUTER")};
     if (out->outer)
@@ -268,6 +272,7 @@ static bool read_lateral(const struct sql_writer *w, struct sql_token t, struct 
     if ((!out->with_positions && !out->inlines && !explodes) || !sql_token_is_symbol(w->in, out->open, "("))
         return false;
     out->close = out->last = sql_closing_bracket(w->in, out->open);
+    w->unbalanced |= out->close.kind == SQL_END;
     if (out->close.kind == SQL_END)
         return false;
     t = next_of(w, out->close);
@@ -333,7 +338,8 @@ static bool write_lateral(struct sql_writer *w, struct sql_token *t)
 {
     struct lateral l;
     struct sql_token view = next_of(w, *t);
-    if (!sql_token_is_word(w->in, *t, "LATERAL") || !sql_token_is_word(w->in, view, "VIEW") || w->in_clause || !read_lateral(w, next_of(w, view), &l))
+    if (!sql_token_is_word(w->in, *t, "LATERAL") || !sql_token_is_word(w->in, view, "VIEW") || w->in_clause || w->unbalanced ||
+        !read_lateral(w, next_of(w, view), &l))
         return false;
     w->in_clause = true;
     sql_write_edit(w, l.outer ? STR("LEFT JOIN LATERAL (SELECT ") : STR("CROSS JOIN LATERAL (SELECT "), t->start, t->start);
