@@ -55,6 +55,7 @@ void bench_series(const char *lake, int rounds, char **statements, int count)
         print_series(name, us + k * rounds, rounds);
         print_times(name, us + k * rounds, rounds);
         snprintf(name, sizeof(name), "statement %d, processors", k + 1);
+        print_series(name, cpu + k * rounds, rounds);
         print_times(name, cpu + k * rounds, rounds);
     }
     printf("{\"what\":\"process\",\"peak_rss_bytes\":%lld}\n", (long long)peak_rss_bytes());

@@ -128,7 +128,8 @@ void bench_statistics(const char *dir, int rounds)
     struct place p;
     struct error err = ERROR_INIT;
     struct arena arena = ARENA_INIT;
-    int64_t *us = calloc((size_t)rounds, sizeof(*us)), *again = calloc((size_t)rounds, sizeof(*again)), *open = calloc((size_t)rounds, sizeof(*open));
+    int64_t *us = calloc((size_t)rounds, sizeof(*us)), *again = calloc((size_t)rounds, sizeof(*again)), *open = calloc((size_t)rounds, sizeof(*open)),
+            *cpu = calloc((size_t)rounds, sizeof(*cpu));
     place_open(&p, dir, false);
     for (int i = -1; i < rounds; i++) {
         struct delta_file_list files;
@@ -139,11 +140,13 @@ void bench_statistics(const char *dir, int rounds)
             open[i] = now_us() - begin;
         const struct delta_pred *pred = range_on_all(&arena, delta_snapshot_schema(snapshot));
         for (int pass = 0; pass < 2; pass++) {
-            int64_t start = now_us();
+            int64_t used = cpu_us(), start = now_us();
             if (delta_scan(&p.ctx, snapshot, pred, false, &files, &err) != STATUS_OK)
                 die(&err);
             if (i >= 0)
                 (pass ? again : us)[i] = now_us() - start;
+            if (i >= 0 && !pass)
+                cpu[i] = cpu_us() - used;
             delta_file_list_release(&files);
         }
         delta_snapshot_unref(snapshot);
@@ -151,6 +154,7 @@ void bench_statistics(const char *dir, int rounds)
     }
     print_times("varve open", open, rounds);
     print_times("varve statistics", us, rounds);
+    print_times("varve statistics, processors", cpu, rounds);
     print_times("varve prune", again, rounds);
     arena_release(&arena);
     place_close(&p);

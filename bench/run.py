@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """./dev bench [ID…]: measures the goals beside their peers in one interleaved run, and writes bench/results/<id>.json and bench/results/README.md.
 
-Ids: s1 s2 s3 s4 s5 s7 w1 w6 q1 m5 start h1.  Every figure comes with its unit; ratios are ours / peer unless said otherwise.
+Ids: s1 s2 s3 s4 s5 s7 w1 w5 w6 q1 m1 m2 m3 m4 m5 m6 start h1.  Every figure comes with its unit; ratios are ours / peer unless said otherwise.
 """
 import json
 import os
@@ -36,6 +36,12 @@ def python_seconds(code, runs):
     """Each run in a process of its own; the code prints seconds."""
     times = [float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout) for _ in range(runs)]
     return statistics.median(times)
+
+
+def linked(source, target):
+    """A copy whose files are hard links: writers of Delta tables never change a file."""
+    subprocess.run(["cp", "-al", source, target], check=True)
+    return target
 
 
 def fresh(name):
@@ -228,6 +234,20 @@ print((time.perf_counter() - s) / 60)
             "holds": {"70 % of the floor": ours / rate(floor) >= 0.7, "1,500 per s": ours >= 1500}}
 
 
+def w5():
+    """Rows appended in turn to a table of a million files and to one that began empty."""
+    lake = fresh("commit-cost")
+    big = linked(million(), lake / "big")
+    subprocess.run([VARVE, "--lake", lake, "-c", "CREATE TABLE small (id BIGINT, ts TIMESTAMP, sym STRING, price DOUBLE) USING DELTA"], check=True, capture_output=True)
+    insert = "INSERT INTO {0} VALUES ({{}}, TIMESTAMP '2024-01-01 00:00:00', 'x', 1.5)"
+    rows = bench("series", lake, 300, insert.format(f"delta.`{big}`"), insert.format("small"))
+    ours, empty = rows["statement 1"], rows["statement 2"]
+    ratio = ours["median_us"] / empty["median_us"]
+    return {"goal": "a durable append to a table of 1 M files: at most 1.2 x that to a table that began empty",
+            "figures": {"million_ms": ours["median_us"] / 1e3, "million_p99_ms": ours["p99_us"] / 1e3, "empty_ms": empty["median_us"] / 1e3, "empty_p99_ms": empty["p99_us"] / 1e3},
+            "ratios": {"million / empty": ratio}, "holds": {"1.2 x": ratio <= 1.2}}
+
+
 ROWS = ("SELECT i AS id, CAST(i % 1000 AS INT) AS k, 's' || (i % 50) AS s, (i * 7919) % 10007 AS v1, CAST((i * 31) % 100003 AS DOUBLE) / 7 AS v2, "
         "TIMESTAMPTZ '2024-01-01 00:00:00+00' + to_milliseconds(i) AS ts FROM range({n}) r(i)")
 
@@ -269,6 +289,127 @@ def q1():
     figures = {f"q{i}_ms": [rows[f"varve q{i}"]["median_us"] / 1e3, rows[f"bare q{i}"]["median_us"] / 1e3] for i in range(1, 7)}
     return {"goal": "a Delta table against read_parquet over the same files (20 M rows): at most 3 % over, geometric mean", "figures": {"files": files, **figures},
             "ratios": {**ratios, "geometric mean": mean}, "holds": {"3 %": mean <= 1.03, "worst 10 %": max(ratios.values()) <= 1.10}}
+
+
+# ---- M1 to M6: changing rows -------------------------------------------------------------------------------
+
+COLUMNS = ("id BIGINT, category STRING, d1 DOUBLE, d2 DOUBLE, d3 DOUBLE, day1 DATE, day2 DATE, flag BOOLEAN, v1 BIGINT, note STRING")
+CHANGED_ROWS, CHANGED_FILES = 20_000_000, 40
+
+
+def changed_rows(key, rows):
+    return (f"SELECT {key} AS id, 'category ' || (i % 20) AS category, (i * 7919 % 10007) * 0.5 AS d1, (i * 31 % 100003) / 7.0 AS d2, (i * 17 % 1009) * 1.25 AS d3, "
+            "DATE '2024-01-01' + CAST(i % 365 AS INT) AS day1, DATE '2020-01-01' + CAST(i * 13 % 1461 AS INT) AS day2, i % 3 = 0 AS flag, (i * 7919) % 10007 AS v1, "
+            f"'note ' || (i % 1000) AS note FROM {rows}")
+
+
+def changed_base():
+    """t: 20 M rows in 40 files, in order of id; s: 1 % of its ids, scattered over all files."""
+    lake, per_file = SCRATCH / "changed", CHANGED_ROWS // CHANGED_FILES
+    if (lake / "default/s/_delta_log/00000000000000000000.json").exists():
+        return lake
+    fresh("changed")
+    script = [f"CREATE TABLE t ({COLUMNS}) USING DELTA TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')"]
+    script += [f"INSERT INTO t {changed_rows('i', f'range({f * per_file}, {(f + 1) * per_file}) r(i)')}" for f in range(CHANGED_FILES)]
+    script += [f"CREATE TABLE s ({COLUMNS}) USING DELTA", f"INSERT INTO s {changed_rows('i * 100 + 7', f'range({CHANGED_ROWS // 100}) r(i)')}"]
+    subprocess.run([VARVE, "--lake", lake, "-c", "; ".join(script)], check=True, capture_output=True)
+    return lake
+
+
+def changed(name):
+    shutil.rmtree(SCRATCH / name, ignore_errors=True)
+    return linked(changed_base(), SCRATCH / name)
+
+
+def changed_peer(name):
+    """The files of t under a log without deletion vectors, which deltalake can write to."""
+    path = fresh(name)
+    base = changed_base() / "default/t"
+    actions = [json.loads(line) for log in sorted(base.glob("_delta_log/*.json")) for line in log.read_text().splitlines()]
+    metadata = next(a for a in actions if "metaData" in a)
+    metadata["metaData"]["configuration"] = {}
+    (path / "_delta_log").mkdir()
+    lines = [{"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}, metadata] + [{"add": a["add"]} for a in actions if "add" in a]
+    (path / f"_delta_log/{0:020}.json").write_text("\n".join(map(json.dumps, lines)) + "\n")
+    for file in base.glob("*.parquet"):
+        os.link(file, path / file.name)
+    return path
+
+
+def peer_change(name, code, runs):
+    """Seconds that `code` needs with dt, a table of deltalake's; each run on a table of its own.  Seconds and peak bytes."""
+    rows = []
+    for _ in range(runs):
+        text = (f"import time, resource, deltalake, pyarrow.parquet as pq, glob\ns = pq.read_table(glob.glob({str(changed_base() / 'default/s/*.parquet')!r}))\n"
+                f"dt = deltalake.DeltaTable({str(changed_peer(name))!r})\nt = time.perf_counter()\n{code}\n"
+                "print(time.perf_counter() - t, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)")
+        rows.append(subprocess.run([sys.executable, "-c", text], check=True, capture_output=True, text=True).stdout.split())
+    return statistics.median(float(r[0]) for r in rows), max(int(r[1]) for r in rows)
+
+
+def m1():
+    lake = changed("changed-one")
+    rows = bench("series", lake, 50, "DELETE FROM t WHERE id = {}", "UPDATE t SET v1 = v1 + 1 WHERE id = {} + 1")
+    delete, update = rows["statement 1"]["median_us"] / 1e3, rows["statement 2"]["median_us"] / 1e3
+    peer_delete, _ = peer_change("changed-peer", "dt.delete('id = 12345678')", 3)
+    peer_update, _ = peer_change("changed-peer", "dt.update(predicate='id = 12345678', updates={'v1': 'v1 + 1'})", 3)
+    return {"goal": "DELETE and UPDATE of one row of 20 M in 40 files, durable: at most 6 ms, at least 50 x deltalake",
+            "figures": {"delete_ms": delete, "update_ms": update, "delete_cpu_ms": rows["statement 1, processors"]["median_us"] / 1e3,
+                        "update_cpu_ms": rows["statement 2, processors"]["median_us"] / 1e3, "deltalake_delete_ms": peer_delete * 1e3, "deltalake_update_ms": peer_update * 1e3},
+            "ratios": {"deltalake / varve, delete": peer_delete * 1e3 / delete, "deltalake / varve, update": peer_update * 1e3 / update},
+            "holds": {"delete 6 ms": delete <= 6, "update 6 ms": update <= 6, "50 x": min(peer_delete * 1e3 / delete, peer_update * 1e3 / update) >= 50}}
+
+
+MERGE = "MERGE INTO t USING s ON t.id = s.id WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
+
+
+def m2():
+    ours, rss = [], 0
+    for _ in range(3):
+        rows = bench("series", changed("changed-merge"), 1, MERGE)
+        ours.append(rows["statement 1"]["median_us"] / 1e6)
+        rss = max(rss, rows["process"]["peak_rss_bytes"])
+    peer, peer_rss = peer_change("changed-peer", "dt.merge(s, 't.id = s.id', source_alias='s', target_alias='t').when_matched_update_all().when_not_matched_insert_all().execute()", 1)
+    seconds_each = statistics.median(ours)
+    return {"goal": "MERGE of 1 % of 20 M rows, scattered over all 40 files: at least 10 x deltalake, at a quarter of its memory",
+            "figures": {"varve_s": seconds_each, "varve_peak_mib": rss / 2**20, "deltalake_s": peer, "deltalake_peak_mib": peer_rss / 2**20},
+            "ratios": {"deltalake / varve": peer / seconds_each, "memory, varve / deltalake": rss / peer_rss},
+            "holds": {"10 x deltalake": peer / seconds_each >= 10, "quarter of its memory": rss / peer_rss <= 0.25}}
+
+
+def m3():
+    """The changed rows of one column's update beside the engine's join of both sides' files, written to one file."""
+    ours, bare = [], []
+    base = changed_base() / "default"
+    select = f"SELECT t.* REPLACE (s.v1 AS v1) FROM read_parquet('{base}/t/*.parquet') t JOIN read_parquet('{base}/s/*.parquet') s ON t.id = s.id"
+    for _ in range(3):
+        ours.append(bench("series", changed("changed-merge"), 1, MERGE.replace("SET *", "SET v1 = s.v1"))["statement 1"]["median_us"] / 1e6)
+        bare.append(bench("copy", fresh("changed-copy") / "rows.parquet", select)["engine copy"]["median_us"] / 1e6)
+    a, b = statistics.median(ours), statistics.median(bare)
+    return {"goal": "that MERGE, setting one column: at most 1.3 x the engine's join and COPY of the changed rows", "figures": {"varve_s": a, "engine_s": b},
+            "ratios": {"varve / engine": a / b}, "holds": {"1.3 x": a / b <= 1.3}}
+
+
+def m4():
+    """200,000 new rows each time; the keys of both statements lie behind those of the table."""
+    new = changed_rows(f"{CHANGED_ROWS} * {{0}} + CAST({{{{}}}} AS BIGINT) * 1000000 + i", "range(200000) r(i)")
+    rows = bench("series", changed("changed-insert"), 9, f"MERGE INTO t USING ({new.format(2)}) s ON t.id = s.id WHEN NOT MATCHED THEN INSERT *", f"INSERT INTO t {new.format(3)}")
+    a, b = rows["statement 1"]["median_us"] / 1e3, rows["statement 2"]["median_us"] / 1e3
+    return {"goal": "MERGE that only inserts 200,000 rows: at most 1.2 x INSERT of the same", "figures": {"merge_ms": a, "insert_ms": b}, "ratios": {"merge / insert": a / b},
+            "holds": {"1.2 x": a / b <= 1.2}}
+
+
+def m6():
+    """100 rows each, half of them there already."""
+    lake = fresh("changed-often")
+    script = (f"CREATE TABLE t ({COLUMNS}) USING DELTA TBLPROPERTIES ('delta.enableDeletionVectors' = 'true', 'delta.autoOptimize.autoCompact' = 'true'); "
+              f"INSERT INTO t {changed_rows('i * 2', 'range(1000000) r(i)')}")
+    subprocess.run([VARVE, "--lake", lake, "-c", script], check=True, capture_output=True)
+    source = changed_rows("{} % 2000000 + i", "range(100) r(i)")
+    rows = bench("series", lake, 200, f"MERGE INTO t USING ({source}) s ON t.id = s.id WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *")
+    first, last = rows["statement 1, first 10"]["median_us"] / 1e3, rows["statement 1, last 10"]["median_us"] / 1e3
+    return {"goal": "200 merges of 100 rows with automatic compaction: the last ten at most 1.2 x the first ten",
+            "figures": {"first_ms": first, "last_ms": last, "median_ms": rows["statement 1"]["median_us"] / 1e3}, "ratios": {"last / first": last / first}, "holds": {"1.2 x": last / first <= 1.2}}
 
 
 def m5():
@@ -354,7 +495,8 @@ def h1():
 
 # ---- results ------------------------------------------------------------------------------------------------
 
-GOALS = {"s1": s1, "s2": s2, "s3": s3, "s4": s4, "s5": s5, "s7": s7, "w1": w1, "w6": w6, "q1": q1, "m5": m5, "start": start, "h1": h1}
+GOALS = {"s1": s1, "s2": s2, "s3": s3, "s4": s4, "s5": s5, "s7": s7, "w1": w1, "w5": w5, "w6": w6, "q1": q1, "m1": m1, "m2": m2, "m3": m3, "m4": m4,
+         "m5": m5, "m6": m6, "start": start, "h1": h1}
 
 
 def shown(value):

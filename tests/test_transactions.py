@@ -80,6 +80,28 @@ def test_one_of_two_updates_of_a_row_wins(sessions):
     assert values(two, "SELECT v FROM t WHERE id = 1") == [(11,)]
 
 
+def test_rows_of_their_own_in_one_file_do_not_conflict(sessions):
+    one, two = sessions
+    for session, row in ((one, 1), (two, 2)):
+        session.query("BEGIN")
+        session.query(f"UPDATE t SET v = v + 1 WHERE id = {row}")
+        session.query(f"UPDATE t SET v = v + 1 WHERE id = {row}")
+    one.query("COMMIT")
+    two.query("COMMIT")
+    assert values(one, "SELECT id, v FROM t ORDER BY id") == [(1, 12), (2, 22)]
+
+
+def test_a_read_of_other_rows_does_not_conflict(sessions):
+    one, two = sessions
+    two.query("INSERT INTO t VALUES (100, 1)")
+    one.query("BEGIN")
+    assert values(one, "SELECT v FROM t WHERE id = 1") == [(10,)]
+    one.query("INSERT INTO u SELECT id, v FROM t WHERE id = 1")
+    one.query("INSERT INTO t VALUES (5, 5)")
+    two.query("INSERT INTO t VALUES (101, 2)")
+    assert len(values(one, "COMMIT")) == 2
+
+
 def test_a_later_table_that_fails_is_told(sessions):
     one, two = sessions
     one.query("BEGIN")

@@ -101,7 +101,7 @@ VARVE_API void varve_session_progress(varve_session *session, varve_progress_fn 
 
 /* Runs one statement.  Every statement answers rows: SELECT its own, changes one row of counts. */
 VARVE_API int varve_query(varve_session *session, const char *sql, varve_result **result, varve_error *error);
-/* Gives a parameter of the next statement that the session runs (?, $1 or :name in its text) a value; values without a name are taken in order.  type:
+/* Gives a parameter of the next statement that the session runs (?, $1 or :name in its text) a value; values without a name are taken in order. type:
  * "INT", "DECIMAL(18,2)", "DATE", "ARRAY<STRING>"…; NULL: a text.  value: as a cast from text reads it; NULL: NULL.  The statement ends with
  * INVALID_ARGUMENT when a parameter has no value or a value no parameter; afterwards nothing is bound. */
 VARVE_API int varve_bind(varve_session *session, const char *name, const char *type, const char *value, varve_error *error);

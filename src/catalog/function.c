@@ -58,7 +58,7 @@ static enum status read_function(struct ctx *ctx, struct catalog *c, struct aren
 enum status catalog_find_function(struct ctx *ctx, struct catalog *c, struct arena *arena, const struct catalog_name *name,
                                   struct catalog_function *out, bool *found, struct error *err)
 {
-    struct catalog_id id;
+    struct catalog_id id = {0};
     struct str own;
     *found = false;
     *out = (struct catalog_function){0};
@@ -119,7 +119,7 @@ enum status catalog_create_function(struct ctx *ctx, struct catalog *c, const st
 {
     struct arena arena = ARENA_INIT;
     struct buf bytes = BUF_INIT;
-    struct catalog_id id;
+    struct catalog_id id = {0};
     char uuid[37];
     uuid_make(ctx->rng, uuid);
     enum status status = function_id(&arena, name, &id, err);
@@ -137,7 +137,7 @@ enum status catalog_create_function(struct ctx *ctx, struct catalog *c, const st
 enum status catalog_drop_function(struct ctx *ctx, struct catalog *c, const struct catalog_name *name, bool *existed, struct error *err)
 {
     struct arena arena = ARENA_INIT;
-    struct catalog_id id;
+    struct catalog_id id = {0};
     struct store_entry entry;
     enum store_result result = STORE_NOT_FOUND;
     *existed = false;
@@ -189,7 +189,7 @@ enum status catalog_list_functions(struct ctx *ctx, struct catalog *c, struct st
     struct catalog_entry *entries = status ? NULL : ARENA_ARRAY(arena, struct catalog_entry, *count + 1);
     if (!status && !entries)
         status = error_oom(err);
-    for (size_t i = 0; !status && i < *count; i++) {
+    for (size_t i = 0; entries && i < *count; i++) {
         struct str name = objects[i].key;
         size_t start = key.len - (sizeof CATALOG_SCHEMA_OBJECT - 1);
         name = str_sub(name, start, name.len - start - (sizeof FUNCTION_SUFFIX - 1));
@@ -197,7 +197,7 @@ enum status catalog_list_functions(struct ctx *ctx, struct catalog *c, struct st
         if (!entries[i].table.ptr)
             entries[i].table = name;
     }
-    if (!status && *count)
+    if (entries && *count)
         qsort(entries, *count, sizeof *entries, compare_functions);
     *out = entries;
     return status;

@@ -182,6 +182,23 @@ void bitmap64_mask(const struct bitmap64 *b, uint64_t first, size_t count, uint6
     }
 }
 
+size_t bitmap64_first(const struct bitmap64 *b, uint64_t *values, size_t limit)
+{
+    uint32_t some[ADD_AT_ONCE];
+    size_t count = 0;
+    for (size_t i = 0; i < b->count && count < limit; i++) {
+        uint64_t have = roaring_bitmap_get_cardinality(b->buckets[i].low);
+        for (size_t from = 0, n; from < have && count < limit; from += n) {
+            n = have - from < ADD_AT_ONCE ? (size_t)(have - from) : ADD_AT_ONCE;
+            n = n < limit - count ? n : limit - count;
+            roaring_bitmap_range_uint32_array(b->buckets[i].low, from, n, some);
+            for (size_t k = 0; k < n; k++)
+                values[count++] = (uint64_t)b->buckets[i].key << 32 | some[k];
+        }
+    }
+    return count;
+}
+
 /* ---- reading: what a 32-bit bitmap may look like --------------------------------------------------- */
 
 struct reader {

@@ -118,6 +118,11 @@ static void test_edges(void **state)
     assert_true(bitmap64_last(&b, &last));
     assert_true(last == INT64_MAX);
     assert_false(bitmap64_contains(&b, beyond));
+    uint64_t lowest[4];
+    assert_int_equal(bitmap64_first(&b, lowest, 2), 2);
+    assert_true(lowest[0] == 0 && lowest[1] == 5);
+    assert_int_equal(bitmap64_first(&b, lowest, 4), 3);
+    assert_true(lowest[2] == INT64_MAX);
     bitmap64_release(&b);
     buf_release(&bytes);
 }

@@ -224,7 +224,8 @@ bool bitmap64_union(struct bitmap64 *into, const struct bitmap64 *more);     /* 
 void bitmap64_subtract(struct bitmap64 *from, const struct bitmap64 *what);
 bool bitmap64_contains(const struct bitmap64 *b, uint64_t value);
 uint64_t bitmap64_count(const struct bitmap64 *b);
-bool bitmap64_last(const struct bitmap64 *b, uint64_t *value); /* the largest; false when empty */
+size_t bitmap64_first(const struct bitmap64 *b, uint64_t *values, size_t limit); /* the smallest ones, ascending; how many */
+bool bitmap64_last(const struct bitmap64 *b, uint64_t *value);                   /* the largest; false when empty */
 /* Bit i of words: whether first + i is in the set.  Whole words are written; bits at and above count are zero. */
 void bitmap64_mask(const struct bitmap64 *b, uint64_t first, size_t count, uint64_t *words);
 /* The portable form of the Roaring format specification ("extension for 64-bit implementations"), and an older one that is a plain array of

@@ -5,7 +5,7 @@
 #include "codec/codec.h"
 
 #ifdef __SSE2__
-#include <emmintrin.h>
+#include <immintrin.h>
 #endif
 
 /* ---- scanning text -------------------------------------------------------- */

@@ -157,6 +157,64 @@ static void test_escapes(void **state)
     }
 }
 
+/* Before and after what is special stands plain text of every length, so that it meets every place of a block and every end of the text. */
+static void put_filler(struct buf *out, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        buf_char(out, (char)('a' + i % 26));
+}
+
+static void decodes_between(struct fixture *f, const char *written, const char *meant, size_t before, size_t after)
+{
+    struct buf text = BUF_INIT, expected = BUF_INIT;
+    buf_char(&text, '"');
+    put_filler(&text, before);
+    buf_z(&text, written);
+    put_filler(&text, after);
+    buf_char(&text, '"');
+    put_filler(&expected, before);
+    buf_z(&expected, meant);
+    put_filler(&expected, after);
+    accept(f, buf_view(&text));
+    struct str decoded = json_text(&f->json, 0, &f->arena);
+    if (!str_eq(decoded, buf_view(&expected)))
+        fail_msg("%.*s became %.*s", STR_ARG(buf_view(&text)), STR_ARG(decoded));
+    buf_release(&expected);
+    buf_release(&text);
+}
+
+static void test_blocks(void **state)
+{
+    struct fixture *f = *state;
+    const char *const cases[][2] = {{"\\\"", "\""}, {"\\\\", "\\"},         {"\\\\\\\"", "\\\""}, {"\\\"\\\"\\\"x\\\"", "\"\"\"x\""},
+                                    {"\\n", "\n"},  {"\\u00e9\\\"", "é\""}, {"\\\"é\\/", "\"é/"}, {"語言\\t", "語言\t"}};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(cases); i++)
+        for (size_t before = 0; before < 150; before++) {
+            decodes_between(f, cases[i][0], cases[i][1], before, before % 7);
+            decodes_between(f, cases[i][0], cases[i][1], before, 200 - before);
+            arena_clear(&f->arena);
+        }
+}
+
+static void test_blocks_are_checked(void **state)
+{
+    struct fixture *f = *state;
+    const char *const bad[] = {"\\x", "\x01", "\xff", "\\u12g4", "\\\\\\q"};
+    const int64_t at[] = {1, 0, 0, 4, 3};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(bad); i++)
+        for (size_t before = 0; before < 150; before++) {
+            struct buf text = BUF_INIT;
+            buf_char(&text, '"');
+            put_filler(&text, before);
+            buf_z(&text, bad[i]);
+            put_filler(&text, 150 - before);
+            buf_char(&text, '"');
+            refuse_at(f, buf_view(&text), 1 + (int64_t)before + at[i]);
+            error_release(&f->err);
+            buf_release(&text);
+        }
+}
+
 static void test_plain_text_is_borrowed(void **state)
 {
     struct fixture *f = *state;
@@ -520,6 +578,8 @@ int main(void)
         TEST(test_tape),
         TEST(test_members),
         TEST(test_escapes),
+        TEST(test_blocks),
+        TEST(test_blocks_are_checked),
         TEST(test_plain_text_is_borrowed),
         TEST(test_refused),
         TEST(test_utf8),

@@ -202,7 +202,8 @@ struct delta_checkpoint_batch {
 struct delta_stats_batch {
     size_t part_index, rows;
     int64_t first_row;
-    const struct str *path, *stats; /* borrowed; stats NULL ptr when there are none */
+    const int64_t *size_bytes; /* borrowed: says, beside their number, that the rows are those of before */
+    const struct str *stats;   /* borrowed; NULL ptr when there are none */
 };
 /* What read_adds fills besides what it always does. */
 enum { DELTA_READ_STATS = 1, DELTA_READ_ROW_IDS = 2 };
@@ -309,6 +310,7 @@ bool delta_rows_union(struct delta_rows *into, const struct delta_rows *more);
 bool delta_rows_subtract(struct delta_rows *from, const struct delta_rows *what);
 bool delta_rows_contains(const struct delta_rows *r, uint64_t row);
 uint64_t delta_rows_count(const struct delta_rows *r);
+size_t delta_rows_first(const struct delta_rows *r, uint64_t *rows, size_t limit); /* the lowest ones, ascending; how many */
 /* Membership of rows first…first+count-1 as bits, 64 a word: what a scan tests. count is a multiple of 64 or the tail. */
 void delta_rows_mask(const struct delta_rows *r, uint64_t first, size_t count, uint64_t *words);
 /* The blob of the protocol, both magics read, the portable one written.  CORRUPT_DATA says what is wrong. */
@@ -591,8 +593,8 @@ enum status delta_txn_commit(struct ctx *ctx, struct delta_txn *txn, struct delt
 enum status delta_stage_open(struct ctx *ctx, struct delta_snapshot *pinned, struct delta_table **out, struct error *err);
 int64_t delta_stage_version(const struct delta_table *t); /* the pinned version; -1 for a table that is no stage */
 size_t delta_stage_change_count(const struct delta_table *t);
-/* Rows were read that what is written may depend on: another writer's commit conflicts. */
-void delta_stage_reads_all(struct delta_table *t);
+/* Rows were read that have what the predicate says (NULL: any), and what is written may depend on them; nothing for a table that is no stage. */
+enum status delta_stage_reads(struct delta_table *t, const struct delta_pred *pred, struct error *err);
 /* As delta_txn_commit, with all changes as one; the version is the pinned one when nothing is left of them.  Once. */
 enum status delta_stage_commit(struct ctx *ctx, struct delta_table *t, struct delta_commit_result *result, struct error *err);
 

@@ -6,6 +6,11 @@
 
 /* ---- file state: columnar ------------------------------------------------------------ */
 
+/* What tells one writing of a checkpoint part from another. */
+struct delta_part_state {
+    int64_t size_bytes, modified_us;
+};
+
 /* An immutable block of add actions by column: the adds of one checkpoint, or of one or several commits.
  * Invariants: (1) filled by one thread, then only read, except `stats` and `index`, which appear once under
  * `lazy_lock`; (2) codes index the column's dictionary, whose entry 0 is NULL; (3) snapshots share segments
@@ -50,7 +55,8 @@ struct delta_segment {
     /* Where the rows came from, for the lazy read of stats: checkpoint parts. */
     struct str *part_keys; /* store keys of the checkpoint parts, NULL for commit segments */
     size_t part_count;
-    struct delta_batch_place *batches; /* ascending by part and row, as they were appended */
+    struct delta_part_state *part_states; /* of the parts just before they were read; NULL: not known */
+    struct delta_batch_place *batches;    /* ascending by part and row, as they were appended */
     size_t batch_count, batch_cap;
 };
 
@@ -365,6 +371,10 @@ int64_t delta_segment_find(struct delta_segment *g, struct str path, struct erro
 enum status delta_segment_load_stats(struct ctx *ctx, struct delta_table *t, struct delta_segment *g, struct error *err);
 /* The same with g->lazy_lock held. */
 enum status delta_segment_load_stats_locked(struct ctx *ctx, struct delta_table *t, struct delta_segment *g, struct error *err);
+/* Notes what the parts are now; when the store does not say, nothing. */
+void delta_segment_note_parts(struct ctx *ctx, struct delta_table *t, struct delta_segment *g);
+/* Whether the parts still are what was noted. */
+bool delta_segment_parts_unchanged(struct ctx *ctx, struct delta_table *t, const struct delta_segment *g);
 /* The statistics of all rows through handler->read_stats, which is not NULL. */
 enum status delta_segment_read_stats(struct ctx *ctx, struct delta_table *t, struct delta_segment *g,
                                      bool (*batch)(void *user, const struct delta_stats_batch *batch), void *user, struct error *err);

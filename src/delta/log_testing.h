@@ -168,7 +168,7 @@ struct stats_reading {
 static inline bool pass_stats(void *user, size_t part_index, const struct delta_checkpoint_batch *b, struct error *err)
 {
     struct stats_reading *r = user;
-    struct delta_stats_batch batch = {part_index, b->rows, b->first_row, b->path, b->stats};
+    struct delta_stats_batch batch = {part_index, b->rows, b->first_row, b->size_bytes, b->stats};
     return r->batch(r->user, &batch) || (error_set(err, STATUS_CANCELLED, "stopped"), false);
 }
 

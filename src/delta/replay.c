@@ -138,6 +138,7 @@ static enum status read_file_rows(struct replay *r, struct delta_segment *g, str
         if (!g->part_keys[i].ptr)
             return error_oom(err);
     }
+    delta_segment_note_parts(r->ctx, r->table, g);
     struct str *columns;
     unsigned wanted = delta_protocol_has(&r->protocol, DELTA_FEATURE_ROW_TRACKING) ? DELTA_READ_ROW_IDS : 0;
     enum status status = delta_partition_keys(&g->arena, &r->metadata, &columns, err);

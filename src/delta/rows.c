@@ -21,6 +21,7 @@ bool delta_rows_add(struct delta_rows *r, const uint64_t *rows, size_t count) { 
 bool delta_rows_union(struct delta_rows *into, const struct delta_rows *more) { return bitmap64_union(&into->set, &more->set); }
 bool delta_rows_contains(const struct delta_rows *r, uint64_t row) { return bitmap64_contains(&r->set, row); }
 uint64_t delta_rows_count(const struct delta_rows *r) { return bitmap64_count(&r->set); }
+size_t delta_rows_first(const struct delta_rows *r, uint64_t *rows, size_t limit) { return bitmap64_first(&r->set, rows, limit); }
 
 bool delta_rows_subtract(struct delta_rows *from, const struct delta_rows *what)
 {

@@ -701,6 +701,37 @@ enum status delta_segment_load_stats(struct ctx *ctx, struct delta_table *t, str
     return status;
 }
 
+static bool part_state(struct ctx *ctx, struct delta_table *t, struct str key, struct delta_part_state *out)
+{
+    struct store_entry entry;
+    struct error ignored = ERROR_INIT;
+    bool known = store_stat(t->store, ctx, key, &entry, &ignored) == STORE_OK;
+    if (known)
+        *out = (struct delta_part_state){entry.size_bytes, entry.modified_us};
+    error_release(&ignored);
+    return known;
+}
+
+void delta_segment_note_parts(struct ctx *ctx, struct delta_table *t, struct delta_segment *g)
+{
+    struct delta_part_state *states = ARENA_ARRAY(&g->arena, struct delta_part_state, g->part_count + 1);
+    bool known = states != NULL;
+    for (size_t i = 0; i < g->part_count && known; i++)
+        known = part_state(ctx, t, g->part_keys[i], &states[i]);
+    g->part_states = known ? states : NULL;
+}
+
+bool delta_segment_parts_unchanged(struct ctx *ctx, struct delta_table *t, const struct delta_segment *g)
+{
+    bool same = g->part_states != NULL;
+    for (size_t i = 0; i < g->part_count && same; i++) {
+        struct delta_part_state now;
+        same = part_state(ctx, t, g->part_keys[i], &now) && now.size_bytes == g->part_states[i].size_bytes &&
+               now.modified_us == g->part_states[i].modified_us;
+    }
+    return same;
+}
+
 enum status delta_segment_read_stats(struct ctx *ctx, struct delta_table *t, struct delta_segment *g,
                                      bool (*batch)(void *user, const struct delta_stats_batch *batch), void *user, struct error *err)
 {

@@ -453,8 +453,10 @@ enum status delta_snapshot_apply(struct ctx *ctx, struct delta_snapshot *base, c
                                  struct delta_snapshot **out, struct error *err)
 {
     *out = NULL;
-    if (commit->version != base->version + 1)
-        return error_set(err, STATUS_INTERNAL, "version %lld cannot follow version %lld", (long long)commit->version, (long long)base->version);
+    if (commit->version != base->version + 1) {
+        error_set(err, STATUS_INTERNAL, "version %lld cannot follow version %lld", (long long)commit->version, (long long)base->version);
+        return STATUS_INTERNAL;
+    }
     /* Layers hold partition values by column: a table partitioned anew is read anew; so is one whose files are not known when that matters. */
     bool anew = commit->has_metadata && !delta_same_partition_keys(&commit->metadata, &base->head->metadata);
     if (anew || (base->is_tip && !delta_tip_can_follow(base, commit))) {
@@ -531,13 +533,17 @@ static enum status load_new(struct ctx *ctx, struct delta_table *t, int64_t vers
 enum status delta_snapshot_latest(struct ctx *ctx, struct delta_table *t, struct delta_snapshot **out, struct error *err)
 {
     struct delta_snapshot *s = known_latest(t);
-    bool found = !t->stage, news = s == NULL;
+    bool found = true, news = s == NULL;
     enum status status = STATUS_OK;
     *out = NULL;
     if (s)
         delta_table_ref(t);
     else
         status = load_new(ctx, t, INT64_MAX, &s, err);
+    if (t->stage) { /* it always knows its newest version, and the log is not its own */
+        *out = s;
+        return status;
+    }
     while (status == STATUS_OK && found) {
         status = ctx_check(ctx, err);
         if (status == STATUS_OK)

@@ -20,7 +20,7 @@ struct delta_stage {
     struct staged_change *changes;
     size_t count, cap;
     bool has_recorded, has_unrecorded; /* changes with and without change data files */
-    bool reads_all;
+    struct delta_txn *reader;          /* holds what was read outside of changes; no more of it is used */
 };
 
 /* ---- life --------------------------------------------------------------------------------------- */
@@ -34,6 +34,7 @@ void delta_stage_free(struct delta_stage *g)
         delta_txn_free(g->changes[i].txn);
     }
     mem_free(g->changes);
+    delta_txn_free(g->reader);
     delta_snapshot_unref(g->pinned);
     mem_free(g);
 }
@@ -44,7 +45,10 @@ enum status delta_stage_open(struct ctx *ctx, struct delta_snapshot *pinned, str
     struct delta_snapshot *full = NULL, *first = NULL;
     struct delta_stage *g = mem_calloc(1, sizeof *g);
     *out = NULL;
-    enum status status = g ? delta_snapshot_with_files(ctx, pinned, &full, err) : error_oom(err);
+    if (!g)
+        return error_oom(err);
+    g->reader = mem_calloc(1, sizeof *g->reader);
+    enum status status = g->reader ? delta_snapshot_with_files(ctx, pinned, &full, err) : error_oom(err);
     if (status == STATUS_OK)
         status = delta_table_open(ctx, pinned->table->store, pinned->table->handler, str_of(pinned->table->name), &t, err);
     if (status == STATUS_OK && !(first = delta_snapshot_for(full, t)))
@@ -66,10 +70,9 @@ int64_t delta_stage_version(const struct delta_table *t) { return t->stage ? t->
 
 size_t delta_stage_change_count(const struct delta_table *t) { return t->stage ? t->stage->count : 0; }
 
-void delta_stage_reads_all(struct delta_table *t)
+enum status delta_stage_reads(struct delta_table *t, const struct delta_pred *pred, struct error *err)
 {
-    if (t->stage)
-        t->stage->reads_all = true;
+    return t->stage ? delta_txn_reads(t->stage->reader, pred, false, err) : STATUS_OK;
 }
 
 enum status delta_stage_check_version(const struct delta_table *t, int64_t version, struct error *err)
@@ -262,6 +265,15 @@ static struct str take_line(const struct buf *lines, size_t *at)
 
 static const struct delta_dv *dv_of(bool has_dv, const struct delta_dv *dv) { return has_dv ? dv : NULL; }
 
+static enum status is_vector_change(struct delta_txn *sum, struct str path, bool *out, struct error *err)
+{
+    struct delta_path_key key = {0};
+    bool ok = delta_path_key_init(&key, path);
+    *out = ok && delta_txn_vector(sum, &key) != NULL;
+    buf_release(&key.scratch);
+    return ok ? STATUS_OK : error_oom(err);
+}
+
 /* The lines as the change wrote them, without the ids that new rows had in the stage only. */
 static enum status sum_adds(struct delta_txn *sum, const struct staged_change *c, const struct delta_snapshot *last, struct error *err)
 {
@@ -278,8 +290,11 @@ static enum status sum_adds(struct delta_txn *sum, const struct staged_change *c
             continue;
         }
         const struct delta_action_add *a = &c->commit.adds[add++];
-        status = has_file(last, a->path, dv_of(a->has_dv, &a->dv), false, &live, err);
-        if (status == STATUS_OK && live)
+        bool is_vector = false;
+        status = is_vector_change(sum, a->path, &is_vector, err);
+        if (status == STATUS_OK)
+            status = has_file(last, a->path, dv_of(a->has_dv, &a->dv), false, &live, err);
+        if (status == STATUS_OK && live && !is_vector)
             status = delta_txn_take_add(sum, line, ids ? ids->offset - start : SIZE_MAX, ids ? ids->rows : 0, a->data_change, err);
     }
     return status;
@@ -295,6 +310,53 @@ static enum status sum_removes(struct delta_txn *sum, const struct staged_change
         if (status == STATUS_OK && there)
             status = delta_txn_take_remove(sum, r->path, r->raw, r->data_change, err);
     }
+    return status;
+}
+
+/* The vector that the file of v has at last; NULL when it has gone. */
+static enum status last_vector(const struct delta_stage *g, const struct delta_snapshot *last, struct str path, const struct delta_dv **out,
+                               struct error *err)
+{
+    enum status status = STATUS_OK;
+    *out = NULL;
+    for (size_t i = g->count; status == STATUS_OK && !*out && i-- > 0;)
+        for (size_t k = 0; status == STATUS_OK && !*out && k < g->changes[i].txn->vector_count; k++) {
+            const struct delta_vector_change *v = &g->changes[i].txn->vectors[k];
+            bool there = false;
+            if (str_eq(v->file.path, path))
+                status = has_file(last, path, &v->dv, false, &there, err);
+            *out = there ? &v->dv : NULL;
+        }
+    return status;
+}
+
+/* A file of the pinned version that has another vector now, whatever changes gave it: said as one change of its vector, which can be joined with
+ * another writer's. */
+static enum status sum_vectors(struct delta_txn *sum, const struct delta_stage *g, const struct staged_change *c, const struct delta_snapshot *last,
+                               struct error *err)
+{
+    enum status status = STATUS_OK;
+    for (size_t i = 0; status == STATUS_OK && i < c->txn->vector_count && !sum->has_metadata; i++) {
+        const struct delta_vector_change *v = &c->txn->vectors[i];
+        struct delta_file file = v->file;
+        const struct delta_dv *dv = NULL;
+        bool first = false;
+        file.dv = dv_of(v->has_base, &v->own_base);
+        status = has_file(g->pinned, file.path, file.dv, false, &first, err);
+        if (status == STATUS_OK && first)
+            status = last_vector(g, last, file.path, &dv, err);
+        if (status == STATUS_OK && dv)
+            status = delta_txn_set_dv(sum, &file, dv, err);
+    }
+    return status;
+}
+
+static enum status sum_reads(struct delta_txn *sum, const struct delta_txn *from, struct error *err)
+{
+    enum status status = STATUS_OK;
+    sum->reads_all |= from->reads_all;
+    for (size_t i = 0; status == STATUS_OK && i < from->read_count; i++)
+        status = delta_txn_reads(sum, from->reads[i].pred, from->reads[i].takes_all, err);
     return status;
 }
 
@@ -405,13 +467,12 @@ static enum status sum_change(struct delta_txn *sum, const struct delta_stage *g
 {
     const struct staged_change *c = &g->changes[i];
     bool rewrites = c->txn->remove_count && c->txn->fresh_count;
-    sum->reads_all |= c->txn->reads_all;
     sum->keeps_row_ids &= c->txn->keeps_row_ids || !rewrites;
-    enum status status = sum_metadata(sum, c->txn, err);
-    for (size_t k = 0; status == STATUS_OK && k < c->txn->read_count; k++)
-        status = delta_txn_reads(sum, c->txn->reads[k].pred, c->txn->reads[k].takes_all, err);
+    enum status status = sum_reads(sum, c->txn, err);
     if (status == STATUS_OK)
         status = sum_apps(sum, g, i, err);
+    if (status == STATUS_OK)
+        status = sum_vectors(sum, g, c, last, err);
     if (status == STATUS_OK)
         status = sum_removes(sum, c, g->pinned, err);
     if (status == STATUS_OK)
@@ -426,8 +487,10 @@ static enum status sum_all(struct ctx *ctx, struct delta_stage *g, const struct 
     enum status status = delta_txn_begin(ctx, g->pinned->table, g->pinned, out, err);
     if (status != STATUS_OK)
         return status;
-    (*out)->reads_all = g->reads_all;
     (*out)->keeps_row_ids = true;
+    status = sum_reads(*out, g->reader, err);
+    for (size_t i = 0; status == STATUS_OK && i < g->count; i++)
+        status = sum_metadata(*out, g->changes[i].txn, err);
     for (size_t i = 0; status == STATUS_OK && i < g->count; i++)
         status = sum_change(*out, g, i, last, err);
     if (status == STATUS_OK)

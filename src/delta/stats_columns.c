@@ -162,12 +162,10 @@ struct checkpoint_fill {
     bool out_of_memory; /* the reason why it was stopped, like moved */
 };
 
-static bool same_paths(const struct delta_segment *g, size_t row, const struct delta_stats_batch *b)
+/* Paths, which are long, are not read again: that the parts are the same files, and each row of the size it had, says as much. */
+static bool same_sizes(const struct delta_segment *g, size_t row, const struct delta_stats_batch *b)
 {
-    for (size_t i = 0; i < b->rows; i++)
-        if (!str_eq(g->paths[row + i], b->path[i]))
-            return false;
-    return true;
+    return memcmp(g->size_bytes + row, b->size_bytes, b->rows * sizeof *b->size_bytes) == 0;
 }
 
 static bool fill_batch(void *user, const struct delta_stats_batch *b)
@@ -175,7 +173,7 @@ static bool fill_batch(void *user, const struct delta_stats_batch *b)
     struct checkpoint_fill *f = user;
     struct arena texts = ARENA_INIT;
     int64_t row = delta_segment_batch_row(f->segment, b->part_index, b->first_row, b->rows);
-    bool found = row >= 0 && same_paths(f->segment, (size_t)row, b);
+    bool found = row >= 0 && same_sizes(f->segment, (size_t)row, b);
     bool filled = found && delta_stats_fill(f->first, f->end, (size_t)row, b->stats, b->rows, false, &texts) == STATUS_OK;
     pthread_mutex_lock(&f->lock);
     arena_adopt(&f->segment->stats_columns->arena, &texts);
@@ -203,12 +201,13 @@ static enum status fill_from_checkpoint(struct ctx *ctx, struct delta_table *t, 
 {
     struct checkpoint_fill f = {.segment = g, .first = first, .end = end, .lock = PTHREAD_MUTEX_INITIALIZER};
     *done = false;
-    if (!t || !t->handler || !t->handler->read_stats || !g->batch_count)
+    if (!t || !t->handler || !t->handler->read_stats || !g->batch_count || !g->part_states)
         return STATUS_OK;
     struct error failure = ERROR_INIT;
     enum status status = delta_segment_read_stats(ctx, t, g, fill_batch, &f, &failure);
     pthread_mutex_destroy(&f.lock);
-    *done = !status && f.rows == g->count;
+    f.moved |= !status && !delta_segment_parts_unchanged(ctx, t, g);
+    *done = !status && f.rows == g->count && !f.moved;
     if (!*done)
         clear_bits(first, end, g->count);
     if (f.out_of_memory)

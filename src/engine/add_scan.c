@@ -341,13 +341,14 @@ static void view_texts(duckdb_vector v, const uint32_t *live, size_t rows, struc
 /* False: the taker wants no more. */
 static bool pass_stats(const struct taking *t, duckdb_data_chunk input, const uint32_t *live, size_t rows)
 {
-    struct str path[VECTOR_ROWS_MAX], stats[VECTOR_ROWS_MAX];
-    view_texts(duckdb_data_chunk_get_vector(input, ARG_PATH), live, rows, path);
+    struct str stats[VECTOR_ROWS_MAX];
+    int64_t sizes[VECTOR_ROWS_MAX];
+    take_numbers(duckdb_data_chunk_get_vector(input, ARG_SIZE), live, rows, 0, sizes);
     view_texts(duckdb_data_chunk_get_vector(input, ARG_STATS), live, rows, stats);
     struct delta_stats_batch batch = {.part_index = t->scan->parts[first_number(input, ARG_FILE)],
                                       .first_row = first_number(input, ARG_ROW),
                                       .rows = rows,
-                                      .path = path,
+                                      .size_bytes = sizes,
                                       .stats = stats};
     return t->scan->stats(t->scan->user, &batch);
 }
@@ -373,7 +374,7 @@ static bool take_vector(struct taking *t, duckdb_data_chunk input, size_t rows)
 {
     uint32_t live[VECTOR_ROWS_MAX] = {0};
     size_t count = 0;
-    const uint64_t *validity = duckdb_vector_get_validity(duckdb_data_chunk_get_vector(input, ARG_PATH));
+    const uint64_t *validity = duckdb_vector_get_validity(duckdb_data_chunk_get_vector(input, t->scan->stats ? ARG_SIZE : ARG_PATH));
     for (size_t i = 0; i < rows && count < VV_ARRAY_COUNT(live); i++)
         if (vector_valid(validity, i))
             live[count++] = (uint32_t)i;
@@ -484,8 +485,8 @@ static void put_query(struct add_scan *scan, const struct delta_type *add, uint6
     struct buf stats = BUF_INIT;
     bool has_stats = scan->wanted & DELTA_READ_STATS && checkpoint_stats_sql(add, &stats), all = !scan->stats;
     buf_printf(sql, "SELECT max(" FUNCTION_NAME "(CAST(%llu AS UBIGINT)", (unsigned long long)id);
-    scan->has_text[TEXT_PATH] = put_argument(sql, true, "add.path", "VARCHAR");
-    put_argument(sql, all && has_member(add, "size"), "add.size", "BIGINT");
+    scan->has_text[TEXT_PATH] = put_argument(sql, all, "add.path", "VARCHAR");
+    put_argument(sql, has_member(add, "size"), "add.size", "BIGINT");
     put_argument(sql, all && has_member(add, "modificationTime"), "add.modificationTime", "BIGINT");
     put_argument(sql, true, "file_index", "BIGINT");
     put_argument(sql, true, "file_row_number", "BIGINT");
@@ -512,8 +513,10 @@ static void put_query(struct add_scan *scan, const struct delta_type *add, uint6
 static enum status hand_out_rest(struct ctx *ctx, struct taking *t, struct error *err)
 {
     struct add_block **blocks = mem_alloc((t->later_count + 1) * sizeof(*blocks));
-    enum status st = blocks ? STATUS_OK : error_oom(err);
+    enum status st = STATUS_OK;
     size_t count = 0;
+    if (!blocks)
+        return error_oom(err);
     for (struct add_block *b = t->first; b && st == STATUS_OK; b = b->next)
         st = b->rows ? hand_out(t->scan, b, err) : STATUS_OK;
     for (struct add_block *b = t->later; b && st == STATUS_OK; b = b->next)

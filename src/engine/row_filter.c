@@ -9,7 +9,10 @@
  * of one file: then one mask answers for all of them. */
 #include "engine/engine_int.h"
 
-enum { WINDOW_BITS = 32768 }; /* rows of a vector that lie this near to each other are answered by one mask */
+enum {
+    WINDOW_BITS = 32768, /* rows of a vector that lie this near to each other are answered by one mask */
+    FEW_ROWS = 64        /* so few wanted rows are named to the reader, which then decodes no others */
+};
 
 struct row_filter_file {
     const struct delta_rows *rows; /* NULL: every row is kept */
@@ -22,6 +25,8 @@ struct row_filter {
     uint64_t id;
     size_t file_count;
     struct row_filter_file *files;
+    uint64_t few[FEW_ROWS]; /* every row that is kept of any of the files has one of these numbers */
+    size_t few_count;       /* 0: they are not known, or too many */
     struct row_filter *prev, *next;
 };
 
@@ -102,6 +107,15 @@ static enum status fill_file(struct ctx *ctx, const struct engine_scan *scan, si
     return status;
 }
 
+static void note_few(struct row_filter *f)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < f->file_count; i++)
+        total += f->files[i].only ? delta_rows_count(f->files[i].rows) : FEW_ROWS + 1;
+    for (size_t i = 0; i < f->file_count && total <= FEW_ROWS; i++)
+        f->few_count += delta_rows_first(f->files[i].rows, f->few + f->few_count, FEW_ROWS - f->few_count);
+}
+
 enum status row_filter_new(struct ctx *ctx, struct engine *e, const struct engine_scan *scan, const size_t *files, size_t file_count,
                            struct row_filter **out, struct error *err)
 {
@@ -112,16 +126,18 @@ enum status row_filter_new(struct ctx *ctx, struct engine *e, const struct engin
         return error_oom(err);
     atomic_init(&f->refs, 1);
     f->files = mem_calloc(file_count + 1, sizeof(*f->files));
-    if (!f->files)
-        status = error_oom(err);
-    else
-        f->file_count = file_count;
-    for (size_t i = 0; i < file_count && status == STATUS_OK; i++)
+    if (!f->files) {
+        filter_unref(f);
+        return error_oom(err);
+    }
+    f->file_count = file_count;
+    for (size_t i = 0; i < f->file_count && status == STATUS_OK; i++)
         status = fill_file(ctx, scan, files[i], &f->files[i], err);
     if (status != STATUS_OK) {
         filter_unref(f);
         return status;
     }
+    note_few(f);
     enter(&e->row_filters, f);
     *out = f;
     return STATUS_OK;
@@ -367,6 +383,9 @@ static enum status ensure_functions(struct ctx *ctx, struct engine *e, struct er
 
 enum status row_filter_keeps_sql(struct ctx *ctx, struct engine *e, const struct row_filter *f, struct buf *sql, struct error *err)
 {
+    for (size_t i = 0; i < f->few_count; i++)
+        buf_printf(sql, "%s%llu", i ? ", " : "file_row_number IN (", (unsigned long long)f->few[i]);
+    buf_z(sql, f->few_count ? ") AND " : "");
     buf_printf(sql, "varve_keeps_row(%llu, file_index, file_row_number)", (unsigned long long)f->id);
     return ensure_functions(ctx, e, err);
 }

@@ -195,6 +195,26 @@ static void positions_and_only(void **state)
     pretended_free(t);
 }
 
+/* As many as are named to the reader, and more; of two files, whose numbers are named together. */
+static void few_and_many_wanted_rows(void **state)
+{
+    struct fixture *f = *state;
+    struct pretended *t = grouped_table(f, "wanted");
+    const int counts[] = {1, 32, 33, 64, 65, 4000};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(counts); i++) {
+        char rows[96], expected[96];
+        snprintf(rows, sizeof(rows), "SELECT range * 23 FROM range(%d)", counts[i]);
+        struct delta_rows *first = rows_of(t, rows), *second = rows_of(t, "SELECT unnest([7, 23])");
+        const struct delta_rows *only[] = {first, second, second};
+        struct wanted wanted = {.only = only, .with_positions = true};
+        snprintf(expected, sizeof(expected), "%d %d", counts[i] + 4, counts[i] * (counts[i] - 1) / 2 * 23 + 60);
+        assert_string_equal(answer(t, &wanted, "SELECT count(*) || ' ' || sum(varve_row) FROM", ""), expected);
+        delta_rows_free(first);
+        delta_rows_free(second);
+    }
+    pretended_free(t);
+}
+
 /* Real columns with the names of the virtual ones, in the file, in the schema only, of other types, with partitions. */
 static void columns_called_like_virtual_ones(void **state)
 {
@@ -327,6 +347,7 @@ int main(void)
         cmocka_unit_test(limits_orders_and_joins),
         cmocka_unit_test(whole_files_and_untouched_ones),
         cmocka_unit_test(positions_and_only),
+        cmocka_unit_test(few_and_many_wanted_rows),
         cmocka_unit_test(columns_called_like_virtual_ones),
         cmocka_unit_test(with_partitions_and_other_types),
         cmocka_unit_test(damaged_vectors_are_named),

@@ -110,6 +110,8 @@ static enum status describe_column(const struct statement *st, const struct delt
         }
         schema = field->type;
     }
+    if (!field)
+        return error_set(err, STATUS_INTERNAL, "a column without a name is described");
     struct rowset *rows = rowset_new(columns, VV_ARRAY_COUNT(columns));
     delta_type_text(schema, &type);
     enum status status = rows ? buf_check(&type, err) : error_oom(err);

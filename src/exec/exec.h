@@ -36,6 +36,14 @@ struct exec_items {
     struct exec_item *items;
     size_t count;
 };
+/* Rows that CACHE TABLE keeps (cached.c). */
+struct exec_cached {
+    char *name;
+    struct str relation; /* as the engine knows them; in the arena, like the schema */
+    struct delta_type *schema;
+    struct engine_hold *hold;
+    struct arena arena;
+};
 struct exec_expanding; /* select.c: how far variables and functions of a statement are written out */
 struct exec_session {
     struct exec_lake *lake;
@@ -45,6 +53,8 @@ struct exec_session {
     bool vacuums_unchecked;               /* SET spark.databricks.delta.retentionDurationCheck.enabled = false */
     struct exec_transaction *transaction; /* between BEGIN and COMMIT; else NULL */
     struct exec_items variables, functions, prepared, settings;
+    struct exec_cached *cached;
+    size_t cached_count;
     struct exec_expanding *expanding; /* while a function's body is looked into; else NULL */
 };
 enum status exec_session_init(struct exec_session *s, struct exec_lake *lake, struct error *err);

@@ -274,6 +274,15 @@ enum status exec_describe_files(struct ctx *ctx, struct exec_session *s, struct 
                                 struct error *err);
 enum status exec_describe_schema(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                                  struct error *err);
+/* cached.c */
+struct exec_cached *exec_cached_find(const struct exec_session *s, struct str name); /* without case; NULL */
+void exec_cached_release(struct exec_session *s);
+enum status exec_cache_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                             struct error *err);
+enum status exec_uncache_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                               struct error *err);
+enum status exec_clear_cache(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
+                             struct error *err);
 /* definition.c, partitions.c */
 enum status exec_show_create_table(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
                                    struct error *err);

@@ -136,7 +136,7 @@ static enum status bind_body(struct ctx *ctx, struct exec_session *s, struct are
 static enum status parse_found(struct arena *arena, struct found_function *f, struct error *err)
 {
     enum status status = sql_parse(arena, f->sql, &f->st, err);
-    if (status == STATUS_OK && f->st.kind == STATEMENT_CREATE_FUNCTION)
+    if (status == STATUS_OK && f->st.function)
         return STATUS_OK;
     if (status == STATUS_OK)
         status = error_set(err, STATUS_CORRUPT_LOG, "the catalog's entry of function \"%.*s\" is no CREATE FUNCTION", STR_ARG(f->name));
@@ -236,9 +236,9 @@ static enum status inline_body(struct ctx *ctx, struct exec_session *s, struct a
     enum status status = casts && once ? STATUS_OK : error_oom(err);
     for (uint32_t i = 0; status == STATUS_OK && i < fn->parameter_count; i++) {
         buf_clear(&text);
-        buf_printf(&text, "CAST((%.*s\n) AS ", STR_ARG(values[i]));
+        buf_printf(&text, "(CAST((%.*s\n) AS ", STR_ARG(values[i]));
         type_sql(fn->parameters[i].type, &text);
-        buf_char(&text, ')');
+        buf_z(&text, "))");
         casts[i] = arena_str(arena, buf_view(&text));
         once[i] = must_stand_once(ctx, s, arena, values[i]);
         status = text.failed || !casts[i].ptr ? error_oom(err) : STATUS_OK;
@@ -301,7 +301,7 @@ enum status exec_expand_function(struct ctx *ctx, struct exec_session *s, struct
         return STATUS_OK;
     struct catalog_name wanted = exec_catalog_name(s, &name);
     enum status status = find_function(ctx, s, arena, &wanted, called->part_count == 1, &f, &found, err);
-    if (status != STATUS_OK || !found)
+    if (status != STATUS_OK || !found || !f.st.function)
         return status;
     struct str *values = ARENA_ARRAY(arena, struct str, f.st.function->parameter_count + 1);
     status = values ? match_arguments(arena, &f, called, values, err) : error_oom(err);
@@ -369,16 +369,49 @@ static enum status keep_temporary(struct exec_session *s, const struct statement
     return exec_items_put(&s->functions, st->name.table, &text, err);
 }
 
+/* An aggregate over the arguments would become one over the rows of whoever calls: beside a column it cannot be bound. */
+static enum status check_no_aggregate(struct ctx *ctx, struct exec_session *s, const struct found_function *f, struct str body, struct error *err)
+{
+    struct exec_select *select = NULL;
+    struct error refusal = ERROR_INIT;
+    struct buf text = BUF_INIT;
+    buf_z(&text, "SELECT varve_one.one, (");
+    buf_str(&text, body);
+    buf_z(&text, "\n) FROM (SELECT 1 AS one) AS varve_one, ");
+    put_arguments(f, NULL, &text);
+    struct exec_frame frame = {.origin = {.text = buf_view(&text)}};
+    enum status status = buf_check(&text, err);
+    if (status == STATUS_OK) {
+        enum status bound = exec_select_prepare_in(ctx, s, &frame, &select, &refusal);
+        if (bound == STATUS_OK)
+            bound = exec_select_bind(ctx, select, &refusal);
+        if (bound == STATUS_BINDER) {
+            error_set(err, STATUS_NOT_SUPPORTED, "the body of function \"%.*s\" aggregates its arguments", STR_ARG(f->name));
+            error_hint(err, "a body that aggregates is a query: RETURN (SELECT sum(…) FROM …)");
+            status = at_name(&f->st, STATUS_NOT_SUPPORTED, err);
+        } else if (bound != STATUS_OK) {
+            error_move(err, &refusal);
+            status = bound;
+        }
+    }
+    error_release(&refusal);
+    exec_select_free(select);
+    buf_release(&text);
+    return status;
+}
+
 static enum status check_create(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct error *err)
 {
     struct found_function f = {.name = st->name.table, .sql = st->text, .schema = str_of(s->schema), .temporary = st->temporary, .st = *st};
-    struct str body;
+    struct str body = STR_NULL;
     enum status status = STATUS_OK;
     if (st->temporary && (st->name.schema.ptr || st->name.is_path))
         status = at_name(st, error_set(err, STATUS_INVALID_ARGUMENT, "a temporary function belongs to the session, not to a schema"), err);
     if (status == STATUS_OK)
         status = check_not_built_in(ctx, s, st, err);
-    return status == STATUS_OK ? bind_body(ctx, s, arena, &f, st->query_offset, &body, err) : status;
+    if (status == STATUS_OK)
+        status = bind_body(ctx, s, arena, &f, st->query_offset, &body, err);
+    return status == STATUS_OK && !st->function->returns_table ? check_no_aggregate(ctx, s, &f, body, err) : status;
 }
 
 enum status exec_create_function(struct ctx *ctx, struct exec_session *s, struct arena *arena, const struct statement *st, struct exec_result *out,
@@ -510,7 +543,7 @@ enum status exec_describe_function(struct ctx *ctx, struct exec_session *s, stru
     enum status status = find_function(ctx, s, arena, &name, !st->name.schema.ptr, &f, &found, err);
     if (status == STATUS_OK && !found)
         status = no_function(st, err);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK || !f.st.function)
         return at_name(st, status, err);
     struct rowset *rows = rowset_new(columns, VV_ARRAY_COUNT(columns));
     if (!rows)

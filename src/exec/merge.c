@@ -509,7 +509,7 @@ static enum status assign_star(struct merging *m, uint32_t index, struct change_
     struct table_assignment *items = ARENA_ARRAY(c->arena, struct table_assignment, c->schema->field_count + 1);
     uint32_t count = 0;
     enum status status = items ? star(m, &c->in->clauses[index], &fields, err) : error_oom(err);
-    for (uint32_t i = 0; i < c->schema->field_count && status == STATUS_OK; i++) {
+    for (uint32_t i = 0; fields && i < c->schema->field_count && status == STATUS_OK; i++) {
         if (!fields[i])
             continue;
         items[count++] =
@@ -566,7 +566,7 @@ static enum status insert_star(struct merging *m, const struct sql_merge_clause 
     const struct delta_field **fields = NULL;
     struct str *columns = ARENA_ARRAY(c->arena, struct str, c->schema->field_count + 1);
     enum status status = columns ? star(m, clause, &fields, err) : error_oom(err);
-    for (uint32_t i = 0; i < c->schema->field_count && status == STATUS_OK; i++) {
+    for (uint32_t i = 0; fields && i < c->schema->field_count && status == STATUS_OK; i++) {
         if (!fields[i])
             continue;
         change_put(t, out->column_count ? ", " : "");
@@ -778,6 +778,8 @@ static const struct delta_field *source_of(const struct merging *m, struct str n
     const struct statement *st = m->c->st;
     const struct delta_type *rows = m->source.schema, *table = m->c->schema;
     uint32_t count = st->insert_columns ? st->insert_column_count : table->field_count;
+    if (!rows)
+        return NULL;
     if (st->by_name)
         return delta_field_find(rows, name);
     for (uint32_t i = 0; i < count && i < rows->field_count; i++)

@@ -138,7 +138,7 @@ static enum status explain_place(const struct sql_text *bound, struct str text, 
     if (!err || err->position < 0)
         return status;
     size_t place = sql_text_origin(bound, (size_t)err->position);
-    if (place < text.len) {
+    if (text.ptr && place < text.len) {
         struct str rest = str_sub(text, place, text.len - place);
         size_t len = rest.len < SHOWN ? rest.len : SHOWN;
         while (len && len < rest.len && ((unsigned char)rest.ptr[len] & 0xC0) == 0x80)

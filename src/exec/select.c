@@ -285,8 +285,6 @@ static enum status resolve_ref(struct ctx *ctx, struct exec_select *p, const str
     p->ref_count++; /* from here on it is released with the others */
     if ((st = shape_ref(ctx, p, ref, &from, err)) != STATUS_OK)
         return st;
-    if (!(p->frame && p->frame->pinned) && !ref->is_changes && ref->extent.at.kind == SQL_AT_NONE)
-        delta_stage_reads_all(ref->place.table);
     ref->read.name = ref->place.qualified_name;
     ref->read.version = delta_snapshot_version(ref->snapshot);
     ref->read.timestamp_us = delta_snapshot_timestamp_us(ref->snapshot);
@@ -322,6 +320,34 @@ static enum status resolve_statement(struct ctx *ctx, struct exec_select *p, con
     return ref->stand_in.ptr ? STATUS_OK : error_oom(err);
 }
 
+/* A plain name that CACHE TABLE gave to rows. */
+static const struct exec_cached *cached_rows(const struct exec_select *p, const struct engine_ref *parsed)
+{
+    bool plain = !parsed->schema.ptr && !parsed->catalog.ptr && !parsed->is_changes && !parsed->is_statement;
+    return plain ? exec_cached_find(p->session, parsed->table) : NULL;
+}
+
+static enum status resolve_cached(struct exec_select *p, const struct engine_ref *parsed, const struct exec_cached *cached, struct error *err)
+{
+    struct select_ref *ref = &p->refs[p->ref_count];
+    enum status st = sql_ref_extent(p->text.text, parsed->offset, &ref->extent, err);
+    if (st == STATUS_OK && ref->extent.at.kind != SQL_AT_NONE) {
+        error_set(err, STATUS_NOT_SUPPORTED, "\"%s\" is cached rows, which have no versions", cached->name);
+        if (err)
+            err->position = (int64_t)parsed->offset;
+        return STATUS_NOT_SUPPORTED;
+    }
+    ref->alias = parsed->alias;
+    ref->table = parsed->table;
+    ref->rows = arena_str(&p->arena, cached->relation);
+    ref->schema = delta_type_copy(&p->arena, cached->schema);
+    ref->stand_in = str_of(arena_printf(&p->arena, STAND_IN "%zu", p->ref_count++));
+    p->parsed.is_volatile = true; /* the name says nothing of the rows */
+    if (st == STATUS_OK && (!ref->rows.ptr || !ref->schema || !ref->stand_in.ptr))
+        st = error_oom(err);
+    return st;
+}
+
 static enum status fix_settings(struct ctx *ctx, struct exec_select *p, struct error *err)
 {
     struct buf sql = BUF_INIT;
@@ -347,6 +373,8 @@ static enum status resolve_refs(struct ctx *ctx, struct exec_select *p, struct e
             p->parsed.is_volatile = true;
         else if (p->parsed.refs[i].is_statement)
             st = resolve_statement(ctx, p, &p->parsed.refs[i], err);
+        else if (!bound_name(p, &p->parsed.refs[i]) && cached_rows(p, &p->parsed.refs[i]))
+            st = resolve_cached(p, &p->parsed.refs[i], cached_rows(p, &p->parsed.refs[i]), err);
         else if (!bound_name(p, &p->parsed.refs[i]))
             st = resolve_ref(ctx, p, &p->parsed.refs[i], err);
     }
@@ -392,14 +420,15 @@ static enum status view_text(struct ctx *ctx, struct exec_select *p, const struc
     if (st != STATUS_OK)
         return st;
     inside.variables = (struct exec_items){0}; /* a view means the same for everybody */
+    inside.cached_count = 0;
     inside.functions = (struct exec_items){0};
     inside.schema = arena_printf(&p->arena, "%.*s", STR_ARG(view->schema));
     if (!inside.schema)
         return error_oom(err);
     st = prepare(ctx, &inside, view->sql, 0, NULL, &own, &query, err);
-    if (st == STATUS_OK)
+    if (query)
         st = exec_select_bind(ctx, query, err);
-    if (st == STATUS_OK && !(*out = arena_str(&p->arena, query->text.text)).ptr)
+    if (query && st == STATUS_OK && !(*out = arena_str(&p->arena, query->text.text)).ptr)
         st = error_oom(err);
     if (st != STATUS_OK)
         error_context(err, "in view \"%.*s\"", STR_ARG(view->qualified));
@@ -517,12 +546,14 @@ static enum status write_out_views(struct ctx *ctx, struct exec_select *p, const
     struct substitution sub = {.edits = ARENA_ARRAY(&p->arena, struct sql_edit, p->parsed.ref_count + 1)};
     struct str in = p->text.text;
     size_t at = 0;
-    enum status st = sub.edits ? STATUS_OK : error_oom(err);
+    enum status st = STATUS_OK;
+    if (!sub.edits)
+        return error_oom(err);
     for (size_t i = 0; i < p->parsed.ref_count && st == STATUS_OK; i++) {
         const struct engine_ref *parsed = &p->parsed.refs[i];
         struct buf text = BUF_INIT;
         size_t start = 0, end = 0;
-        if (is_file_reference(in, parsed->offset) || bound_name(p, parsed))
+        if (is_file_reference(in, parsed->offset) || bound_name(p, parsed) || cached_rows(p, parsed))
             continue;
         if (parsed->is_statement)
             st = scope->view.ptr ? settle_statement(p, parsed, &text, &start, &end, err) : STATUS_OK;
@@ -552,8 +583,10 @@ static enum status prepare(struct ctx *ctx, struct exec_session *s, struct str q
     int64_t start_us = ctx_monotonic_us(ctx);
     *out = NULL;
     struct exec_select *p = mem_calloc(1, sizeof(*p));
-    if (!p)
-        return error_oom(err);
+    if (!p) {
+        error_oom(err);
+        return STATUS_OUT_OF_MEMORY;
+    }
     p->session = s;
     p->query_offset = query_offset;
     p->frame = frame;
@@ -745,10 +778,10 @@ static enum status put_expansion(struct ctx *ctx, struct exec_select *p, const s
     struct substitution sub = {.edits = ARENA_ARRAY(&p->arena, struct sql_edit, 1)};
     struct buf text = BUF_INIT;
     size_t at = 0;
-    enum status st = sub.edits ? STATUS_OK : error_oom(err);
+    if (!sub.edits)
+        return error_oom(err);
     buf_str(&text, x->text);
-    if (st == STATUS_OK)
-        st = buf_check(&text, err);
+    enum status st = buf_check(&text, err);
     if (st == STATUS_OK) {
         put_edit(p, &sub, &at, x->start, x->end, &text);
         buf_append(&sub.out, p->text.text.ptr + at, p->text.text.len - at);
@@ -796,6 +829,17 @@ static bool may_expand(enum status st)
     return st == STATUS_FUNCTION_NOT_FOUND || st == STATUS_COLUMN_NOT_FOUND || st == STATUS_BINDER || st == STATUS_TABLE_NOT_FOUND;
 }
 
+/* In a transaction what is written may depend on what was read.  The table that the statement changes is looked after where it is changed. */
+static enum status note_reads(struct exec_select *p, struct error *err)
+{
+    const struct delta_table *target = p->frame && p->frame->pinned ? delta_snapshot_table(p->frame->pinned) : NULL;
+    enum status st = STATUS_OK;
+    for (size_t i = 0; st == STATUS_OK && i < p->ref_count; i++)
+        if (p->refs[i].place.table != target && !p->refs[i].is_changes && p->refs[i].extent.at.kind == SQL_AT_NONE)
+            st = delta_stage_reads(p->refs[i].place.table, p->refs[i].pred, err);
+    return st;
+}
+
 static enum status plan(struct ctx *ctx, struct exec_select *p, struct error *err)
 {
     struct exec_expanding own = {0}, *expanding = p->session->expanding ? p->session->expanding : &own;
@@ -822,6 +866,8 @@ static enum status plan(struct ctx *ctx, struct exec_select *p, struct error *er
         }
         error_release(&unknown);
     }
+    if (st == STATUS_OK && !p->planned)
+        st = note_reads(p, err);
     p->planned = st == STATUS_OK;
     p->plan_us += ctx_monotonic_us(ctx) - start_us;
     return st;
@@ -1075,7 +1121,11 @@ enum status exec_explain(struct ctx *ctx, struct exec_session *s, const struct s
     struct str text = STR_NULL;
     struct buf tree = BUF_INIT;
     struct rowset *rows = rowset_new(columns, VV_ARRAY_COUNT(columns));
-    enum status st = rows ? exec_select_prepare(ctx, s, stmt->query, stmt->query_offset, &p, err) : error_oom(err);
+    enum status st = STATUS_OUT_OF_MEMORY;
+    if (rows)
+        st = exec_select_prepare(ctx, s, stmt->query, stmt->query_offset, &p, err);
+    else
+        error_oom(err);
     if (st == STATUS_OK)
         st = plan(ctx, p, err);
     if (st == STATUS_OK)

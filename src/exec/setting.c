@@ -11,6 +11,7 @@ enum status exec_session_init(struct exec_session *s, struct exec_lake *lake, st
 void exec_session_release(struct exec_session *s)
 {
     exec_transaction_free(s->transaction);
+    exec_cached_release(s);
     exec_items_release(&s->variables);
     exec_items_release(&s->functions);
     exec_items_release(&s->prepared);

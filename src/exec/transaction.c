@@ -171,7 +171,8 @@ static enum status explain_failure(const struct exec_transaction *t, const int64
     return STATUS_COMMIT_PARTIAL;
 }
 
-static enum status commit_all(struct ctx *ctx, const struct exec_transaction *t, int64_t *versions, struct error *err)
+/* *newest: the last version that was committed; a table of which nothing is left to commit stays at its version. */
+static enum status commit_all(struct ctx *ctx, const struct exec_transaction *t, int64_t *versions, int64_t *newest, struct error *err)
 {
     enum status status = STATUS_OK;
     for (size_t i = 1; status == STATUS_OK && i <= t->written; i++) {
@@ -179,6 +180,8 @@ static enum status commit_all(struct ctx *ctx, const struct exec_transaction *t,
         status = delta_stage_commit(ctx, written_table(t, i)->stage, &result, err);
         delta_snapshot_unref(result.snapshot);
         versions[i] = result.version;
+        if (status == STATUS_OK && result.attempts)
+            *newest = result.version;
         if (status != STATUS_OK)
             status = explain_failure(t, versions, i, status, err);
     }
@@ -197,11 +200,10 @@ enum status exec_commit(struct ctx *ctx, struct exec_session *s, struct arena *a
     struct rowset *rows = rowset_new(columns, VV_ARRAY_COUNT(columns));
     enum status status = versions && rows ? STATUS_OK : error_oom(err);
     if (status == STATUS_OK)
-        status = commit_all(ctx, t, versions, err);
+        status = commit_all(ctx, t, versions, &out->version, err);
     for (size_t i = 1; status == STATUS_OK && i <= t->written; i++) {
         rowset_str(rows, str_of(written_table(t, i)->name));
         rowset_i64(rows, versions[i]);
-        out->version = versions[i];
     }
     if (status == STATUS_OK)
         status = rowset_stream(rows, &out->stream, err);

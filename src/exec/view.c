@@ -14,6 +14,7 @@ static enum status check_query(struct ctx *ctx, struct exec_session *session, co
     struct exec_session own = *session, *s = &own;
     struct exec_select *select = NULL;
     own.variables = own.functions = (struct exec_items){0}; /* a view means the same for everybody */
+    own.cached_count = 0;
     struct buf inside = BUF_INIT;
     enum status status = exec_select_prepare(ctx, s, st->query, st->query_offset, &select, err);
     if (status == STATUS_OK)

@@ -44,6 +44,9 @@ static void the_query_is_found(void **state)
     assert_str(st.query, "select 1");
     assert_int_equal(st.query_offset, 9);
     assert_false(st.analyze || st.extended);
+    st = parsed(&arena, "EXPLAIN INSERT INTO t SELECT 1;", STATEMENT_EXPLAIN);
+    assert_str(st.query, "SELECT 1");
+    assert_int_equal(st.query_offset, 22);
     assert_true(parsed(&arena, "EXPLAIN ANALYZE FROM t", STATEMENT_EXPLAIN).analyze);
     assert_true(parsed(&arena, "EXPLAIN EXTENDED FROM t", STATEMENT_EXPLAIN).extended);
     assert_true(parsed(&arena, "EXPLAIN FORMATTED FROM t", STATEMENT_EXPLAIN).extended);
@@ -73,7 +76,10 @@ static void misspelled(void **state)
     syntax("SELECT \x01", "\x01", "unexpected byte 0x01", NULL);
     syntax("/* a", "/*", "a comment does not end", NULL);
     syntax("CREATE \xff", "\xff", "found", NULL);
-    syntax("EXPLAIN INSERT INTO t VALUES (1)", "INSERT", "expected a query", "EXPLAIN SELECT");
+    syntax("EXPLAIN TRUNCATE t", "TRUNCATE", "expected a query", "EXPLAIN SELECT");
+    not_supported("EXPLAIN ANALYZE INSERT INTO t VALUES (1)", "INSERT", "EXPLAIN ANALYZE of insert", "EXPLAIN takes queries");
+    not_supported("EXPLAIN DELETE FROM t", "DELETE", "EXPLAIN of delete", NULL);
+    syntax("EXPLAIN INSERT INTO 3", "3", "expected a table name", NULL);
     syntax("EXPLAIN", NULL, "expected a query", NULL);
 }
 
@@ -94,7 +100,6 @@ static void known_elsewhere(void **state)
                                         "ALTER SCHEMA s SET x",
                                         "ANALYZE TABLE t COMPUTE STATISTICS",
                                         "MSCK REPAIR TABLE t",
-                                        "CACHE TABLE t",
                                         "SUMMARIZE t",
                                         "LOAD DATA INPATH 'x' INTO TABLE t",
                                         "CREATE BLOOMFILTER INDEX ON TABLE t FOR COLUMNS (a)",

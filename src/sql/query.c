@@ -43,6 +43,29 @@ enum status sql_take_query(struct sql_parser *p, struct statement *st)
 
 enum status sql_parse_select(struct sql_parser *p, struct statement *st) { return sql_take_query(p, st); }
 
+/* INSERT … SELECT and CREATE TABLE … AS SELECT: the plan is that of their query.  ANALYZE would run it and write nothing. */
+static enum status explain_change(struct sql_parser *p, struct statement *st)
+{
+    struct statement change;
+    size_t start = p->token.start;
+    enum status status = sql_parse(p->arena, str_sub(p->text, start, p->text.len - start), &change, p->err);
+    if (status != STATUS_OK) {
+        if (p->err && p->err->position >= 0)
+            p->err->position += (int64_t)start;
+        return status;
+    }
+    bool has_query = change.query.ptr && (change.kind == STATEMENT_INSERT || change.kind == STATEMENT_CREATE_TABLE);
+    if (!has_query || st->analyze) {
+        struct str words = str_of(statement_info(change.kind)->name);
+        error_set(p->err, STATUS_NOT_SUPPORTED, "EXPLAIN%s of %.*s is not supported", st->analyze ? " ANALYZE" : "", STR_ARG(words));
+        error_hint(p->err, "EXPLAIN takes queries, also those of INSERT and CREATE TABLE … AS");
+        return sql_mark(p->err, start, STATUS_NOT_SUPPORTED);
+    }
+    st->query = change.query;
+    st->query_offset = start + change.query_offset;
+    return STATUS_OK;
+}
+
 enum status sql_parse_explain(struct sql_parser *p, struct statement *st)
 {
     if (sql_at_symbol(p, "(")) {
@@ -56,6 +79,9 @@ enum status sql_parse_explain(struct sql_parser *p, struct statement *st)
         st->analyze = true;
     else
         st->extended = sql_take_word(p, "EXTENDED") || sql_take_word(p, "FORMATTED") || sql_take_word(p, "COST");
+    if (sql_at_word(p, "INSERT") || sql_at_word(p, "CREATE") || sql_at_word(p, "REPLACE") || sql_at_word(p, "DELETE") || sql_at_word(p, "UPDATE") ||
+        sql_at_word(p, "MERGE"))
+        return explain_change(p, st);
     if (!sql_at_query(p)) {
         sql_expected(p, "a query");
         if (p->token.kind == SQL_WORD)

@@ -72,6 +72,22 @@ static void describe_old_times(void **state)
     at_expr("DESCRIBE t TIMESTAMP AS OF 'Yesterday'", "(current_date - INTERVAL 1 DAY)");
 }
 
+static void caches(void **state)
+{
+    struct arena arena = ARENA_INIT;
+    struct statement st = parsed(&arena, "CACHE LAZY TABLE `a b` OPTIONS ('storageLevel' 'DISK_ONLY') AS SELECT 1;", STATEMENT_CACHE_TABLE);
+    assert_str(st.name.table, "a b");
+    assert_str(st.query, "SELECT 1");
+    assert_str(parsed(&arena, "CACHE TABLE t WITH x AS (SELECT 1) FROM x", STATEMENT_CACHE_TABLE).query, "WITH x AS (SELECT 1) FROM x");
+    assert_true(parsed(&arena, "UNCACHE TABLE IF EXISTS t", STATEMENT_UNCACHE_TABLE).if_exists);
+    parsed(&arena, "clear cache;", STATEMENT_CLEAR_CACHE);
+    syntax("CACHE TABLE t AS", NULL, "SELECT after AS", NULL);
+    syntax("CACHE TABLE a.t SELECT 1", "a.t", "no schema", "write t");
+    not_supported("CACHE TABLE t", NULL, "without a query", "AS SELECT");
+    parses_without_memory("CACHE TABLE `a``b` AS SELECT 1");
+    arena_release(&arena);
+}
+
 static void show_definitions(void **state)
 {
     struct arena arena = ARENA_INIT;
@@ -174,8 +190,8 @@ static void without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(describe),         cmocka_unit_test(describe_old_versions), cmocka_unit_test(describe_old_times), cmocka_unit_test(show),
-        cmocka_unit_test(show_definitions), cmocka_unit_test(use_and_set),           cmocka_unit_test(without_memory),
+        cmocka_unit_test(describe), cmocka_unit_test(describe_old_versions), cmocka_unit_test(describe_old_times), cmocka_unit_test(show),
+        cmocka_unit_test(caches),   cmocka_unit_test(show_definitions),      cmocka_unit_test(use_and_set),        cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

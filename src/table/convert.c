@@ -56,7 +56,7 @@ typedef enum status (*row_fn)(void *user, const struct str *values, struct error
 static enum status take_batch(const struct ArrowSchema *schema, const struct ArrowArray *batch, row_fn fn, void *user, struct error *err)
 {
     struct buf texts[4] = {BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT};
-    struct str values[4];
+    struct str values[4] = {{0}};
     enum status status = STATUS_OK;
     for (int64_t row = 0; row < batch->length && status == STATUS_OK; row++) {
         for (int64_t i = 0; i < batch->n_children && i < 4; i++) {

@@ -175,7 +175,19 @@ static bool sets(const struct table_action *action, const struct place *p)
     return action->kind == TABLE_ACTION_UPDATE && (assignment_at(action, p, &below) || below);
 }
 
-static void put_column(struct updating *u, struct buf *out, uint32_t index)
+/* Whether every row that the query yields has a new value for the place, so that nobody asks for its old one. */
+static bool all_set(const struct updating *u, const struct place *p, bool with_copies)
+{
+    bool all = !with_copies;
+    for (uint32_t i = 0; i < u->w->in->action_count; i++) {
+        bool below = false;
+        const struct table_action *action = &u->w->in->actions[i];
+        all = all && (action->kind != TABLE_ACTION_UPDATE || assignment_at(action, p, &below));
+    }
+    return all;
+}
+
+static void put_column(struct updating *u, bool with_copies, struct buf *out, uint32_t index)
 {
     const struct delta_field *field = &u->schema->fields[index];
     struct place p = {.path = {NULL, field->name}, .depth = 1, .field = field};
@@ -190,8 +202,8 @@ static void put_column(struct updating *u, struct buf *out, uint32_t index)
         put_place(u, out, &u->w->in->actions[i], &p, buf_view(&current));
         any = true;
     }
-    if (any && generated)
-        buf_z(out, " ELSE NULL END"); /* computed from what the row is now */
+    if (any && (generated || all_set(u, &p, with_copies)))
+        buf_z(out, " ELSE NULL END"); /* a generated column is computed from what the row is now */
     else if (any)
         buf_printf(out, " ELSE %.*s END", STR_ARG(buf_view(&current)));
     else
@@ -234,7 +246,7 @@ static enum status assigned_select(struct updating *u, bool with_copies, struct 
         if (u->w->tracks && i == u->schema->field_count - 1)
             put_version(u, &sql);
         else
-            put_column(u, &sql, i);
+            put_column(u, with_copies, &sql, i);
     }
     buf_z(&sql, " FROM ");
     put_layer(u, &sql);
