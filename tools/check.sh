@@ -54,6 +54,7 @@ rules() { { cat .clang-tidy tools/analyzer.h tools/check.sh; find src include -n
 step 'format (clang-format)' format
 step 'layers' python3 tools/check_layers.py
 step 'the generated page of protocol features' python3 tools/protocol_support.py --check
+step 'the generated page of the dialect' python3 tools/dialect.py --check
 step 'warnings as errors: gcc' compile gcc Release
 step 'warnings as errors: clang' compile clang Debug
 step 'types of the page' types

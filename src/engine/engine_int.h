@@ -4,6 +4,7 @@
 #ifndef VARVE_ENGINE_INT_H
 #define VARVE_ENGINE_INT_H
 
+#include "base/dialect.h"
 #include "codec/codec.h"
 #include "engine/engine.h"
 
@@ -34,6 +35,24 @@ enum status watchdog_init(struct watchdog *w, struct error *err);
 void watchdog_release(struct watchdog *w);
 void watch_begin(struct watchdog *w, struct watch *watch, struct ctx *ctx, duckdb_connection duck);
 void watch_end(struct watchdog *w, struct watch *watch);
+
+/* ---- functions.c, native.c: Spark's functions ------------------------------------------------ */
+
+enum { FUNCTIONS_MAX = 600 };
+/* Which rows of dialect.def an instance has. */
+struct functions {
+    pthread_mutex_t lock;
+    bool made[FUNCTIONS_MAX];
+};
+void functions_init(struct functions *f);
+void functions_release(struct functions *f);
+/* Makes what the text calls and the instance does not have yet. */
+enum status functions_provide(struct ctx *ctx, struct functions *f, duckdb_connection connection, struct str sql, struct error *err);
+/* Registers a row of kind NATIVE, NATIVE_OVER or NATIVE_PART. */
+enum status native_register(duckdb_connection connection, const char *name, struct error *err);
+
+/* cast.c: casts to whole numbers cut the fraction off, on every connection of the instance. */
+enum status casts_register(duckdb_connection connection, struct error *err);
 
 /* ---- partition.c: values that are constant per file --------------------------------------- */
 
@@ -188,6 +207,7 @@ struct planner {
     size_t schema_count;
     uint64_t clock, current;
     bool knows_expressions;
+    struct functions functions;
 };
 /* Starts opening in the background. */
 void planner_init(struct planner *p, struct watchdog *watchdog);
@@ -291,6 +311,7 @@ struct engine {
     struct zorder_function zorder;
     struct footer_cache footers;
     struct log_reader log_reader;
+    struct functions functions;
 };
 
 /* A connection in use, watched. */

@@ -62,12 +62,15 @@ static enum status open_instance(struct ctx *ctx, const struct engine_config *c,
 /* A partitioned write closes files and begins new ones beyond this many partitions: as many as open files allow. */
 static enum status set_globals(struct engine_run *run, struct error *err)
 {
-    char sql[120];
+    char sql[200];
     struct rlimit files = {0};
     long open = MIN_OPEN_PARTITIONS;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur / 4 > MIN_OPEN_PARTITIONS)
         open = files.rlim_cur / 4 < MAX_OPEN_PARTITIONS ? (long)(files.rlim_cur / 4) : MAX_OPEN_PARTITIONS;
-    snprintf(sql, sizeof(sql), "SET GLOBAL TimeZone='UTC'; SET GLOBAL partitioned_write_max_open_files=%ld", open);
+    snprintf(sql, sizeof(sql),
+             "SET GLOBAL TimeZone='UTC'; SET GLOBAL default_null_order='nulls_first_on_asc_last_on_desc'; "
+             "SET GLOBAL partitioned_write_max_open_files=%ld",
+             open);
     return run_execute(run, str_of(sql), err);
 }
 
@@ -90,6 +93,7 @@ enum status engine_open(struct ctx *ctx, const struct engine_config *config, str
     log_reader_init(&e->log_reader, e);
     planner_init(&e->planner, &e->watchdog);
     parsed_statements_init(&e->parsed);
+    functions_init(&e->functions);
     st = watchdog_init(&e->watchdog, err);
     if (st == STATUS_OK)
         st = open_instance(ctx, config ? config : &none, &e->duck, err);
@@ -97,6 +101,8 @@ enum status engine_open(struct ctx *ctx, const struct engine_config *config, str
         st = run_begin(ctx, e, STR_NULL, &run, err);
     if (st == STATUS_OK)
         st = set_globals(&run, err);
+    if (st == STATUS_OK)
+        st = casts_register(run.connection->duck, err);
     if (st == STATUS_OK)
         st = variant_functions_register(run.connection->duck, err);
     if (st == STATUS_OK)
@@ -135,6 +141,7 @@ void engine_close(struct engine *e)
     row_filters_release(&e->row_filters);
     pthread_mutex_destroy(&e->zorder.lock);
     partition_registry_release(&e->partitions);
+    functions_release(&e->functions);
     pthread_mutex_destroy(&e->pool_lock);
     mem_free(e);
 }
@@ -255,9 +262,11 @@ static enum status terminated(struct str sql, char **out, struct error *err)
 
 enum status run_query(struct engine_run *run, struct str sql, duckdb_result *result, struct error *err)
 {
-    char *text;
-    enum status st = terminated(sql, &text, err);
+    char *text = NULL;
+    enum status st = functions_provide(run->ctx, &run->engine->functions, run->connection->duck, sql, err);
     *result = (duckdb_result){0};
+    if (st == STATUS_OK)
+        st = terminated(sql, &text, err);
     if (st == STATUS_OK && duckdb_query(run->connection->duck, text, result) != DuckDBSuccess) {
         st = error_from_duck(run->ctx, duckdb_result_error_type(result), duckdb_result_error(result), err);
         duckdb_destroy_result(result);
@@ -277,9 +286,11 @@ enum status run_execute(struct engine_run *run, struct str sql, struct error *er
 
 enum status run_prepare(struct engine_run *run, struct str sql, duckdb_prepared_statement *out, struct error *err)
 {
-    char *text;
-    enum status st = terminated(sql, &text, err);
+    char *text = NULL;
+    enum status st = functions_provide(run->ctx, &run->engine->functions, run->connection->duck, sql, err);
     *out = NULL;
+    if (st == STATUS_OK)
+        st = terminated(sql, &text, err);
     if (st == STATUS_OK && duckdb_prepare(run->connection->duck, text, out) != DuckDBSuccess) {
         st = error_from_duck(run->ctx, DUCKDB_ERROR_INVALID, duckdb_prepare_error(*out), err);
         duckdb_destroy_prepare(out);

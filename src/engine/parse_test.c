@@ -147,13 +147,14 @@ static void finds_stars_and_metadata(void **state)
             fail_msg("%s", others[i]);
 }
 
-/* The list in volatile.def against what DuckDB says of its functions. */
+/* The list in volatile.def against what DuckDB says of its functions; ours are volatile to keep them from being folded. */
 static void volatile_list_is_complete(void **state)
 {
     struct fixture *f = *state;
     char *names = arena_printf(&f->arena, "%s",
                                ask(f, STR("SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability IN "
-                                          "('VOLATILE', 'CONSISTENT_WITHIN_QUERY') AND function_name NOT LIKE '%\\_\\_%'")));
+                                          "('VOLATILE', 'CONSISTENT_WITHIN_QUERY') AND function_name NOT LIKE '%\\_\\_%' AND NOT "
+                                          "starts_with(function_name, 'varve_') AND function_name <> 'variant_extract'")));
     for (char *save, *name = strtok_r(names, "|", &save); name; name = strtok_r(NULL, "|", &save)) {
         char *sql = arena_printf(&f->arena, "SELECT %s()", name);
         if (!parse(f, sql).is_volatile)

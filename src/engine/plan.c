@@ -131,7 +131,7 @@ static enum status own_connection(struct plan *p, struct str settings, const cha
     if (duckdb_connect(p->planner->duck, &p->own) != DuckDBSuccess)
         return error_oom(err);
     p->connection = p->own;
-    buf_printf(&sql, "USE %s; ", schema_name);
+    buf_printf(&sql, "SET search_path = 'memory.%s,memory.main'; ", schema_name);
     buf_str(&sql, settings);
     enum status st = buf_check(&sql, err);
     if (st == STATUS_OK)
@@ -144,7 +144,9 @@ static enum status plan_locked(struct plan *p, struct str settings, struct delta
 {
     char schema_name[40];
     struct delta_type *unwanted;
-    enum status st = planner_stand_ins(p->ctx, p->planner, p->stand_ins, p->count, schema_name, err);
+    enum status st = functions_provide(p->ctx, &p->planner->functions, p->planner->connection, p->sql, err);
+    if (st == STATUS_OK)
+        st = planner_stand_ins(p->ctx, p->planner, p->stand_ins, p->count, schema_name, err);
     if (st == STATUS_OK && settings.len)
         st = own_connection(p, settings, schema_name, err);
     if (st == STATUS_OK)

@@ -10,7 +10,8 @@ static const char disable_optimizers[] =
     "SET disabled_optimizers='statistics_propagation,in_clause,join_order,deliminator,unnest_rewriter,unused_columns,"
     "common_subexpressions,common_aggregate,column_lifetime,limit_pushdown,row_group_pruner,top_n,top_n_window_elimination,"
     "build_side_probe_side,compressed_materialization,duplicate_groups,reorder_filter,sampling_pushdown,join_filter_pushdown,"
-    "extension,materialized_cte,sum_rewriter,late_materialization'; SET GLOBAL TimeZone='UTC'";
+    "extension,materialized_cte,sum_rewriter,late_materialization'; SET GLOBAL TimeZone='UTC'; SET GLOBAL "
+    "default_null_order='nulls_first_on_asc_last_on_desc'";
 
 /* ---- opening ----------------------------------------------------------------------- */
 
@@ -37,6 +38,8 @@ static enum status open_planner(struct planner *p, struct error *err)
     if (st == STATUS_OK)
         st = planner_run(&ctx, p->connection, disable_optimizers, err);
     if (st == STATUS_OK)
+        st = casts_register(p->connection, err);
+    if (st == STATUS_OK)
         st = variant_functions_register(p->connection, err);
     duckdb_free(reason);
     duckdb_destroy_config(&config);
@@ -54,6 +57,7 @@ void planner_init(struct planner *p, struct watchdog *watchdog)
 {
     *p = (struct planner){.open_error = ERROR_INIT, .watchdog = watchdog};
     pthread_mutex_init(&p->lock, NULL);
+    functions_init(&p->functions);
     p->opening = pthread_create(&p->opener, NULL, open_in_background, p) == 0;
 }
 
@@ -66,6 +70,7 @@ void planner_release(struct planner *p)
     if (p->duck)
         duckdb_close(&p->duck);
     error_release(&p->open_error);
+    functions_release(&p->functions);
     pthread_mutex_destroy(&p->lock);
 }
 
@@ -162,11 +167,11 @@ static struct planner_schema *least_recent(struct planner *p)
 
 static enum status use_schema(struct ctx *ctx, struct planner *p, uint64_t hash, struct error *err)
 {
-    char name[40], sql[64];
+    char name[40], sql[100];
     if (p->current == hash)
         return STATUS_OK;
     name_schema(hash, name);
-    snprintf(sql, sizeof(sql), "USE %s", name);
+    snprintf(sql, sizeof(sql), "SET search_path = 'memory.%s,memory.main'", name);
     enum status st = planner_run(ctx, p->connection, sql, err);
     p->current = st == STATUS_OK ? hash : 0;
     return st;

@@ -95,7 +95,7 @@ static enum status session_connection(struct ctx *ctx, struct planner *p, struct
     struct buf sql = BUF_INIT;
     if (duckdb_connect(p->duck, own) != DuckDBSuccess)
         return error_oom(err);
-    buf_z(&sql, "USE memory.varve_expression; ");
+    buf_z(&sql, "SET search_path = 'memory.varve_expression,memory.main'; ");
     buf_str(&sql, settings);
     enum status st = buf_check(&sql, err);
     if (st == STATUS_OK)
@@ -111,7 +111,8 @@ static enum status evaluate(struct ctx *ctx, struct planner *p, struct str selec
     struct error why = ERROR_INIT;
     duckdb_result result = {0};
     enum status st = STATUS_OK;
-    if (!p->knows_expressions)
+    st = functions_provide(ctx, &p->functions, p->connection, select, err);
+    if (st == STATUS_OK && !p->knows_expressions)
         st = planner_run(ctx, p->connection, spark_functions, err);
     if (st == STATUS_OK) {
         p->knows_expressions = true;

@@ -6,8 +6,10 @@
  *   relate    each snapshot's files that can hold matching rows -> relation text in place of the reference
  *   run       the engine streams the rows
  */
+#include "base/dialect.h"
 #include "exec/exec_int.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 struct select_ref {
@@ -937,9 +939,28 @@ static enum status relate_ref(struct ctx *ctx, struct exec_select *p, struct sel
     return st;
 }
 
+/* How much of the name's start only tells functions of one name apart (sql/call.c). */
+static size_t prefix_len(struct str name, char before)
+{
+    struct str prefix = STR(DIALECT_PREFIX);
+    size_t end = prefix.len;
+    if (!str_starts(name, prefix) || isalnum((unsigned char)before) || before == '_')
+        return 0;
+    while (end < name.len && (isalnum((unsigned char)name.ptr[end]) || name.ptr[end] == '_'))
+        end++;
+    return end < name.len && name.ptr[end] == '(' ? prefix.len : 0;
+}
+
 static void put_with_names(const struct exec_select *p, struct str name, struct buf *out)
 {
+    char before = ' ';
     while (name.len) {
+        size_t prefix = prefix_len(name, before);
+        before = name.ptr[0];
+        if (prefix) {
+            name = str_sub(name, prefix, name.len - prefix);
+            continue;
+        }
         const struct select_ref *ref = NULL;
         struct str alias = STR("");
         for (size_t i = p->ref_count; i-- > 0 && !ref;) /* varve_ref_1 is where varve_ref_10 begins */
@@ -958,18 +979,19 @@ static void put_with_names(const struct exec_select *p, struct str name, struct 
     }
 }
 
-/* A column that has no name is called by its expression: as the user wrote it, not with what the engine reads instead of a table. */
+/* A column that has no name is called by its expression: as the user wrote it, not with what the engine reads instead of a table or calls instead of
+ * a function. */
 static enum status name_columns(struct exec_select *p, struct str *text, struct error *err)
 {
     struct buf sql = BUF_INIT, name = BUF_INIT;
     bool any = false;
     for (uint32_t i = 0; i < p->schema->field_count; i++) {
         struct delta_field *field = &p->schema->fields[i];
-        if (!memmem(field->name.ptr, field->name.len, STAND_IN, strlen(STAND_IN)))
-            continue;
-        any = true;
         buf_clear(&name);
         put_with_names(p, field->name, &name);
+        if (!name.failed && str_eq(buf_view(&name), field->name))
+            continue;
+        any = true;
         field->name = arena_str(&p->arena, buf_view(&name));
         sql.failed |= name.failed || !field->name.ptr;
     }

@@ -234,7 +234,7 @@ static enum status rewrite(struct sql_parser *p, struct sql_writer *w, struct pl
         before = ref.last;
     }
     sql_write_range(w, written, p->text.len);
-    return w->failed ? error_oom(p->err) : buf_check(&w->out, p->err);
+    return sql_writer_check(w, p->err);
 }
 
 enum status sql_to_engine(struct arena *arena, struct str query, struct sql_text *out, struct error *err)

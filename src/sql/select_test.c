@@ -45,8 +45,8 @@ static void what_is_not_ours_stays(void **state)
     stays("SELECT * FROM t AT (VERSION => 3)");
     stays("SELECT * FROM t a AT (TIMESTAMP => now()) JOIN u ON true");
     stays("SELECT t@v12x, a @ v3, a@ v3, a @v3 FROM t");
-    stays("SELECT $$`a`$$, E'\\'`', x'0a'");
-    stays("SELECT date_sub('day', a, b), date_add(a, INTERVAL 1 DAY), x.date_sub(a, b), date_sub, date_sub(a");
+    stays("SELECT $$`a`$$, E'\\'`', b'01'");
+    stays("SELECT x.date_sub(a, b), date_sub, concat, concat(a, WITH date_sub(a) AS (SELECT 1) SELECT 1 AS date_sub(a)");
     stays("SELECT * FROM version AS of");
 }
 
@@ -149,7 +149,7 @@ static void times(void **state)
     becomes("FROM t TIMESTAMP AS OF TIMESTAMP '2024-01-01' AT TIME ZONE 'UTC' a",
             "FROM t a AT (TIMESTAMP => TIMESTAMP '2024-01-01' AT TIME ZONE 'UTC')");
     becomes("FROM t TIMESTAMP AS OF '2024' || '-01-01', u", "FROM t AT (TIMESTAMP => '2024' || '-01-01'), u");
-    becomes("FROM t TIMESTAMP AS OF date_sub(current_date(), 1)", "FROM t AT (TIMESTAMP => (CAST(current_date AS DATE) - ( 1)))");
+    becomes("FROM t TIMESTAMP AS OF date_sub(current_date(), 1)", "FROM t AT (TIMESTAMP => spark_date_sub(current_date, 1))");
     becomes("FROM t TIMESTAMP AS OF INTERVAL '1-2' YEAR TO MONTH + now() LIMIT 1",
             "FROM t AT (TIMESTAMP => INTERVAL '1-2' YEAR TO MONTH + now()) LIMIT 1");
     becomes("FROM t TIMESTAMP AS OF 'yesterday' a", "FROM t a AT (TIMESTAMP => (current_date - INTERVAL 1 DAY))");
@@ -180,10 +180,11 @@ static void suffixes(void **state)
 
 static void days_and_clocks(void **state)
 {
-    becomes("SELECT date_sub(current_date(), 7), current_timestamp ( )", "SELECT (CAST(current_date AS DATE) - ( 7)), current_timestamp");
+    becomes("SELECT date_sub(current_date(), 7), current_timestamp ( )",
+            "SELECT spark_date_sub(current_date, 7), current_timestamp AS \"current_timestamp ( )\"");
     becomes("SELECT date_add(d, 7), date_add(d, -7), date_add(`d`, n)",
-            "SELECT (CAST(d AS DATE) + ( 7)), (CAST(d AS DATE) + ( -7)), date_add(\"d\", n)");
-    becomes("SELECT DATE_SUB(date_sub(a, f(1, 2)), 3)", "SELECT (CAST((CAST(a AS DATE) - ( f(1, 2))) AS DATE) - ( 3))");
+            "SELECT spark_date_add(d, 7), spark_date_add(d, -7), spark_date_add(\"d\", n)");
+    becomes("SELECT DATE_SUB(date_sub(a, f(1, 2)), 3)", "SELECT spark_date_sub(spark_date_sub(a, f(1, 2)), 3)");
 }
 
 static void statements_as_tables(void **state)
@@ -304,7 +305,8 @@ static void extents(void **state)
 
 static void without_memory(void **state)
 {
-    static const char query[] = "SELECT `a``b` FROM delta.`/p@v3` x JOIN t TIMESTAMP AS OF now() y, u@20240102030405006, w TIMESTAMP AS OF 'now'''";
+    static const char query[] = "SELECT `a``b`, struct(a, 1L), transform(a, x -> x) FROM delta.`/p@v3` x JOIN t TIMESTAMP AS OF now() y, "
+                                "u@20240102030405006, w TIMESTAMP AS OF 'now'''";
     for (uint64_t n = 1;; n++) {
         struct arena arena = ARENA_INIT;
         struct sql_text out;
@@ -329,7 +331,28 @@ static void without_memory(void **state)
 /* Deep nesting and many of everything: in time linear in the text, without recursion. */
 static void large(void **state)
 {
-    static const char *const pieces[] = {"(", "date_sub(", "[", "`a`.", "a@v1,", "/*", "t VERSION AS OF 1 x(", "date_sub(a,1),", "$$", "((SELECT "};
+    static const char *const pieces[] = {"(",
+                                         "date_sub(",
+                                         "[",
+                                         "`a`.",
+                                         "a@v1,",
+                                         "/*",
+                                         "t VERSION AS OF 1 x(",
+                                         "date_sub(a,1),",
+                                         "$$",
+                                         "((SELECT ",
+                                         "concat(a,",
+                                         "concat(a,b),",
+                                         "explode_outer(",
+                                         "transform(a, x -> ",
+                                         "LATERAL VIEW explode(",
+                                         "window(window,",
+                                         "window.a,",
+                                         "struct(a AS b,",
+                                         "collect_list(a) FILTER (",
+                                         "CAST(a AS ARRAY<",
+                                         "5L RLIKE ",
+                                         "\\"};
     for (size_t i = 0; i < VV_ARRAY_COUNT(pieces); i++) {
         struct arena arena = ARENA_INIT;
         struct sql_text out;
@@ -346,6 +369,46 @@ static void large(void **state)
     }
 }
 
+/* Calls that hold their arguments more than once, deep in each other: refused before they fill the memory. */
+static void deep_calls(void **state)
+{
+    struct arena arena = ARENA_INIT;
+    struct sql_text out;
+    struct error err = ERROR_INIT;
+    struct buf text = BUF_INIT;
+    buf_z(&text, "SELECT ");
+    for (int n = 0; n < 60; n++)
+        buf_z(&text, "explode_outer(");
+    buf_z(&text, "a");
+    for (int n = 0; n < 60; n++)
+        buf_z(&text, ")");
+    assert_int_equal(sql_to_engine(&arena, buf_view(&text), &out, &err), STATUS_LIMIT_EXCEEDED);
+    error_release(&err);
+    buf_release(&text);
+    arena_release(&arena);
+}
+
+static void calls(void **state)
+{
+    becomes("SELECT transform(a, x -> x + 1), filter(a, (x, i) -> i > 0) AS f",
+            "SELECT list_transform(a, lambda x: x + 1) AS \"transform(a, x -> x + 1)\", list_filter(a, lambda x, varve_place: "
+            "list_transform([CAST(varve_place - 1 AS INTEGER)], lambda i: i > 0)[1]) AS f");
+    becomes("SELECT a FROM t WHERE a RLIKE 'x' AND b NOT RLIKE 'y' AND c <=> 5L",
+            "SELECT a FROM t WHERE a <~> 'x' AND b <!~> 'y' AND c IS NOT DISTINCT FROM "
+            "CAST(5 AS BIGINT)");
+    becomes("SELECT struct(a.b, 1, c AS d), map(1, 2), named_struct('x', y)",
+            "SELECT struct_pack(\"b\" := a.b, \"col2\" := 1, \"d\" := c) AS \"struct(a.b, 1, c AS d)\", MAP {1: 2} AS \"map(1, 2)\", "
+            "struct_pack(\"x\" := y) AS \"named_struct('x', y)\"");
+    becomes("FROM t LATERAL VIEW OUTER explode(a) v AS c WHERE c", "FROM t LEFT JOIN LATERAL (SELECT unnest(a) AS c) AS v ON true WHERE c");
+    becomes("SELECT window.start FROM t GROUP BY window(ts, '1 minute')",
+            "SELECT (spark_window(ts, '1 minute')).start FROM t GROUP BY spark_window(ts, '1 minute')");
+    becomes("SELECT * EXCEPT (a) FROM t LEFT ANTI JOIN u USING (b)", "SELECT * EXCLUDE (a) FROM t  ANTI JOIN u USING (b)");
+    becomes("SELECT CAST(a AS STRUCT<x: ARRAY<INT>>), X'1F', r'a\\b'", "SELECT CAST(a AS STRUCT(\"x\" int[])), unhex('1F'), 'a\\b'");
+    becomes("SELECT listagg(a, ',') WITHIN GROUP (ORDER BY b) FILTER (WHERE c) AS l", "SELECT string_agg(a, ',' ORDER BY b) FILTER (WHERE c) AS l");
+    stays("SELECT a AS array(b), t.concat(a, b), map([1], [2]), CAST(a AS DECIMAL(10, 2)), exists(SELECT 1), EXCEPT (SELECT a)");
+    stays("SELECT a EXCEPT SELECT left FROM window, trim(BOTH 'x' FROM y), substring(a FROM 2)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -357,6 +420,8 @@ int main(void)
         cmocka_unit_test(times),
         cmocka_unit_test(suffixes),
         cmocka_unit_test(days_and_clocks),
+        cmocka_unit_test(calls),
+        cmocka_unit_test(deep_calls),
         cmocka_unit_test(statements_as_tables),
         cmocka_unit_test(wrong),
         cmocka_unit_test(origins),

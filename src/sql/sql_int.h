@@ -159,7 +159,7 @@ struct sql_call {
     const char *comma_text, *close_text;
     bool comma_is_last; /* comma_text stands for all that is left, the bracket too */
 };
-enum { SQL_CALLS_MAX = 8 };
+enum { SQL_CALLS_MAX = 8, SQL_LIST_DEPTH = 64, SQL_OUTPUT_MAX = 16 << 20 };
 struct sql_writer {
     struct arena *arena;
     struct str in;
@@ -168,9 +168,15 @@ struct sql_writer {
     uint32_t edit_count;
     struct sql_call calls[SQL_CALLS_MAX]; /* open ones, innermost last */
     size_t call_count;
-    struct sql_token before; /* the last one that was copied */
-    bool unbalanced;         /* a call without its end was seen: look for no more */
-    bool failed;             /* out of memory */
+    struct sql_token before;             /* the last one that was copied */
+    bool in_list[SQL_LIST_DEPTH];        /* by bracket depth: a select list is being written */
+    size_t depth, form_depth;            /* of brackets; of calls that are written anew */
+    bool too_deep;                       /* such calls stand too deep in each other */
+    struct sql_token window, window_end; /* where the text calls window(…), once it was looked for */
+    bool looked_for_window;
+    bool in_clause;  /* of a LATERAL VIEW or window, which is written more than once: no other of them is looked for */
+    bool unbalanced; /* a call without its end was seen: look for no more */
+    bool failed;     /* out of memory */
 };
 /* Appends in[from, to), a whole number of tokens, in the engine's spelling: `x` as "x", Unicode blanks as blanks, current_timestamp()
  * without its brackets, date_sub(d, n) and date_add(d, 1) as differences and sums, paths into variants (v:a.b[0], variant_get) as subscripts. */
@@ -186,6 +192,14 @@ bool sql_write_variant_call(struct sql_writer *w, struct sql_token name, struct 
 bool sql_write_statement(struct sql_writer *w, struct sql_token before, struct sql_token *t);
 /* The end of the bracket at `open`; the number of commas at its own level and where the first two of them are. */
 bool sql_call_extent(struct sql_writer *w, struct sql_token open, size_t *commas, struct sql_token comma[2], struct sql_token *close);
+/* A call of one of Spark's functions that the engine spells in another way (call.c): moves *last to the last token written. */
+bool sql_write_function(struct sql_writer *w, struct sql_token name, struct sql_token open, struct sql_token before, size_t to,
+                        struct sql_token *last);
+struct sql_token sql_closing_bracket(struct str in, struct sql_token open); /* SQL_END when there is none */
+/* Operators, literals, types and clauses of Spark's that the engine spells in another way (spelling.c): moves *t to the last token written. */
+bool sql_write_spelling(struct sql_writer *w, struct sql_token before, size_t to, struct sql_token *t);
+/* The text could not be written whole: out of memory, or calls too deep in each other. */
+enum status sql_writer_check(const struct sql_writer *w, struct error *err);
 /* Appends text that stands for in[from, to). */
 void sql_write_edit(struct sql_writer *w, struct str text, size_t from, size_t to);
 

@@ -67,44 +67,6 @@ bool sql_call_extent(struct sql_writer *w, struct sql_token open, size_t *commas
     return false;
 }
 
-/* Whether one number, and no more, stands between the comma and the closing bracket. */
-static bool is_number_only(struct sql_writer *w, struct sql_token comma, struct sql_token close)
-{
-    struct sql_token t = sql_token_at(w->in, comma.end);
-    if (sql_token_is_symbol(w->in, t, "-"))
-        t = sql_token_at(w->in, t.end);
-    return t.kind == SQL_NUMBER && sql_token_at(w->in, t.end).start == close.start;
-}
-
-/* Spark's date_sub(day, n) and date_add(day, n); the engine's functions of these names take other arguments and stay. */
-static bool write_day_call(struct sql_writer *w, struct sql_token name, struct sql_token open)
-{
-    bool sub = sql_token_is_word(w->in, name, "date_sub"), add = sql_token_is_word(w->in, name, "date_add");
-    struct sql_token comma[2], close;
-    size_t commas;
-    if ((!sub && !add) || w->unbalanced || w->call_count == SQL_CALLS_MAX || !sql_call_extent(w, open, &commas, comma, &close))
-        return false;
-    if (commas != 1 || (add && !is_number_only(w, comma[0], close)))
-        return false;
-    w->calls[w->call_count++] =
-        (struct sql_call){.comma = comma[0].start, .close = close.start, .comma_text = sub ? " AS DATE) - (" : " AS DATE) + (", .close_text = "))"};
-    sql_write_edit(w, STR("(CAST("), name.start, open.end);
-    return true;
-}
-
-/* current_timestamp() and current_date(): the engine knows them without brackets. Moves *t to the closing one. */
-static bool write_clock_call(struct sql_writer *w, struct sql_token *t, struct sql_token open)
-{
-    struct sql_token close = sql_token_at(w->in, open.end);
-    if (!sql_token_is_symbol(w->in, close, ")") ||
-        (!sql_token_is_word(w->in, *t, "current_timestamp") && !sql_token_is_word(w->in, *t, "current_date")))
-        return false;
-    buf_append(&w->out, w->in.ptr + t->start, t->end - t->start);
-    sql_write_edit(w, STR(""), t->end, close.end);
-    *t = close;
-    return true;
-}
-
 /* The comma or the end of a call that is spelled anew.  Moves *t when more than that was written. */
 static bool write_call_part(struct sql_writer *w, struct sql_token *t)
 {
@@ -118,6 +80,21 @@ static bool write_call_part(struct sql_writer *w, struct sql_token *t)
     sql_write_edit(w, str_of(comma ? call->comma_text : call->close_text), start, t->end);
     w->call_count -= last;
     return true;
+}
+
+/* Whether columns of a result are being written. */
+static void note_place(struct sql_writer *w, struct sql_token t)
+{
+    static const char *const ends[] = {"FROM",  "WHERE", "GROUP",  "ORDER",     "HAVING", "QUALIFY",
+                                       "LIMIT", "UNION", "EXCEPT", "INTERSECT", "WINDOW", "VALUES"};
+    bool open = sql_token_is_symbol(w->in, t, "("), close = sql_token_is_symbol(w->in, t, ")"), select = sql_token_is_word(w->in, t, "SELECT");
+    bool end = false;
+    for (size_t i = 0; t.kind == SQL_WORD && i < VV_ARRAY_COUNT(ends); i++)
+        end |= sql_token_is_word(w->in, t, ends[i]);
+    w->depth += open;
+    w->depth -= close && w->depth;
+    if ((open || select || end) && w->depth < SQL_LIST_DEPTH)
+        w->in_list[w->depth] = select;
 }
 
 /* Moves *t to the last token written. before: the token before it; behind a dot a call is a method of what stands there. */
@@ -134,17 +111,27 @@ static void write_token(struct sql_writer *w, struct sql_token *t, size_t to, st
         return;
     }
     if (t->kind == SQL_WORD && !after_dot && next.end < to && sql_token_is_symbol(w->in, next, "(")) {
-        if (write_day_call(w, *t, next) || sql_write_variant_call(w, *t, next)) {
+        if (sql_write_variant_call(w, *t, next)) {
             *t = next;
             return;
         }
-        if (write_clock_call(w, t, next))
+        if (sql_write_function(w, *t, next, before, to, t))
             return;
     }
     if (sql_write_statement(w, before, t))
         return;
+    if (!after_dot && sql_write_spelling(w, before, to, t))
+        return;
+    note_place(w, *t);
     if (!write_call_part(w, t) && !sql_write_variant_path(w, before, t))
         buf_append(&w->out, w->in.ptr + t->start, t->end - t->start);
+}
+
+enum status sql_writer_check(const struct sql_writer *w, struct error *err)
+{
+    if (w->too_deep)
+        return error_set(err, STATUS_LIMIT_EXCEEDED, "calls stand too deep in each other");
+    return w->failed ? error_oom(err) : buf_check(&w->out, err);
 }
 
 void sql_write_range(struct sql_writer *w, size_t from, size_t to)
