@@ -201,8 +201,8 @@ typedef struct varve_stats {
 } varve_stats;
 VARVE_API void varve_db_stats(varve_db *db, varve_stats *stats);
 
-/* Words for completion: key words of the dialect (kind 0), schemas, tables and views (1), columns of the tables named in `sql` (2).  Calls fn for each that
- * begins with prefix (case-insensitive). */
+/* Words for completion: key words of the dialect (kind 0), schemas, tables and views (1), columns of the tables named in `sql` (2).  Calls fn for
+ * each that begins with prefix (case-insensitive). */
 VARVE_API void varve_complete(varve_session *session, const char *sql, const char *prefix, void (*fn)(void *user, int kind, const char *word),
                               void *user);
 /* Row i of the statement table for help; false past the end. */

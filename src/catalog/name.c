@@ -70,7 +70,8 @@ static enum status check_catalog(struct str catalog, struct error *err)
         return STATUS_OK;
     error_set(err, STATUS_CATALOG_NOT_FOUND, "catalog \"%.*s\" does not exist", STR_ARG(catalog));
     if (str_ieq(catalog, STR("system")))
-        error_hint(err, "there are no system tables; SHOW TABLES, table_history('name'), table_detail('name') and table_files('name') tell of tables");
+        error_hint(err,
+                   "there are no system tables; SHOW TABLES, table_history('name'), table_detail('name') and table_files('name') tell of tables");
     else
         error_hint(err, "the catalog of a lake is \"%s\": leave the catalog's name out", CATALOG_NAME);
     return STATUS_CATALOG_NOT_FOUND;

@@ -211,8 +211,8 @@ struct table_optimize {
     struct str session_settings;
 };
 /* OPTIMIZE: files smaller than delta.targetFileSize (1 GiB when it is not set) are put together by partition, files with a deletion vector are
- * rewritten without their deleted rows.  Nothing to do: no commit.  With zorder all files are rewritten, in the order of a Z curve over these columns:
- * not by partition columns, and not when the table is clustered (INVALID_ARGUMENT). */
+ * rewritten without their deleted rows.  Nothing to do: no commit.  With zorder all files are rewritten, in the order of a Z curve over these
+ * columns: not by partition columns, and not when the table is clustered (INVALID_ARGUMENT). */
 enum status table_optimize(struct ctx *ctx, struct engine *e, struct catalog_table *t, const struct table_optimize *in, struct table_change *out,
                            struct error *err);
 
@@ -262,9 +262,8 @@ enum status table_set_comment(struct ctx *ctx, struct catalog_table *t, struct s
 enum status table_cluster_by(struct ctx *ctx, struct catalog_table *t, const struct sql_path *paths, uint32_t count, struct table_change *out,
                              struct error *err);
 /* What the table still holds of the feature goes first, in commits of its own (deletion vectors, V2 checkpoints, mapped and widened columns, row
- * ids), or INVALID_ARGUMENT says what to do.  Versions that need the feature stay behind the feature checkpointProtection; with truncate_history they go when
- * delta.dropFeatureTruncateHistory.retentionDuration lets them; until then INVALID_ARGUMENT
- * says which version is in the way. */
+ * ids), or INVALID_ARGUMENT says what to do.  Versions that need the feature stay behind the feature checkpointProtection; with truncate_history they
+ * go when delta.dropFeatureTruncateHistory.retentionDuration lets them; until then INVALID_ARGUMENT says which version is in the way. */
 enum status table_drop_feature(struct ctx *ctx, struct engine *e, struct catalog_table *t, struct str feature, bool truncate_history,
                                struct table_change *out, struct error *err);
 
