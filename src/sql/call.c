@@ -447,6 +447,18 @@ static void rename_call(struct sql_writer *w, const struct row *row, struct sql_
     buf_release(&called);
 }
 
+/* hash(*), xxhash64(*): of all columns. */
+static bool write_hash_of_all(struct sql_writer *w, struct sql_token name, struct sql_token open, size_t to, struct sql_token *last)
+{
+    bool murmur = sql_token_is_word(w->in, name, "hash"), xx = sql_token_is_word(w->in, name, "xxhash64");
+    struct sql_token star = sql_token_at(w->in, open.end), close = sql_token_at(w->in, star.end);
+    if ((!murmur && !xx) || !sql_token_is_symbol(w->in, star, "*") || !sql_token_is_symbol(w->in, close, ")") || close.end > to)
+        return false;
+    sql_write_edit(w, murmur ? STR(DIALECT_PREFIX "hash(*COLUMNS(*))") : STR("xxhash64(*COLUMNS(*))"), name.start, close.end);
+    *last = close;
+    return true;
+}
+
 bool sql_write_function(struct sql_writer *w, struct sql_token name, struct sql_token open, struct sql_token before, size_t to,
                         struct sql_token *last)
 {
@@ -454,6 +466,8 @@ bool sql_write_function(struct sql_writer *w, struct sql_token name, struct sql_
     bool read = false;
     if (w->too_deep || is_type_word(w->in, before) || is_behind_name(w->in, before))
         return false;
+    if (write_hash_of_all(w, name, open, to, last))
+        return true;
     for (size_t i = 0; i < VV_ARRAY_COUNT(rows); i++) {
         const struct row *row = &rows[i];
         const char *text;
