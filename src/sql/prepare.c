@@ -119,6 +119,8 @@ enum status sql_parse_deallocate(struct sql_parser *p, struct statement *st)
 
 /* ---- parameters -------------------------------------------------------------------------------------- */
 
+enum { PARAMETER_MAX = 1000001 }; /* numbers beyond are as good as this one: nobody gives so many */
+
 /* ?, $1, $name, :name at t: *end is behind it, *name what it is called (NULL ptr: by position), *number its number (0: the next). */
 static bool parameter_at(struct str text, struct sql_token before, struct sql_token t, size_t *end, struct str *name, size_t *number)
 {
@@ -128,13 +130,11 @@ static bool parameter_at(struct str text, struct sql_token before, struct sql_to
     *end = t.end;
     if (t.kind == SQL_PARAM && s.len > 1) {
         struct str rest = str_sub(s, 1, s.len - 1);
-        for (size_t i = 0; i < rest.len; i++) {
-            if (rest.ptr[i] < '0' || rest.ptr[i] > '9') {
-                *name = rest;
-                return true;
-            }
-            *number = *number > 100000 ? *number : *number * 10 + (size_t)(rest.ptr[i] - '0');
-        }
+        int64_t digits = 0;
+        if (str_to_i64(rest, &digits))
+            *number = digits < PARAMETER_MAX ? (size_t)digits : PARAMETER_MAX;
+        else
+            *name = rest;
         return true;
     }
     if (t.kind == SQL_PARAM || sql_token_is_symbol(text, t, "?"))
