@@ -34,7 +34,7 @@ UNIT_TIMEOUT_S, FILE_TIMEOUT_S = 300, 1200
 FUZZ_S, FUZZ_SEED, FUZZ_TIMEOUT_S = 2, 1, 120
 SANITIZER_REPORT = re.compile(r"ERROR: AddressSanitizer|ERROR: LeakSanitizer|runtime error:|WARNING: ThreadSanitizer")
 # The longest first, so that the two workers end together.
-LONGEST = ["test_interop.py", "test_isolation.py", "test_golden.py", "test_crash.py", "test_page.py", "test_bad_input.py", "test_cli.py", "test_docs.py"]
+LONGEST = ["test_judges.py", "test_interop.py", "test_isolation.py", "test_features.py", "test_golden.py", "test_crash.py", "test_page.py", "test_bad_input.py", "test_cli.py", "test_docs.py"]
 
 
 @dataclasses.dataclass
