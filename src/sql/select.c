@@ -118,14 +118,13 @@ static void write_at(struct sql_writer *w, const struct reference *ref, bool bla
     sql_write_edit(w, STR(")"), t->end, resume);
 }
 
-static void write_reference(struct sql_writer *w, size_t written, const struct reference *ref)
+/* What stands before is written. */
+static void write_reference(struct sql_writer *w, const struct reference *ref)
 {
     if (ref->table_word.end) {
-        sql_write_range(w, written, ref->table_word.start);
         sql_write_edit(w, STR("FROM"), ref->table_word.start, ref->table_word.end);
-        written = ref->table_word.end;
+        sql_write_range(w, ref->table_word.end, ref->start);
     }
-    sql_write_range(w, written, ref->start);
     write_name(w, ref);
     bool gap = !ref->suffix_in_quotes && ref->travel.start > ref->name_end;
     size_t name_end = ref->suffix_in_quotes ? ref->last.end : ref->name_end;
@@ -207,7 +206,8 @@ static enum status rewrite(struct sql_parser *p, struct sql_writer *w, struct pl
     while (p->token.kind != SQL_END) {
         if (p->token.kind == SQL_ERROR)
             return sql_bad_token(p->text, p->token, p->err);
-        if (!can_be_name(p) || sql_token_is_symbol(p->text, before, ".")) {
+        /* behind what is written: inside of something that was written as a whole, such as a DESCRIBE that stands for a table */
+        if (p->token.start < written || !can_be_name(p) || sql_token_is_symbol(p->text, before, ".")) {
             place_token(place, p->text, p->token);
             before = p->token;
             sql_advance(p);
@@ -222,12 +222,18 @@ static enum status rewrite(struct sql_parser *p, struct sql_writer *w, struct pl
         if (ref.travel.kind != SQL_AT_NONE) {
             if (sql_token_is_word(p->text, before, "TABLE"))
                 ref.table_word = before;
-            write_reference(w, written, &ref);
-            written = p->last_end;
+            size_t start = ref.table_word.end ? ref.table_word.start : ref.start;
+            written = sql_write_range(w, written, start);
+            if (written == start) {
+                write_reference(w, &ref);
+                written = p->last_end;
+            }
         } else if (table_here && sql_token_is_word(p->text, before, "TABLE")) {
-            sql_write_range(w, written, before.start); /* TABLE takes no subquery, FROM does */
-            sql_write_edit(w, STR("FROM"), before.start, before.end);
-            written = before.end;
+            written = sql_write_range(w, written, before.start); /* TABLE takes no subquery, FROM does */
+            if (written == before.start) {
+                sql_write_edit(w, STR("FROM"), before.start, before.end);
+                written = before.end;
+            }
         }
         place->table_next = place->after_distinct = false;
         place->table_before = table_here;

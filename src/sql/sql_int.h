@@ -179,8 +179,9 @@ struct sql_writer {
     bool failed;     /* out of memory */
 };
 /* Appends in[from, to), a whole number of tokens, in the engine's spelling: `x` as "x", Unicode blanks as blanks, current_timestamp()
- * without its brackets, date_sub(d, n) and date_add(d, 1) as differences and sums, paths into variants (v:a.b[0], variant_get) as subscripts. */
-void sql_write_range(struct sql_writer *w, size_t from, size_t to);
+ * without its brackets, date_sub(d, n) and date_add(d, 1) as differences and sums, paths into variants (v:a.b[0], variant_get) as subscripts.
+ * Answers where it ended: beyond `to` when the last token began something that is written as a whole. */
+size_t sql_write_range(struct sql_writer *w, size_t from, size_t to);
 /* Appends the `quoted` name of token t, its inside only up to inner_end, in double quotes. */
 void sql_write_name(struct sql_writer *w, struct sql_token t, size_t inner_end);
 /* Spark's spellings around variants (variant.c).  Each is false, and nothing written, where none of them stands.

@@ -134,7 +134,7 @@ enum status sql_writer_check(const struct sql_writer *w, struct error *err)
     return w->failed ? error_oom(err) : buf_check(&w->out, err);
 }
 
-void sql_write_range(struct sql_writer *w, size_t from, size_t to)
+size_t sql_write_range(struct sql_writer *w, size_t from, size_t to)
 {
     if (w->before.end != from)
         w->before = (struct sql_token){0};
@@ -142,11 +142,12 @@ void sql_write_range(struct sql_writer *w, size_t from, size_t to)
         struct sql_token t = sql_token_at(w->in, from);
         if (t.start >= to || t.kind == SQL_END) {
             write_gap(w, from, to);
-            return;
+            return to;
         }
         write_gap(w, from, t.start);
         write_token(w, &t, to, w->before);
         w->before = t;
         from = t.end;
     }
+    return from;
 }
