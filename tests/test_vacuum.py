@@ -7,7 +7,6 @@ import time
 import deltalake
 import pytest
 
-import peers
 import program as programs
 
 UNCHECKED = "SET spark.databricks.delta.retentionDurationCheck.enabled = false"
@@ -177,16 +176,6 @@ def test_a_file_that_cannot_be_removed(program, scratch):
         (table / "deep/er").chmod(0o700)
         session.query(f"VACUUM delta.`{table}`")
         assert not (table / "deep/er/orphan.bin").exists()
-
-
-@pytest.fixture(scope="module")
-def spark():
-    reason = peers.why_no_spark()
-    if reason:
-        pytest.skip(reason)
-    started = peers.start_spark()
-    yield started
-    started.stop()
 
 
 @pytest.mark.parametrize("vectors", [False, True], ids=["rewritten", "vectors"])

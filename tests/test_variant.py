@@ -1,14 +1,9 @@
 """Variants between Varve and Spark, value by value: written whole and shredded, by either."""
 import json
-import pathlib
-import shutil
-import tempfile
 
 import pyarrow.parquet as pq
 import pytest
 
-import peers
-import program as programs
 
 # JSON texts that both write.
 TEXTS = [
@@ -35,29 +30,6 @@ PROPERTIES = {
     "preview": "'delta.enableVariantShredding' = 'true', 'delta.feature.variantShredding-preview' = 'supported'",
     "mapped": "'delta.enableVariantShredding' = 'true', 'delta.columnMapping.mode' = 'id'",
 }
-
-
-@pytest.fixture(scope="module")
-def spark():
-    reason = peers.why_no_spark()
-    if reason:
-        pytest.skip(reason)
-    session = peers.start_spark()
-    yield session
-    session.stop()
-
-
-@pytest.fixture(scope="module")
-def folder():
-    path = pathlib.Path(tempfile.mkdtemp(prefix="varve-variant-"))
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def varve(program, folder):
-    with programs.Session(program, folder / "lake") as session:
-        yield session
 
 
 def quoted(text, spark_escapes):
@@ -87,10 +59,10 @@ def typed(path):
 
 @pytest.mark.parametrize("properties", PROPERTIES.values(), ids=PROPERTIES)
 @pytest.mark.parametrize("writer", ["varve", "spark"])
-def test_both_read_the_same(spark, varve, folder, writer, properties):
+def test_both_read_the_same(spark, varve, work, writer, properties):
     if writer == "spark" and "preview" in properties:
         pytest.skip("Spark 4.2 writes the feature's settled name only")
-    path = folder / f"{writer}{len(properties)}"
+    path = work / f"{writer}{len(properties)}"
     table = f"delta.`{path}`"
     for sql in statements(table, properties, writer == "spark"):
         varve.query(sql) if writer == "varve" else spark.sql(sql)
@@ -103,9 +75,9 @@ def test_both_read_the_same(spark, varve, folder, writer, properties):
     assert all("(Variant(1))" in str(s) for s in typed(path))
 
 
-def test_rewritten_rows_stay(spark, varve, folder):
+def test_rewritten_rows_stay(spark, varve, work):
     """Shredded rows through UPDATE, MERGE, DELETE and OPTIMIZE."""
-    path = folder / "rewritten"
+    path = work / "rewritten"
     table = f"delta.`{path}`"
     for sql in statements(table, "'delta.enableVariantShredding' = 'true'", False):
         varve.query(sql)
@@ -118,8 +90,8 @@ def test_rewritten_rows_stay(spark, varve, folder):
     assert by_spark(spark, table) == after
 
 
-def test_what_is_shredded(varve, folder):
-    path = folder / "parts"
+def test_what_is_shredded(varve, work):
+    path = work / "parts"
     table = f"delta.`{path}`"
     varve.query(f"CREATE TABLE {table} (i int, v variant) USING DELTA TBLPROPERTIES ('delta.enableVariantShredding' = 'true')")
     varve.query(f"INSERT INTO {table} {OBJECTS}")
